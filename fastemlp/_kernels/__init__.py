@@ -1,0 +1,1 @@
+"""Loops over ndarrays, no objects: numba (slot matvecs) and Cython (layer kernels)."""
