@@ -1,0 +1,297 @@
+"""From a representation to an orthonormal basis of its symmetric vectors.
+
+A rep is split into distinct tensor types; each type is solved once and reused for every copy, here and in
+every later call in this process (see ``clear_basis_cache``).
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from fastemlp.constraint import constraint
+from fastemlp.reps import Rep, Scalar, terms
+from fastemlp.solver import solve_nullspace
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The evidence that a basis is right.
+
+    Attributes
+    ----------
+    residual : float; largest ``‖C q‖ / ‖C‖`` over the basis vectors q, in float64
+    orthogonality : float; largest entry of ``|QᴴQ − I|``
+    gap : float; smallest nonzero singular value of C over ‖C‖ (inf when there is none)
+    n_matvecs : int; products with ``CᴴC`` that were spent
+    strategies : tuple of str; the solvers that were used, each once
+    """
+
+    residual: float
+    orthogonality: float
+    gap: float
+    n_matvecs: int
+    strategies: tuple
+
+    @classmethod
+    def worst(cls, certificates):
+        """The certificate of a direct sum: the weakest of its parts in every respect."""
+        found = list(certificates)
+        return cls(
+            residual=max((c.residual for c in found), default=0.0),
+            orthogonality=max((c.orthogonality for c in found), default=0.0),
+            gap=min((c.gap for c in found), default=np.inf),
+            n_matvecs=sum(c.n_matvecs for c in found),
+            strategies=tuple(dict.fromkeys(s for c in found for s in c.strategies)),
+        )
+
+
+class Basis(LinearOperator):
+    """An orthonormal basis Q of the symmetric vectors of a rep, as an operator of shape (size, rank).
+
+    ``Q @ coef`` synthesises, ``Q.H @ v`` analyses (``Q.T`` where real).
+
+    Attributes
+    ----------
+    rep : Rep
+    certificate : Certificate
+    """
+
+    def __init__(self, rep, rank, dtype, certificate):
+        self.rep = rep
+        self.certificate = certificate
+        super().__init__(dtype, (rep.size(), rank))
+
+    @property
+    def rank(self):
+        """Number of independent symmetric vectors."""
+        return self.shape[1]
+
+    def project(self, v):
+        """The symmetric part ``Q Qᴴ v`` of v, of shape (size,) or (size, b)."""
+        return self @ (self.H @ v)
+
+    def to_dense(self):
+        """Q as an ndarray of shape (size, rank)."""
+        return self.matmat(np.eye(self.rank, dtype=self.dtype))
+
+    def _matvec(self, x):
+        return self._matmat(x.reshape(-1, 1)).reshape(-1)
+
+    def _rmatvec(self, x):
+        return self._rmatmat(x.reshape(-1, 1)).reshape(-1)
+
+    def __repr__(self):
+        return f"{type(self).__name__}(rep={self.rep}, size={self.shape[0]}, rank={self.rank})"
+
+
+class DenseBasis(Basis):
+    """A basis held as one array Q of shape (size, rank)."""
+
+    def __init__(self, rep, Q, certificate):
+        self.Q = Q
+        super().__init__(rep, Q.shape[1], Q.dtype, certificate)
+
+    def _matmat(self, X):
+        return self.Q @ X
+
+    def _rmatmat(self, X):
+        return self.Q.conj().T @ X
+
+    def to_dense(self):
+        return self.Q
+
+    def astype(self, dtype):
+        """The same basis in another precision."""
+        return DenseBasis(self.rep, self.Q.astype(dtype, copy=False), self.certificate)
+
+
+class DirectSumBasis(Basis):
+    """The bases of the distinct types of a rep, each used for every copy of its type.
+
+    Coefficients run over types in canonical order, then copies, then the basis of the type.
+
+    Parameters
+    ----------
+    parts : sequence of (Basis of a type, number of copies)
+    perm : ndarray of int or None; canonical order as in ``Rep.canonical``
+    """
+
+    def __init__(self, rep, parts, perm):
+        self.parts = tuple(parts)
+        self.perm = perm
+        rank = sum(n * basis.rank for basis, n in self.parts)
+        dtype = np.result_type(*(basis.dtype for basis, _ in self.parts) or (np.float64,))
+        certificate = Certificate.worst(basis.certificate for basis, _ in self.parts)
+        super().__init__(rep, rank, dtype, certificate)
+
+    def _matmat(self, X):
+        out = self._map_parts(X, lambda basis, x: basis.matmat(x), 1, 0)
+        if self.perm is None:
+            return out
+        scattered = np.empty_like(out)
+        scattered[self.perm] = out
+        return scattered
+
+    def _rmatmat(self, X):
+        X = X if self.perm is None else X[self.perm]
+        return self._map_parts(X, lambda basis, x: basis.rmatmat(x), 0, 1)
+
+    def _map_parts(self, X, function, axis_in, axis_out):
+        """Apply ``function`` type by type; a type's copies are further columns of one product."""
+        b = X.shape[1]
+        pieces = []
+        start = 0
+        for basis, n in self.parts:
+            stop = start + n * basis.shape[axis_in]
+            columns = X[start:stop].reshape(n, -1, b) if n * b else X[start:stop].reshape(n, 0, b)
+            columns = columns.transpose(1, 0, 2).reshape(basis.shape[axis_in], n * b)
+            image = function(basis, columns).reshape(basis.shape[axis_out], n, b)
+            pieces.append(image.transpose(1, 0, 2).reshape(-1, b))
+            start = stop
+        return np.concatenate(pieces) if pieces else np.zeros((self.shape[axis_out], b), X.dtype)
+
+    def astype(self, dtype):
+        """The same basis in another precision."""
+        parts = [(basis.astype(dtype), n) for basis, n in self.parts]
+        return DirectSumBasis(self.rep, parts, self.perm)
+
+
+def equivariant_basis(rep, *, method="auto", tol=None, dtype=None, random_state=0, verbose=0):
+    """An orthonormal basis of the symmetric vectors of ``rep``.
+
+    For ``rep = rep_in >> rep_out`` these are the equivariant linear maps, each an (n_out, n_in) matrix
+    flattened row-major.
+
+    Parameters
+    ----------
+    rep : Rep, bound to its group or groups
+    method : {"auto", "dense", "block_lanczos"}
+        How a type is solved; "auto" takes an SVD where the type is small and block Lanczos elsewhere.
+    tol : float, optional; singular values of C up to ``tol·‖C‖`` count as zero
+    dtype : dtype, optional; of the result. Solving is in float64 or complex128 whatever this is.
+    random_state : int; seeds the start vectors of block Lanczos
+    verbose : int; 1 shows progress
+
+    Returns
+    -------
+    Basis
+        With ``shape``, ``rank``, ``Q @ coef``, ``Q.H @ v``, ``project``, ``to_dense()``, ``certificate``.
+
+    Raises
+    ------
+    ConvergenceError
+        When no certified basis is reached; its message gives the numbers.
+    ValueError
+        If ``rep`` is unbound, or a bespoke rep in it is not a representation.
+
+    Notes
+    -----
+    Distinct types are solved once per process and kept (``clear_basis_cache``). Method: Finzi et al. 2021, §5.
+
+    Examples
+    --------
+    >>> from fastemlp.groups import SO
+    >>> from fastemlp.reps import V
+    >>> equivariant_basis((V >> V)(SO(3))).rank
+    1
+    """
+    if not isinstance(rep, Rep):
+        raise TypeError(f"equivariant_basis: expected a Rep, got {rep!r}. Write for example V(SO(3)).")
+    if not rep.is_bound:
+        raise ValueError(
+            f"equivariant_basis: {rep} is not bound to a group. Bind it by calling it: rep(SO(3))."
+        )
+    canonical, perm = rep.canonical()
+    parts = [
+        (_type_basis(term, method, tol, random_state, verbose), n) for term, n in terms(canonical)
+    ]
+    if perm is None and len(parts) == 1 and parts[0][1] == 1:
+        basis = parts[0][0]
+    else:
+        basis = DirectSumBasis(rep, parts, perm)
+    return basis if dtype is None else basis.astype(dtype)
+
+
+def equivariant_projector(rep, **options):
+    """The orthogonal projector ``P = Q Qᴴ`` onto the symmetric vectors of ``rep``, matrix-free.
+
+    Parameters
+    ----------
+    rep : Rep, bound
+    **options : as for ``equivariant_basis``
+
+    Returns
+    -------
+    LinearOperator of shape (size, size)
+    """
+    basis = equivariant_basis(rep, **options)
+    return LinearOperator(
+        (basis.shape[0],) * 2,
+        matvec=basis.project,
+        rmatvec=basis.project,
+        matmat=basis.project,
+        rmatmat=basis.project,
+        dtype=basis.dtype,
+    )
+
+
+# -- the cache: the only global state of the package --------------------------------------------------------------
+
+_CACHE_BYTES = 2**30
+_cache = OrderedDict()
+_cache_lock = threading.Lock()
+
+
+def clear_basis_cache():
+    """Forget every solved basis of this process."""
+    with _cache_lock:
+        _cache.clear()
+
+
+def basis_cache_info():
+    """How many solved types this process keeps, and their bytes (at most 1 GiB; the least recently used go).
+
+    Returns
+    -------
+    dict with keys "n_types", "n_bytes", "max_bytes"
+    """
+    with _cache_lock:
+        n_bytes = sum(basis.Q.nbytes for basis in _cache.values())
+        return {"n_types": len(_cache), "n_bytes": n_bytes, "max_bytes": _CACHE_BYTES}
+
+
+def _type_basis(term, method, tol, random_state, verbose):
+    """The basis of one tensor type, from the cache or solved now."""
+    key = (term, method, tol, random_state)
+    with _cache_lock:
+        if key in _cache:
+            _cache.move_to_end(key)
+            return _cache[key]
+    basis = _solve_type(term, method, tol, random_state, verbose)
+    with _cache_lock:
+        _cache[key] = basis
+        while sum(b.Q.nbytes for b in _cache.values()) > _CACHE_BYTES and len(_cache) > 1:
+            _cache.popitem(last=False)
+    return basis
+
+
+def _solve_type(term, method, tol, random_state, verbose):
+    if term == Scalar:
+        return DenseBasis(term, np.ones((1, 1)), Certificate(0.0, 0.0, np.inf, 0, ("exact",)))
+    options = {} if tol is None else {"tol": tol}
+    solution = solve_nullspace(
+        constraint(term), method=method, random_state=random_state, verbose=verbose, **options
+    )
+    Q = np.ascontiguousarray(solution.Q)
+    Q.flags.writeable = False
+    certificate = Certificate(
+        solution.residual,
+        solution.orthogonality,
+        solution.gap,
+        solution.n_matvecs,
+        (solution.strategy,),
+    )
+    return DenseBasis(term, Q, certificate)

@@ -1,0 +1,46 @@
+"""From a representation to the linear system that its symmetric vectors solve.
+
+``v`` is symmetric iff ``drho(A) v = 0`` for every Lie algebra generator A and ``(rho(h) − I) v = 0`` for every
+discrete generator h (Finzi et al. 2021, theorem 1). Stacked, that is ``C v = 0``.
+"""
+
+from fastemlp.operators import MinusIdentity, Stack
+from fastemlp.reps import DualRep, Vector, check_rep, slots, terms
+
+
+def constraint(rep):
+    """The constraint operator C of a rep, matrix-free.
+
+    Parameters
+    ----------
+    rep : Rep, bound
+
+    Returns
+    -------
+    Stack
+        A LinearOperator of shape ((D + M)·m, m), with ``normal_matmat`` for ``Cᴴ C``; float64 or complex128.
+        The Lie algebra of each group is orthonormalised first, which leaves the nullspace alone and gives
+        ``Cᴴ C`` few distinct eigenvalues.
+
+    Raises
+    ------
+    ValueError
+        If a part is unbound, or a bespoke rep is not a representation.
+    """
+    if not rep.is_bound:
+        raise ValueError(f"constraint: {rep} is not bound to a group. Bind it by calling it: rep(G).")
+    for atom in _bespoke_atoms(rep):
+        check_rep(atom)
+    operators = []
+    for group in rep.groups:
+        operators += [rep.drho({group: A}) for A in group.orthonormal_lie_algebra]
+        operators += [MinusIdentity(rep.rho({group: h})) for h in group.sparse_discrete_generators]
+    return Stack(operators, rep.size())
+
+
+def _bespoke_atoms(rep):
+    """The user-defined reps inside a rep, each once."""
+    canonical, _ = rep.canonical()
+    atoms = [atom for term, _ in terms(canonical) for atom in slots(term)]
+    undualised = [atom.rep if isinstance(atom, DualRep) else atom for atom in atoms]
+    return [atom for atom in dict.fromkeys(undualised) if not isinstance(atom, Vector)]

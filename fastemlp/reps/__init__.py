@@ -1,0 +1,35 @@
+"""The representation algebra: ``V``, ``Scalar``, ``T(p, q)``, ``+ * ** .T >> <<``.
+
+A representation (rep) says how a group acts on a vector space. Reps are values: immutable, hashable, compared
+by structure. They are written unbound and bound to a group by calling them:
+
+>>> from fastemlp.groups import SO
+>>> from fastemlp.reps import V, Scalar
+>>> rep = (2 * V + 5 * Scalar)(SO(3))
+>>> rep.size()
+11
+>>> print(rep >> V(SO(3)))
+V*(2V+5V0)
+"""
+
+from fastemlp.reps.algebra import DualRep, ProductRep, Scalar, SumRep, T, V, Vector, slots, terms
+from fastemlp.reps.base import Rep
+from fastemlp.reps.check import check_rep
+from fastemlp.reps.parsing import parse_rep
+from fastemlp.reps.uniform import uniform_rep
+
+__all__ = [
+    "DualRep",
+    "ProductRep",
+    "Rep",
+    "Scalar",
+    "SumRep",
+    "T",
+    "V",
+    "Vector",
+    "check_rep",
+    "parse_rep",
+    "slots",
+    "terms",
+    "uniform_rep",
+]

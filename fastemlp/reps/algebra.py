@@ -1,0 +1,367 @@
+"""The closed algebra of reps: the defining rep V, direct sums, tensor products, duals.
+
+Coordinates follow the expression as written: a sum concatenates, a product is row-major with its last
+factor varying fastest. ``canonical()`` gives the order sorted by type.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from fastemlp.groups import Group
+from fastemlp.operators import DirectSum, KroneckerProduct, KroneckerSum, Permuted
+from fastemlp.reps.base import Rep
+
+
+class _Composite(Rep):
+    """A rep whose action follows from its canonical form: Kronecker operators, summed and permuted."""
+
+    def rho(self, g):
+        return _act(self, KroneckerProduct, g, _slot_rho)
+
+    def drho(self, A):
+        return _act(self, KroneckerSum, A, _slot_drho)
+
+    def __str__(self):
+        from fastemlp.reps.printing import rep_string
+
+        return rep_string(self)
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Vector(_Composite):
+    """The defining rep V of a matrix group, its dual, or its complex conjugate; written ``V``.
+
+    Where they are equal rep (V and V* under orthogonal groups, V and its conjugate under real ones) they are the
+    same value as soon as the group is known.
+    """
+
+    G: Group | None = None
+    dual: bool = False
+    conjugate: bool = False
+
+    def __post_init__(self):
+        if self.G is None:
+            return
+        if not isinstance(self.G, Group):
+            raise TypeError(f"V: expected a Group to bind to, got {self.G!r}. Write V(SO(3)).")
+        dual, conjugate = self.dual, self.conjugate and self.G.is_complex
+        if self.G.is_unitary and conjugate:
+            dual, conjugate = not dual, False
+        if self.G.is_orthogonal:
+            dual = False
+        object.__setattr__(self, "dual", dual)
+        object.__setattr__(self, "conjugate", conjugate)
+
+    def __call__(self, G):
+        return self if self.G is not None else Vector(G, self.dual, self.conjugate)
+
+    def size(self):
+        return _bound_group(self).d
+
+    @property
+    def is_permutation(self):
+        return self.G is not None and self.G.is_permutation
+
+    @property
+    def T(self):
+        return Vector(self.G, not self.dual, self.conjugate)
+
+    def conj(self):
+        """The complex conjugate rep; the same rep under a real group."""
+        return Vector(self.G, self.dual, not self.conjugate)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SumRep(_Composite):
+    """A direct sum: ``terms`` is a tuple of (rep, number of consecutive copies). Made by ``+`` and ``n * rep``."""
+
+    terms: tuple
+
+    def __call__(self, G):
+        return _sum([(rep(G), n) for rep, n in self.terms])
+
+    def size(self):
+        return sum(n * rep.size() for rep, n in self.terms)
+
+    @property
+    def G(self):
+        return _only_group(self)
+
+    @property
+    def groups(self):
+        return _merge_groups(rep for rep, _ in self.terms)
+
+    @property
+    def is_bound(self):
+        return all(rep.is_bound for rep, _ in self.terms)
+
+    @property
+    def is_permutation(self):
+        return all(rep.is_permutation for rep, _ in self.terms)
+
+    @property
+    def T(self):
+        return _sum([(rep.T, n) for rep, n in self.terms])
+
+    def conj(self):
+        """The complex conjugate rep."""
+        return _sum([(rep.conj(), n) for rep, n in self.terms])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ProductRep(_Composite):
+    """A tensor product: ``factors`` is a tuple of reps. Made by ``*`` and ``**``; no factors is ``Scalar``."""
+
+    factors: tuple
+
+    def __call__(self, G):
+        return _product([rep(G) for rep in self.factors])
+
+    def size(self):
+        return math.prod(rep.size() for rep in self.factors)
+
+    @property
+    def G(self):
+        return _only_group(self)
+
+    @property
+    def groups(self):
+        return _merge_groups(self.factors)
+
+    @property
+    def is_bound(self):
+        return all(rep.is_bound for rep in self.factors)
+
+    @property
+    def is_permutation(self):
+        return all(rep.is_permutation for rep in self.factors)
+
+    @property
+    def T(self):
+        return _product([rep.T for rep in self.factors])
+
+    def conj(self):
+        """The complex conjugate rep."""
+        return _product([rep.conj() for rep in self.factors])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DualRep(Rep):
+    """The dual of a bespoke rep; made by ``rep.T``."""
+
+    rep: Rep
+
+    def __call__(self, G):
+        return DualRep(self.rep(G))
+
+    @property
+    def G(self):
+        return self.rep.G
+
+    def size(self):
+        return self.rep.size()
+
+    def rho(self, g):
+        return np.linalg.inv(np.asarray(self.rep.rho(g))).T
+
+    def drho(self, A):
+        return -np.asarray(self.rep.drho(A)).T
+
+    @property
+    def T(self):
+        return self.rep
+
+    def __repr__(self):
+        return f"{self.rep!r}.T"
+
+
+V = Vector()
+Scalar = ProductRep(())
+
+
+def T(p, q=0, G=None):
+    """The tensor rep ``V^p ⊗ V*^q``, bound to G if given.
+
+    Examples
+    --------
+    >>> from fastemlp.groups import SL
+    >>> T(1, 2, SL(3)).size()
+    27
+    """
+    rep = V**p * V.T**q
+    return rep if G is None else rep(G)
+
+
+def terms(rep):
+    """The (rep, multiplicity) pairs that a rep is the direct sum of; itself once, if it is not a sum."""
+    return rep.terms if isinstance(rep, SumRep) else ((rep, 1),)
+
+
+def slots(rep):
+    """The atoms that a tensor type is the product of; itself, if it is not a product."""
+    return rep.factors if isinstance(rep, ProductRep) else (rep,)
+
+
+# -- building: every composite goes through these, which keep one normal form per expression ----------------------
+
+
+def direct_sum(left, right):
+    """``left ⊕ right``, either of which may be the 0 that the builtin ``sum`` starts from."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Integral) and one == 0:
+            return other
+        if not isinstance(one, Rep):
+            raise TypeError(
+                f"{other} + {one!r}: a rep can only be added to a rep. "
+                "For n scalars write n * Scalar."
+            )
+    return _sum([*terms(left), *terms(right)])
+
+
+def tensor_product(left, right):
+    """``left ⊗ right`` for reps; ``n`` copies of ``left`` for an int ``right``."""
+    if isinstance(right, Integral) and not isinstance(right, bool):
+        if right < 0:
+            raise ValueError(f"{right} * {left}: the number of copies must not be negative.")
+        return _sum([(left, int(right))])
+    if not isinstance(right, Rep):
+        raise TypeError(
+            f"{left} * {right!r}: a rep can be multiplied by a rep (tensor product) or an int "
+            f"(number of copies), got {type(right).__name__}."
+        )
+    return _product([left, right])
+
+
+def tensor_power(rep, power):
+    """``rep ⊗ … ⊗ rep``, ``power`` times; ``Scalar`` for 0."""
+    if not isinstance(power, Integral) or power < 0:
+        raise ValueError(f"({rep})**{power!r}: the power must be an int ≥ 0.")
+    return _product([rep] * int(power))
+
+
+def _sum(parts):
+    """A sum in normal form: no empty parts, equal neighbours merged, no sum around a single rep."""
+    merged = []
+    for rep, n in parts:
+        for r, k in _opened(rep, n):
+            if merged and merged[-1][0] == r:
+                merged[-1] = (r, merged[-1][1] + k)
+            else:
+                merged.append((r, k))
+    if len(merged) == 1 and merged[0][1] == 1:
+        return merged[0][0]
+    return SumRep(tuple(merged))
+
+
+def _opened(rep, n):
+    """The terms that n copies of ``rep`` contribute; n copies of a longer sum stay one nested term."""
+    if n == 0 or not isinstance(rep, SumRep):
+        return ((rep, n),) if n else ()
+    if n == 1 or not rep.terms:
+        return rep.terms
+    if len(rep.terms) == 1:
+        return ((rep.terms[0][0], n * rep.terms[0][1]),)
+    return ((rep, n),)
+
+
+def _product(factors):
+    """A product with nested products opened and sums distributed to the right, which keeps the coordinates.
+
+    (⊕ a_i) ⊗ b is ⊕ (a_i ⊗ b) coordinate for coordinate; a ⊗ (⊕ b_i) is not ⊕ (a ⊗ b_i), so a sum stays as
+    the last factor.
+    """
+    flat = []
+    for rep in factors:
+        flat.extend(rep.factors if isinstance(rep, ProductRep) else (rep,))
+    for i, rep in enumerate(flat):
+        if isinstance(rep, SumRep):
+            tail = _sum([(_product([r, *flat[i + 1 :]]), n) for r, n in rep.terms])
+            if i == 0:
+                return tail
+            if not isinstance(tail, SumRep):
+                return _product([*flat[:i], tail])
+            return ProductRep((*flat[:i], tail))
+    return flat[0] if len(flat) == 1 else ProductRep(tuple(flat))
+
+
+# -- acting -------------------------------------------------------------------------------------------------------
+
+
+def _act(rep, kronecker, element, slot_matrix):
+    """The operator of a group or Lie algebra element on ``rep``, from its matrix on each slot."""
+    canonical, perm = rep.canonical()
+    matrices = {}
+
+    def matrix(atom):
+        if atom not in matrices:
+            matrices[atom] = slot_matrix(atom, element)
+        return matrices[atom]
+
+    blocks = []
+    for term, n in terms(canonical):
+        atoms = slots(term)
+        op = kronecker([matrix(a) for a in atoms], [a.size() for a in atoms])
+        blocks.append((op, n))
+    op = blocks[0][0] if len(blocks) == 1 and blocks[0][1] == 1 else DirectSum(blocks)
+    return op if perm is None else Permuted(op, perm)
+
+
+def _slot_rho(atom, g):
+    g = _element_of(atom, g)
+    if g is None:
+        return None
+    if not isinstance(atom, Vector):
+        return csr_array(np.asarray(atom.rho(_as_dense(g))))
+    if atom.dual:
+        g = np.linalg.inv(_as_dense(g)).T
+    return csr_array(g.conj() if atom.conjugate else g)
+
+
+def _slot_drho(atom, A):
+    A = _element_of(atom, A)
+    if A is None:
+        return None
+    if not isinstance(atom, Vector):
+        return csr_array(np.asarray(atom.drho(_as_dense(A))))
+    A = csr_array(-A.T if atom.dual else A)
+    return A.conj() if atom.conjugate else A
+
+
+def _element_of(atom, element):
+    """The matrix that acts on one atom: from a mapping {group: matrix}, that of its group or None."""
+    group = _bound_group(atom)
+    if isinstance(element, Mapping):
+        element = element.get(group)
+    if element is not None and element.shape != (group.d, group.d):
+        raise ValueError(
+            f"{atom}: expected a matrix of shape ({group.d}, {group.d}) for {group}, "
+            f"got shape {element.shape}. For a rep of several groups pass {{group: matrix}}."
+        )
+    return element
+
+
+def _bound_group(atom):
+    if atom.G is None:
+        raise ValueError(f"{atom} is not bound to a group. Bind it by calling it: rep(SO(3)).")
+    return atom.G
+
+
+def _as_dense(matrix):
+    return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
+
+
+def _merge_groups(reps):
+    return tuple(dict.fromkeys(group for rep in reps for group in rep.groups))
+
+
+def _only_group(rep):
+    """The group of a rep when exactly one acts, else None (scalars alone, or several: see ``groups``)."""
+    groups = rep.groups
+    return groups[0] if len(groups) == 1 else None

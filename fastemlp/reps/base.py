@@ -1,0 +1,216 @@
+"""What every representation is and can do; subclass ``Rep`` to make one of your own."""
+
+import copy
+
+import numpy as np
+from scipy.linalg import expm, logm
+
+from fastemlp.operators import to_dense
+
+
+class Rep:
+    """A finite-dimensional representation of a matrix group.
+
+    To make your own, subclass with ``size()`` and ``rho(g)``; ``drho(A)`` is derived from ``rho`` to full
+    precision unless you give it too. Instances must be immutable: what ``__init__`` stores, apart from ``G``, is
+    what makes two reps equal.
+
+    Attributes
+    ----------
+    G : Group or None
+        The group this rep is bound to; None while unbound.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastemlp.groups import O
+    >>> from fastemlp.reps import Rep, V
+    >>> class PseudoScalar(Rep):
+    ...     def size(self):
+    ...         return 1
+    ...     def rho(self, g):
+    ...         return np.sign(np.linalg.det(g)).reshape(1, 1)
+    >>> (3 * V + PseudoScalar())(O(3)).size()
+    10
+    """
+
+    G = None
+    __array_ufunc__ = None  # numpy integers leave n * rep to us
+
+    def size(self):
+        """Dimension of the space acted on, an int."""
+        raise TypeError(f"{type(self).__name__}: a Rep must define size().")
+
+    def rho(self, g):
+        """Matrix of the group element g.
+
+        Parameters
+        ----------
+        g : ndarray of shape (d, d); or for reps of several groups a mapping {group: g}, identity where absent
+
+        Returns
+        -------
+        LinearOperator or ndarray of shape (size, size)
+        """
+        raise TypeError(f"{type(self).__name__}: a Rep must define rho(g).")
+
+    def drho(self, A):
+        """Matrix of the Lie algebra element A: the derivative of ``rho(exp(tA))`` at t = 0.
+
+        Parameters
+        ----------
+        A : ndarray of shape (d, d); or for reps of several groups a mapping {group: A}, zero where absent
+
+        Returns
+        -------
+        LinearOperator or ndarray of shape (size, size)
+
+        Notes
+        -----
+        This default takes the matrix logarithm: ``rho(exp(tA)) = exp(t·drho(A))`` holds for all t, so there is
+        no truncation error, only roundoff.
+        """
+        A = np.asarray(A)
+        t = 1 / max(1.0, np.linalg.norm(A))
+        identity = np.eye(self.size())
+        for _ in range(60):
+            image = np.asarray(self.rho(expm(t * A)))
+            if np.linalg.norm(image - identity) < 0.5:
+                break
+            t /= 2
+        else:
+            raise ValueError(
+                f"{type(self).__name__}.drho: rho(exp(tA)) does not approach the identity as t -> 0 "
+                f"(t={t:.1e}, distance {np.linalg.norm(image - identity):.1e}). "
+                "rho must be continuous with rho(I) = I; or define drho yourself."
+            )
+        derivative = logm(image) / t
+        return derivative if np.iscomplexobj(image) else derivative.real
+
+    def rho_dense(self, g):
+        """``rho(g)`` as an ndarray of shape (size, size)."""
+        return to_dense(self.rho(g))
+
+    def drho_dense(self, A):
+        """``drho(A)`` as an ndarray of shape (size, size)."""
+        return to_dense(self.drho(A))
+
+    def __call__(self, G):
+        """This rep with every unbound part bound to the group G."""
+        if self.G is not None:
+            return self
+        bound = copy.copy(self)
+        # bespoke reps may be frozen dataclasses
+        object.__setattr__(bound, "G", G)
+        return bound
+
+    @property
+    def is_bound(self):
+        """Whether every part knows its group."""
+        return self.G is not None
+
+    @property
+    def groups(self):
+        """The distinct groups that act, in order of first appearance."""
+        return () if self.G is None else (self.G,)
+
+    @property
+    def is_permutation(self):
+        """Whether every group element permutes coordinates, so that pointwise functions are equivariant."""
+        return False
+
+    def canonical(self):
+        """The rep sorted into distinct types, and the permutation that takes vectors there.
+
+        Returns
+        -------
+        canonical : Rep
+            A sum with one entry per distinct tensor type, in a structural order that is the same in every process.
+        perm : ndarray of int, shape (size,), or None for the identity
+            ``x[perm]`` lives in ``canonical`` when x lives in this rep.
+        """
+        from fastemlp.reps.canonical import canonical_form
+
+        cached = self.__dict__.get("_canonical")
+        if cached is None:
+            cached = canonical_form(self)
+            object.__setattr__(self, "_canonical", cached)
+        return cached
+
+    # -- value semantics ----------------------------------------------------------------------------------------
+
+    def _key(self):
+        """What makes two reps of this class equal: hashable, the same in every process."""
+        return tuple(
+            (name, _hashable(value))
+            for name, value in sorted(self.__dict__.items())
+            if name not in ("G", "_canonical")
+        )
+
+    def _sort_key(self):
+        """A string order of types that does not depend on the process."""
+        group = "" if self.G is None else self.G.digest
+        return (type(self).__qualname__, group, repr(self._key()))
+
+    def __eq__(self, other):
+        if not isinstance(other, Rep):
+            return NotImplemented
+        return type(self) is type(other) and self.G == other.G and self._key() == other._key()
+
+    def __hash__(self):
+        return hash((type(self).__qualname__, self.G, self._key()))
+
+    def __getstate__(self):
+        return {name: value for name, value in self.__dict__.items() if name != "_canonical"}
+
+    def __repr__(self):
+        group = "" if self.G is None else f"({self.G!r})"
+        return f"{type(self).__name__}{group}"
+
+    # -- the algebra: implemented in algebra.py, where the composite reps are -----------------------------------
+
+    def __add__(self, other):
+        from fastemlp.reps.algebra import direct_sum
+
+        return direct_sum(self, other)
+
+    def __radd__(self, other):
+        from fastemlp.reps.algebra import direct_sum
+
+        return direct_sum(other, self)
+
+    def __mul__(self, other):
+        from fastemlp.reps.algebra import tensor_product
+
+        return tensor_product(self, other)
+
+    def __rmul__(self, other):
+        return self * other
+
+    def __pow__(self, power):
+        from fastemlp.reps.algebra import tensor_power
+
+        return tensor_power(self, power)
+
+    def __rshift__(self, rep_out):
+        """Linear maps from this rep to ``rep_out``: matrices (n_out, n_in), flattened row-major."""
+        return rep_out * self.T
+
+    def __lshift__(self, rep_in):
+        """Linear maps from ``rep_in`` to this rep."""
+        return self * rep_in.T
+
+    @property
+    def T(self):
+        """The dual rep, ``rho(g⁻¹)ᵀ``."""
+        from fastemlp.reps.algebra import DualRep
+
+        return DualRep(self)
+
+
+def _hashable(value):
+    if isinstance(value, np.ndarray):
+        return (value.dtype.str, value.shape, value.tobytes())
+    if isinstance(value, (list, tuple)):
+        return tuple(_hashable(v) for v in value)
+    return value

@@ -1,0 +1,75 @@
+"""Reading reps from text, for ``rep_in="2V+5V0"``, grid searches and the command line."""
+
+import ast
+import re
+
+from fastemlp.groups import parse_group
+from fastemlp.reps.algebra import Scalar, T, V
+from fastemlp.reps.base import Rep
+
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_GRAMMAR = (
+    "Write sums and products of V, Vk (k-th tensor power), V0 or Scalar, T(p,q), V.T, with counts in front: "
+    "'2V+5V0', '3*V*V.T+T(1,2)', 'V2(SO(3))*V(S(4))'."
+)
+
+
+def parse_rep(text, group=None):
+    """The rep that a string describes, bound to ``group`` if given.
+
+    Parameters
+    ----------
+    text : str
+        For example ``"2V+5V0"``: two vectors and five scalars. ``str(rep)`` is read back.
+    group : Group, optional
+
+    Raises
+    ------
+    ValueError
+        When the text is not a rep, saying which part is not understood.
+
+    Examples
+    --------
+    >>> parse_rep("2V+5V0") == 2 * V + 5 * Scalar
+    True
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"parse_rep: expected a str, got {text!r}.")
+    # a count glued to what it counts: 2V -> 2*V, 3(V+V0) -> 3*(V+V0)
+    source = re.sub(r"\b(\d+)\s*(?=[A-Za-z(])", r"\1*", text.translate(_SUPERSCRIPTS))
+    try:
+        rep = _evaluate(ast.parse(source.strip().replace("^", "**"), mode="eval").body)
+    except (SyntaxError, ValueError, TypeError) as error:
+        raise ValueError(f"parse_rep: cannot read {text!r}: {error}. {_GRAMMAR}") from error
+    if not isinstance(rep, Rep):
+        raise ValueError(f"parse_rep: {text!r} is not a rep. {_GRAMMAR}")
+    return rep if group is None else rep(group)
+
+
+def _evaluate(node):
+    match node:
+        case ast.Constant(value=int(value)):
+            return value
+        case ast.Name(id="Scalar"):
+            return Scalar
+        case ast.Name(id=name) if re.fullmatch(r"V\d*", name):
+            return V ** int(name[1:] or 1)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _evaluate(left) + _evaluate(right)
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return _evaluate(left) * _evaluate(right)
+        case ast.BinOp(left=left, op=ast.Pow(), right=right):
+            return _evaluate(left) ** _evaluate(right)
+        case ast.BinOp(left=left, op=ast.RShift(), right=right):
+            return _evaluate(left) >> _evaluate(right)
+        case ast.Attribute(value=value, attr="T"):
+            return _evaluate(value).T
+        case ast.Call(func=ast.Attribute(value=value, attr="conj"), args=[]):
+            return _evaluate(value).conj()
+        case ast.Call(func=ast.Name(id="T"), args=[p]):
+            return T(_evaluate(p))
+        case ast.Call(func=ast.Name(id="T"), args=[p, q]):
+            return T(_evaluate(p), _evaluate(q))
+        case ast.Call(func=func, args=[group]):
+            return _evaluate(func)(parse_group(ast.unparse(group)))
+    raise ValueError(f"{ast.unparse(node)!r} is not understood")
