@@ -1,0 +1,63 @@
+"""Matrix groups: the :class:`Group` value and a catalogue of well-known ones."""
+
+from fastemlp.groups.classical import (
+    GL,
+    O11,
+    O13,
+    SL,
+    SO,
+    SO13,
+    SU,
+    Lorentz,
+    O,
+    O2eR3,
+    Parity,
+    Scaling,
+    SO2eR3,
+    SO11p,
+    SO13p,
+    Sp,
+    TimeReversal,
+    Trivial,
+    U,
+)
+from fastemlp.groups.finite import A, C, Cube, D, DkeR3, RubiksCube, S, Z, ZksZnxZn
+from fastemlp.groups.group import Group
+from fastemlp.groups.parsing import parse_group
+from fastemlp.groups.products import Embed, SemiDirectProduct, WreathProduct
+
+__all__ = [
+    "GL",
+    "O11",
+    "O13",
+    "SL",
+    "SO",
+    "SO13",
+    "SU",
+    "A",
+    "C",
+    "Cube",
+    "D",
+    "DkeR3",
+    "Embed",
+    "Group",
+    "Lorentz",
+    "O",
+    "O2eR3",
+    "Parity",
+    "RubiksCube",
+    "S",
+    "SO2eR3",
+    "SO11p",
+    "SO13p",
+    "Scaling",
+    "SemiDirectProduct",
+    "Sp",
+    "TimeReversal",
+    "Trivial",
+    "U",
+    "WreathProduct",
+    "Z",
+    "ZksZnxZn",
+    "parse_group",
+]

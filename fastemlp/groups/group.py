@@ -1,0 +1,351 @@
+"""The Group: generators in, everything else derived."""
+
+import hashlib
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+
+from fastemlp.groups.generators import (
+    canonical,
+    check_int,
+    check_invertible,
+    from_csr_parts,
+    is_generalised_permutation,
+    is_inverse_of_adjoint,
+    read_generators,
+)
+from fastemlp.groups.lie import are_skew, orthonormal_span
+from fastemlp.groups.monomial import permutation_group_order, signed_permutations
+from fastemlp.groups.sampling import Flow, check_random_state, sample_elements
+
+
+class Group:
+    """A matrix group, given by generators of its Lie algebra and discrete generators.
+
+    Parameters
+    ----------
+    lie_algebra : sequence of D matrices of shape (d, d), default ()
+        Generators A_i; the group contains exp(A) for every A in their real span.
+    discrete_generators : sequence of M invertible matrices of shape (d, d), default ()
+        Group elements h_k.
+    name : str, optional
+        How the group prints. It plays no part in comparisons.
+    d : int, optional
+        Dimension; needed only when there are no generators.
+
+    Raises
+    ------
+    TypeError
+        If a generator is not a matrix of numbers.
+    ValueError
+        If a generator is not square, not finite, of another size than the others or, among the
+        discrete ones, singular; if d is missing or contradicts the generators.
+
+    Notes
+    -----
+    A generator may be an array, scipy sparse, or an operator with ``shape`` and ``matmat`` or
+    ``matvec``. Real numbers are kept as float64, complex ones as complex128; one complex generator
+    makes the group complex. An empty array of shape (0, d, d) tells d and the dtype.
+
+    The group is immutable and compares by its generators, in order. Two sets of generators of the
+    same abstract group are two different ``Group`` values.
+
+    Examples
+    --------
+    >>> from fastemlp.groups import Group
+    >>> G = Group(lie_algebra=[[[0, -1], [1, 0]]], discrete_generators=[[[-1, 0], [0, 1]]])
+    >>> G
+    Group(d=2, lie_algebra=1, discrete_generators=1)
+    >>> G.is_orthogonal
+    True
+    """
+
+    def __init__(self, lie_algebra=(), discrete_generators=(), name=None, d=None):
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"Group: name must be a str or None, got {name!r}.")
+        lie, d_lie, complex_lie = read_generators("lie_algebra", lie_algebra)
+        discrete, d_discrete, complex_h = read_generators(
+            "discrete_generators", discrete_generators
+        )
+        dtype = np.dtype(np.complex128 if complex_lie or complex_h else np.float64)
+        discrete = tuple(canonical(h, dtype) for h in discrete)
+        self.__dict__.update(
+            _name=name,
+            _d=_common_size(d, d_lie, d_discrete),
+            _dtype=dtype,
+            _lie=tuple(canonical(A, dtype) for A in lie),
+            _discrete=discrete,
+        )
+        for k, h in enumerate(discrete):
+            check_invertible(f"Group: discrete_generators[{k}]", h)
+
+    @property
+    def d(self):
+        """Dimension of the space the group acts on."""
+        return self._d
+
+    @property
+    def dtype(self):
+        """``float64`` for a real group, ``complex128`` for a complex one."""
+        return self._dtype
+
+    @property
+    def is_complex(self):
+        """Whether the generators are complex."""
+        return self._dtype.kind == "c"
+
+    @property
+    def name(self):
+        """The name given, or None."""
+        return self._name
+
+    @property
+    def sparse_lie_algebra(self):
+        """The Lie algebra generators: tuple of D csr_array of shape (d, d)."""
+        return self._lie
+
+    @property
+    def sparse_discrete_generators(self):
+        """The discrete generators: tuple of M csr_array of shape (d, d)."""
+        return self._discrete
+
+    @cached_property
+    def lie_algebra(self):
+        """The Lie algebra generators as a dense, read-only array of shape (D, d, d)."""
+        return self._dense(self._lie)
+
+    @cached_property
+    def discrete_generators(self):
+        """The discrete generators as a dense, read-only array of shape (M, d, d)."""
+        return self._dense(self._discrete)
+
+    @cached_property
+    def orthonormal_lie_algebra(self):
+        """Basis of the real span of the Lie algebra generators, orthonormal in Re tr(Aᴴ B).
+
+        Tuple of csr_array of shape (d, d); empty if all generators are zero. The scale of a
+        generator does not matter, and redundant ones (to 1e-10) are dropped. The span is real
+        because conjugate representations are not linear over the complex numbers.
+        """
+        return orthonormal_span(self._lie, self._d)
+
+    @cached_property
+    def is_orthogonal(self):
+        """Whether ``hᵀ h = I`` and ``A + Aᵀ = 0``: the dual representation is the same one.
+
+        The transpose is plain also for complex groups. To about 1e-12·d.
+        """
+        return self._preserves_form(conjugate=False)
+
+    @cached_property
+    def is_unitary(self):
+        """Whether ``hᴴ h = I`` and ``A + Aᴴ = 0``, to about 1e-12·d."""
+        return self._preserves_form(conjugate=True)
+
+    @cached_property
+    def is_monomial(self):
+        """Whether the group is generated by matrices with one ±1 in each row and column.
+
+        Exact, without tolerance: what is monomial is handled as integers. Zero Lie algebra
+        generators are ignored.
+        """
+        return all(A.nnz == 0 for A in self._lie) and all(
+            is_generalised_permutation(h) and bool(np.all((h.data == 1) | (h.data == -1)))
+            for h in self._discrete
+        )
+
+    @cached_property
+    def is_permutation(self):
+        """Whether the group is generated by permutation matrices; exact."""
+        return self.is_monomial and all(bool(np.all(h.data == 1)) for h in self._discrete)
+
+    @cached_property
+    def digest(self):
+        """Hex digest (blake2b) of d, dtype and generators: the same in every process."""
+        state = hashlib.blake2b(digest_size=20)
+        head = (self._d, self._dtype.name, len(self._lie), len(self._discrete))
+        state.update(repr(head).encode())
+        for matrix in self._lie + self._discrete:
+            state.update(matrix.indptr.astype("<i8").tobytes())
+            state.update(matrix.indices.astype("<i8").tobytes())
+            state.update(matrix.data.astype(self._dtype.newbyteorder("<")).tobytes())
+        return state.hexdigest()
+
+    def samples(self, n, random_state=None):
+        """Draw group elements.
+
+        Parameters
+        ----------
+        n : int
+        random_state : None, int, RandomState or Generator
+            An int gives the same elements each time. The global numpy state is never used.
+
+        Returns
+        -------
+        ndarray of shape (n, d, d), dtype of the group
+            Well conditioned (below 1e4) also for non-compact groups, in the group to about 1e-12;
+            exact integers for monomial groups. Not uniform: meant for tests and augmentation.
+
+        Notes
+        -----
+        See :func:`fastemlp.groups.sampling.sample_elements`.
+        """
+        n = check_int("Group.samples", "n", n, 0)
+        return sample_elements(self, n, check_random_state(random_state))
+
+    def sample(self, random_state=None):
+        """Draw one group element, an ndarray of shape (d, d); see :meth:`samples`."""
+        return self.samples(1, random_state)[0]
+
+    def order(self):
+        """Count the elements of a finite group of (signed) permutations.
+
+        Returns
+        -------
+        int, exact
+
+        Raises
+        ------
+        ValueError
+            If the group is not monomial; its order may be infinite.
+        ImportError
+            If sympy is missing.
+        """
+        if not self.is_monomial:
+            raise ValueError(
+                f"Group.order: {self!r} is not generated by (signed) permutation matrices alone, "
+                "so its elements cannot be counted exactly. Check is_monomial first."
+            )
+        if not self._discrete:
+            return 1
+        images = signed_permutations(self._discrete, self._d)
+        return permutation_group_order(images[:, : self._d] if self.is_permutation else images)
+
+    def realified(self):
+        """Return the same group acting on R^2d, ``x + iy -> (x, y)``; self if already real.
+
+        Every matrix becomes ``[[Re, -Im], [Im, Re]]``.
+        """
+        if not self.is_complex:
+            return self
+        name = f"({self._name})" if self._name and "*" in self._name else self._name
+        return Group(
+            lie_algebra=[_realify(A) for A in self._lie],
+            discrete_generators=[_realify(h) for h in self._discrete],
+            name=f"{name}.realified()" if name else None,
+            d=2 * self._d,
+        )
+
+    def __mul__(self, other):
+        """Direct product ``G1 * G2``, acting on the Kronecker product of the two spaces.
+
+        Dimension d1·d2; generators ``h1 ⊗ I`` and ``I ⊗ h2``, ``A1 ⊗ I`` and ``I ⊗ A2``.
+        """
+        if not isinstance(other, Group):
+            return NotImplemented
+        left, right = sp.eye(self._d), sp.eye(other._d)
+        return assemble(
+            [sp.kron(A, right) for A in self._lie] + [sp.kron(left, A) for A in other._lie],
+            [sp.kron(h, right) for h in self._discrete]
+            + [sp.kron(left, h) for h in other._discrete],
+            name=f"{self._name}*{other._name}" if self._name and other._name else None,
+            d=self._d * other._d,
+            dtype=np.result_type(self._dtype, other._dtype),
+        )
+
+    def __eq__(self, other):
+        if not isinstance(other, Group):
+            return NotImplemented
+        return self is other or self.digest == other.digest
+
+    def __hash__(self):
+        return int(self.digest[:15], 16)
+
+    def __repr__(self):
+        if self._name is not None:
+            return self._name
+        return (
+            f"Group(d={self._d}, lie_algebra={len(self._lie)}, "
+            f"discrete_generators={len(self._discrete)})"
+        )
+
+    def __setattr__(self, attribute, value):
+        raise AttributeError(
+            f"Group.{attribute} cannot be set: groups are immutable. Make a new Group instead."
+        )
+
+    def __delattr__(self, attribute):
+        raise AttributeError(f"Group.{attribute} cannot be deleted: groups are immutable.")
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __getstate__(self):
+        """Plain arrays, so that a pickle depends on numpy alone."""
+        parts = [[(m.data, m.indices, m.indptr) for m in ms] for ms in (self._lie, self._discrete)]
+        return {"name": self._name, "d": self._d, "dtype": self._dtype.name, "generators": parts}
+
+    def __setstate__(self, state):
+        lie, discrete = (
+            tuple(from_csr_parts(*parts, state["d"]) for parts in matrices)
+            for matrices in state["generators"]
+        )
+        self.__dict__.update(
+            _name=state["name"],
+            _d=state["d"],
+            _dtype=np.dtype(state["dtype"]),
+            _lie=lie,
+            _discrete=discrete,
+        )
+
+    @cached_property
+    def _flow(self):
+        """What sampling needs of a non-zero Lie algebra."""
+        basis = self.orthonormal_lie_algebra
+        return Flow(basis, self._d, is_compact=are_skew(basis, self._d, conjugate=True))
+
+    def _preserves_form(self, conjugate):
+        return all(is_inverse_of_adjoint(h, conjugate) for h in self._discrete) and are_skew(
+            self._lie, self._d, conjugate
+        )
+
+    def _dense(self, matrices):
+        out = np.zeros((len(matrices), self._d, self._d), dtype=self._dtype)
+        for dense, matrix in zip(out, matrices, strict=True):
+            dense[...] = matrix.toarray()
+        out.flags.writeable = False
+        return out
+
+
+def assemble(lie_algebra, discrete_generators, name, d, dtype):
+    """Group of a given dtype, whichever generators there are: lists of sparse (d, d) matrices."""
+    return Group(
+        [A.astype(dtype) for A in lie_algebra] or np.zeros((0, d, d), dtype),
+        [h.astype(dtype) for h in discrete_generators],
+        name=name,
+    )
+
+
+def _common_size(d, d_lie, d_discrete):
+    if d is not None:
+        d = check_int("Group", "d", d, 1)
+    sizes = {"d": d, "lie_algebra": d_lie, "discrete_generators": d_discrete}
+    known = {source: size for source, size in sizes.items() if size is not None}
+    if not known:
+        raise ValueError(
+            "Group: the dimension is unknown, as there are no generators. Pass d=…, for example "
+            "Group(d=3) for the trivial group on R^3."
+        )
+    if len(set(known.values())) > 1:
+        told = ", ".join(f"{source} says {size}" for source, size in known.items())
+        raise ValueError(f"Group: all generators must act on one space of dimension d, but {told}.")
+    size = next(iter(known.values()))
+    return check_int("Group", "d", size, 1)
+
+
+def _realify(matrix):
+    return sp.bmat([[matrix.real, -matrix.imag], [matrix.imag, matrix.real]])
