@@ -1,0 +1,37 @@
+"""fastemlp: declare a symmetry, get a fast, exactly equivariant model on plain CPUs.
+
+>>> from fastemlp import FastEMLPRegressor
+>>> from fastemlp.groups import O
+>>> model = FastEMLPRegressor(group=O(5))
+"""
+
+from fastemlp import groups, reps
+from fastemlp.basis import (
+    basis_cache_info,
+    clear_basis_cache,
+    equivariant_basis,
+    equivariant_projector,
+)
+from fastemlp.estimators import FastEMLPRegressor
+from fastemlp.groups import Group, parse_group
+from fastemlp.reps import Rep, Scalar, T, V, parse_rep, uniform_rep
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FastEMLPRegressor",
+    "Group",
+    "Rep",
+    "Scalar",
+    "T",
+    "V",
+    "basis_cache_info",
+    "clear_basis_cache",
+    "equivariant_basis",
+    "equivariant_projector",
+    "groups",
+    "parse_group",
+    "parse_rep",
+    "reps",
+    "uniform_rep",
+]

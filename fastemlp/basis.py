@@ -123,7 +123,7 @@ class DirectSumBasis(Basis):
         self.parts = tuple(parts)
         self.perm = perm
         rank = sum(n * basis.rank for basis, n in self.parts)
-        dtype = np.result_type(*(basis.dtype for basis, _ in self.parts) or (np.float64,))
+        dtype = np.result_type(np.float32, *(basis.dtype for basis, _ in self.parts))
         certificate = Certificate.worst(basis.certificate for basis, _ in self.parts)
         super().__init__(rep, rank, dtype, certificate)
 
@@ -199,7 +199,9 @@ def equivariant_basis(rep, *, method="auto", tol=None, dtype=None, random_state=
     1
     """
     if not isinstance(rep, Rep):
-        raise TypeError(f"equivariant_basis: expected a Rep, got {rep!r}. Write for example V(SO(3)).")
+        raise TypeError(
+            f"equivariant_basis: expected a Rep, got {rep!r}. Write for example V(SO(3))."
+        )
     if not rep.is_bound:
         raise ValueError(
             f"equivariant_basis: {rep} is not bound to a group. Bind it by calling it: rep(SO(3))."
@@ -208,10 +210,8 @@ def equivariant_basis(rep, *, method="auto", tol=None, dtype=None, random_state=
     parts = [
         (_type_basis(term, method, tol, random_state, verbose), n) for term, n in terms(canonical)
     ]
-    if perm is None and len(parts) == 1 and parts[0][1] == 1:
-        basis = parts[0][0]
-    else:
-        basis = DirectSumBasis(rep, parts, perm)
+    single = perm is None and len(parts) == 1 and parts[0][1] == 1
+    basis = parts[0][0] if single else DirectSumBasis(rep, parts, perm)
     return basis if dtype is None else basis.astype(dtype)
 
 

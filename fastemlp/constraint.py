@@ -28,7 +28,9 @@ def constraint(rep):
         If a part is unbound, or a bespoke rep is not a representation.
     """
     if not rep.is_bound:
-        raise ValueError(f"constraint: {rep} is not bound to a group. Bind it by calling it: rep(G).")
+        raise ValueError(
+            f"constraint: {rep} is not bound to a group. Bind it by calling it: rep(G)."
+        )
     for atom in _bespoke_atoms(rep):
         check_rep(atom)
     operators = []

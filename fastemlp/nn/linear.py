@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastemlp.basis import equivariant_basis
-from fastemlp.nn.features import Features, FeatureType
+from fastemlp.nn.features import FeatureType
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Whole networks: EMLP and, as the case with no symmetry, MLP."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from fastemlp.nn.bilinear import BiLinear
@@ -160,10 +162,7 @@ def EMLP(
                 f"EMLP: {f.rep} is a rep of a complex group ({group}); networks are real. "
                 "Use group.realified(), which acts on (real, imaginary) parts."
             )
-    blocks = [
-        EMLPBlock(a, b, rng, dtype, **options)
-        for a, b in zip(features[:-2], features[1:-1], strict=True)
-    ]
+    blocks = [EMLPBlock(a, b, rng, dtype, **options) for a, b in pairwise(features[:-1])]
     return Network(
         [*blocks, Linear(features[-2], features[-1], dtype)], features[0], features[-1], dtype
     )
@@ -186,7 +185,7 @@ def MLP(n_in, n_out, ch=384, num_layers=3, *, dtype=np.float32):
     sizes = (n_in, *_widths(ch, num_layers), n_out)
     features = [Features(size * Scalar) for size in sizes]
     layers = []
-    for a, b in zip(features[:-2], features[1:-1], strict=True):
+    for a, b in pairwise(features[:-1]):
         layers += [Linear(a, b, dtype), Gate(b)]
     layers.append(Linear(features[-2], features[-1], dtype))
     return Network(layers, features[0], features[-1], dtype)
@@ -195,7 +194,9 @@ def MLP(n_in, n_out, ch=384, num_layers=3, *, dtype=np.float32):
 def _widths(ch, num_layers):
     if isinstance(ch, (list, tuple)):
         if len(ch) != num_layers:
-            raise ValueError(f"ch lists {len(ch)} widths, expected num_layers={num_layers} of them.")
+            raise ValueError(
+                f"ch lists {len(ch)} widths, expected num_layers={num_layers} of them."
+            )
         return tuple(ch)
     return (ch,) * num_layers
 

@@ -96,7 +96,7 @@ class Rep:
         return to_dense(self.drho(A))
 
     def __call__(self, G):
-        """This rep with every unbound part bound to the group G."""
+        """The same rep with every unbound part bound to the group G."""
         if self.G is not None:
             return self
         bound = copy.copy(self)

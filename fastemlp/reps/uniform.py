@@ -60,7 +60,7 @@ def _highest_rank(channels, d):
 
 
 def _binomial_shares(n, r):
-    """n things shared over p = 0..r in proportion to C(r, p), rounded by largest remainder."""
+    """N things shared over p = 0..r in proportion to C(r, p), rounded by largest remainder."""
     quota = n * np.array([comb(r, p) for p in range(r + 1)]) / 2**r
     shares = np.floor(quota).astype(int)
     # ties go to the most mixed types first

@@ -1,0 +1,61 @@
+"""Standardising data without breaking its symmetry."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastemlp.basis import equivariant_basis
+from fastemlp.reps import terms
+
+
+@dataclass(frozen=True)
+class EquivariantScaler:
+    """``(x − shift) / scale`` with an invariant shift and one scale per copy of a type, so it commutes with the group.
+
+    Attributes
+    ----------
+    shift, scale : ndarray of shape (size,)
+    """
+
+    shift: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(cls, rep, X):
+        """Take shift and scale from data.
+
+        Parameters
+        ----------
+        rep : Rep, bound
+        X : ndarray of shape (n, size)
+
+        Returns
+        -------
+        EquivariantScaler
+            In X's dtype. The shift is the invariant part of the mean; the scale of a copy is the root mean square of
+            what is left, or 1 where nothing is.
+        """
+        X = np.asarray(X)
+        double = X.astype(np.float64, copy=False)
+        shift = equivariant_basis(rep).project(double.mean(0))
+        canonical, perm = rep.canonical()
+        perm = np.arange(len(shift)) if perm is None else perm
+        power = ((double - shift) ** 2).mean(0)
+        scale = np.ones_like(shift)
+        start = 0
+        for term, n in terms(canonical):
+            copies = perm[start : start + n * term.size()].reshape(n, -1)
+            scale[copies] = np.sqrt(power[copies].mean(1, keepdims=True))
+            start += copies.size
+        # what is constant up to roundoff has no scale of its own
+        floor = 10 * np.finfo(X.dtype).eps * np.sqrt((double**2).mean(0))
+        scale[scale <= floor] = 1
+        return cls(shift.astype(X.dtype), scale.astype(X.dtype))
+
+    def transform(self, X):
+        """Scaled X of shape (n, size)."""
+        return (X - self.shift) / self.scale
+
+    def inverse_transform(self, X):
+        """Back to the original scale."""
+        return X * self.scale + self.shift
