@@ -223,7 +223,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             return X, y, None
         if len(X) < 2:
             raise ValueError(
-                f"FastEMLPRegressor.fit: early_stopping needs at least 2 samples, got {len(X)}."
+                f"FastEMLPRegressor.fit: early_stopping needs at least 2 samples, got n_samples = {len(X)}."
             )
         n_held_out = min(max(1, round(self.validation_fraction * len(X))), len(X) - 1)
         X, X_held_out, y, y_held_out = train_test_split(
@@ -290,7 +290,7 @@ def _rep_of_targets(rep, group, width):
     """The bound rep of y's columns."""
     if rep is not None:
         return _given_rep("rep_out", rep, group, "y", width)
-    if group is None or width == 1 or width < group.d:
+    if width == 1 or group is None or width < group.d or _acts_trivially(group):
         return width * Scalar
     fitting = [width * Scalar, _vectors_and_scalars(width, group.d)]
     power = round(np.log(width) / np.log(group.d)) if group.d > 1 else 0
@@ -300,6 +300,10 @@ def _rep_of_targets(rep, group, width):
         f"FastEMLPRegressor.fit: y has {width} columns, which {group} may act on in several ways. "
         f"Pass rep_out, for example {' or '.join(repr(str(r)) for r in dict.fromkeys(fitting))}."
     )
+
+
+def _acts_trivially(group):
+    return not (group.orthonormal_lie_algebra or group.sparse_discrete_generators)
 
 
 def _vectors_and_scalars(width, d):

@@ -1,0 +1,287 @@
+"""The whole nullspace of a matrix-free operator by block Lanczos, its dimension unknown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from .certify import certified, measured, split_rank
+from .counted import CountedOperator, estimate_norm, random_block
+from .dense import dense
+from .krylov import BlockKrylov
+from .solution import ConvergenceError, Status
+
+#: Columns of the fresh random block that must show no null component at the end.
+CERTIFICATE_BLOCK = 4
+#: Converged eigenvalues below this share of ‖N‖ are deflated: later rounds need not find them again.
+LOW = 1e-3
+#: A basis much larger than this spends its time in the small dense eigenproblem.
+MAX_BASIS = 2000
+
+
+def block_lanczos(
+    C,
+    *,
+    tol=None,
+    block_size=None,
+    max_steps=5000,
+    memory_budget=2**30,
+    random_state=0,
+    verbose=0,
+):
+    """Orthonormal basis of ``{v : C v = 0}`` from products with C and Cᴴ alone.
+
+    Parameters
+    ----------
+    C : operator of shape (n_rows, m)
+        scipy LinearOperator protocol; ``C.normal_matmat(X)``, if it exists, gives ``CᴴC X``.
+    tol : float, optional
+        Singular values up to ``tol·‖C‖`` are zero. Default ``eps**0.7``: 1e-11 in double, 1e-5 in
+        single precision.
+    block_size : int, optional
+        Width of the first block, default 16; it doubles while rounds are short.
+    max_steps : int
+        Lanczos steps allowed in each round.
+    memory_budget : int
+        Bytes for the Krylov basis (the nullspace itself, m·r numbers, comes on top). A basis that
+        outgrows it is compressed to its lowest Ritz vectors and the iteration goes on.
+    random_state : int, numpy Generator or None
+        Seeds the starting blocks; the same seed gives the same bits.
+    verbose : int
+        1 shows a progress bar.
+
+    Returns
+    -------
+    NullspaceSolution
+
+    Raises
+    ------
+    ConvergenceError
+        If ``max_steps`` is exceeded, or no gap of 1e3 separates zero from nonzero singular values.
+    CertificationError
+        If ``‖C q‖ ≤ tol·‖C‖`` fails for the basis found.
+    ValueError
+        If the memory budget cannot hold the smallest useful Krylov basis.
+
+    Notes
+    -----
+    A block of b random vectors reaches at most b null vectors, so rounds with fresh blocks, kept
+    orthogonal to what is known, are run until one yields fewer than b; then a last fresh block
+    must yield none. Eigenvalues of CᴴC resolve singular values only to ``√eps·‖C‖``:
+    everything found below ``eps**0.35·‖C‖`` is locked as a candidate, and its true singular
+    values are read off C itself (this takes n_rows numbers per candidate). Cost about 2·r products with C per Lanczos step. Following Kressner
+    and Shao (2024) on small blocks, Wu and Simon (2000) on thick restarts.
+    """
+    op = CountedOperator(C, "block_lanczos")
+    rng = np.random.default_rng(random_state)
+    _require_positive(block_size=block_size, max_steps=max_steps, memory_budget=memory_budget)
+    if tol is None:
+        tol = op.eps**0.7
+    width = min(block_size or 16, max(op.m, 1))
+    norm = estimate_norm(op, rng) if op.n_rows and op.m else 0.0
+    if norm == 0.0:
+        Q = np.eye(op.m, dtype=op.dtype)
+        return certified(
+            op, Q, norm=0.0, gap=np.inf, tol=tol, strategy="block_lanczos: C = 0, Q = I"
+        )
+    if op.m <= 3 * width:
+        return _small(C, op, tol, width)
+    search = _Search(op, norm, rng, max_steps, memory_budget, verbose)
+    with search:
+        search.exhaust(width)
+    return search.solution(tol)
+
+
+class _Search:
+    """State of one solve: the near-null vectors locked so far and the counters."""
+
+    def __init__(self, op, norm, rng, max_steps, memory_budget, verbose):
+        self.op = op
+        self.norm = norm
+        self.rng = rng
+        self.max_steps = max_steps
+        self.columns = min(memory_budget // (op.m * op.dtype.itemsize), MAX_BASIS)
+        if self.columns < 16:
+            raise ValueError(
+                f"block_lanczos: memory_budget = {memory_budget} bytes holds {self.columns} vectors "
+                f"of length {op.m} ({op.dtype}), expected at least 16. Pass memory_budget ≥ "
+                f"{16 * op.m * op.dtype.itemsize}."
+            )
+        # Near-null candidates, and low positive eigenvectors that would slow later rounds.
+        self.locked = np.zeros((op.m, 0), dtype=op.dtype, order="F")
+        self.deflated = self.locked
+        # C times a block of columns has to fit too.
+        self.block_columns = max(1, memory_budget // (op.n_rows * op.dtype.itemsize))
+        self.lowest_positive = np.inf
+        self.n_steps = 0
+        self.n_restarts = 0
+        self.bar = tqdm(disable=not verbose, unit=" steps", desc="block_lanczos")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.bar.close()
+
+    @property
+    def left(self):
+        """Dimension of the orthogonal complement of what is locked."""
+        return self.op.m - self.locked.shape[1] - self.deflated.shape[1]
+
+    def exhaust(self, width):
+        """Lock every near-null vector: rounds until one comes short, then one that finds none."""
+        certifying = False
+        while self.left:
+            width = min(width, self.left, self.columns // 6, self.block_columns)
+            b = min(CERTIFICATE_BLOCK, width) if certifying else width
+            found, steps = self.round(b)
+            # A round that came short found all there is, so the next one has to find nothing.
+            if certifying and found == 0:
+                return
+            certifying = found < b
+            if not certifying and b == width and 3 * steps * width <= self.columns:
+                width *= 2
+
+    def round(self, b):
+        """Run block Lanczos from a fresh random block of b columns and lock what it reaches.
+
+        Returns
+        -------
+        found, steps : int
+        """
+        small = self.op.eps**0.7 * self.norm**2
+        known = np.hstack([self.locked, self.deflated])
+        X = random_block(self.rng, self.op.m, b, self.op.dtype)
+        for _ in range(2):
+            X = np.linalg.qr(X - known @ (known.conj().T @ X))[0]
+        # A full space needs no more columns than its dimension, plus the last (empty) block.
+        capacity = min(self.columns, self.left + 2 * b)
+        krylov = BlockKrylov(self.op.normal, X, known, capacity, self.norm**2)
+        next_look = 0
+        for step in range(1, self.max_steps + 1):
+            krylov.expand()
+            self.n_steps += 1
+            self.bar.update(1)
+            if krylov.width == 0 or krylov.full or krylov.n >= next_look:
+                ritz = krylov.ritz(b + 4, small)
+                self.bar.set_postfix(null=self.locked.shape[1], leak=float(ritz.leak))
+                if self._over(ritz):
+                    return self._lock(krylov, ritz), step
+                # Looking costs n³: at most a fixed share of the work.
+                next_look = krylov.n + max(b, krylov.n // 4)
+            if krylov.full:
+                krylov.restart(max(3 * b, capacity // 3, ritz.n_small + b))
+                self.n_restarts += 1
+                next_look = 0
+        raise self._exceeded(ritz, b)
+
+    def _over(self, ritz):
+        # A null direction of a random block has norm about 1/√m; eps**¼ of that is a miss.
+        reached = ritz.leak <= self.op.eps**0.25 / np.sqrt(self.op.m)
+        return reached and ritz.error[: ritz.n_small].max(initial=0.0) <= self._error_allowed
+
+    @property
+    def _error_allowed(self):
+        return 50 * self.op.eps * self.norm**2
+
+    def _lock(self, krylov, ritz):
+        """Lock the candidates, deflate the low eigenvectors, both sharpened with C itself."""
+        k = ritz.n_small
+        # An unconverged value may be a ghost of a null vector on its way to zero: not a gap.
+        settled = np.flatnonzero(ritz.error[k:] <= 1e-3 * np.abs(ritz.theta[k:]))
+        if len(settled):
+            self._note_positive(np.sqrt(ritz.theta[k + settled[0]]))
+        S = ritz.S[:, :k]
+        if len(ritz.theta) > k and ritz.theta[k] <= LOW * self.norm**2:
+            S = self._worth_deflating(krylov, k, float(ritz.theta[k - 1]) if k else 0.0)
+        if S.shape[1] == 0:
+            return 0
+        known = np.hstack([self.locked, self.deflated])
+        _, Z = singular_basis(self.op, krylov.basis() @ S)
+        Z = np.linalg.qr(Z - known @ (known.conj().T @ Z))[0]
+        self.locked = np.hstack([self.locked, Z[:, :k]])
+        self.deflated = np.hstack([self.deflated, Z[:, k:]])
+        return k
+
+    def _worth_deflating(self, krylov, k, small):
+        """Coordinates of the k candidates and of the low eigenvectors that have converged."""
+        room = min(self.columns // 4, self.block_columns) - self.deflated.shape[1]
+        ritz = krylov.ritz(k + max(room, 0), small)
+        low = (ritz.theta <= LOW * self.norm**2) & (ritz.error <= self._error_allowed)
+        low[:k] = True
+        low[k + max(room, 0) :] = False
+        return ritz.S[:, low]
+
+    def _note_positive(self, sigma):
+        self.lowest_positive = min(self.lowest_positive, float(sigma))
+
+    def solution(self, tol):
+        """Decide the rank among all locked candidates at once, and certify."""
+        op = self.op
+        # What was deflated takes part: a later null vector is orthogonal to it, and so inherits
+        # its error.
+        sigma, Z = singular_basis(op, np.hstack([self.locked, self.deflated]))
+        rank = split_rank(np.append(sigma, self.lowest_positive), self.norm, tol, op.eps, op.caller)
+        if rank < len(sigma):
+            self._note_positive(sigma[rank])
+        return certified(
+            op,
+            np.ascontiguousarray(Z[:, :rank]),
+            norm=self.norm,
+            gap=self.lowest_positive / self.norm,
+            tol=tol,
+            strategy="block_lanczos",
+            n_steps=self.n_steps,
+            n_restarts=self.n_restarts,
+        )
+
+    def _exceeded(self, ritz, b):
+        partial = measured(
+            self.op,
+            np.ascontiguousarray(self.locked),
+            norm=self.norm,
+            gap=self.lowest_positive / self.norm,
+            strategy="block_lanczos (incomplete)",
+            status=Status.MAX_STEPS,
+            n_steps=self.n_steps,
+            n_restarts=self.n_restarts,
+        )
+        return ConvergenceError(
+            f"block_lanczos: a round of block size {b} expected to end within max_steps = "
+            f"{self.max_steps}; its random block still has a part of norm {ritz.leak:.1e} that may "
+            f"or may not be null ({self.locked.shape[1]} candidates locked before, "
+            f"{self.n_restarts} restarts). Raise max_steps or memory_budget; if the lowest Ritz "
+            f"value, {np.sqrt(abs(ritz.theta[0])) / self.norm:.1e}·‖C‖ squared, stays put, the "
+            "problem is ill-conditioned.",
+            status=Status.MAX_STEPS,
+            solution=partial,
+        )
+
+
+def singular_basis(op, Z):
+    """Singular values of C on span(Z), ascending, and the basis of Z that has them.
+
+    The QR of ``C Z`` keeps them right to ``eps·‖C‖``, which ``ZᴴCᴴC Z`` would not. It needs
+    n_rows numbers per column of Z.
+    """
+    if Z.shape[1] == 0:
+        return np.zeros(0, Z.real.dtype), Z
+    R = np.linalg.qr(op.apply(Z), mode="r")
+    _, s, Wh = np.linalg.svd(R, full_matrices=True)
+    sigma = np.zeros(Z.shape[1], s.dtype)
+    sigma[: len(s)] = s
+    return sigma[::-1], Z @ Wh.conj().T[:, ::-1]
+
+
+def _small(C, op, tol, width):
+    solution = dense(C, tol=tol)
+    reason = f"dense (block_lanczos: m = {op.m} ≤ 3·block_size = {3 * width})"
+    return replace(solution, strategy=reason, n_matvecs=solution.n_matvecs + op.n_matvecs)
+
+
+def _require_positive(**values):
+    for name, value in values.items():
+        if value is not None and value < 1:
+            raise ValueError(f"block_lanczos: expected {name} ≥ 1, got {value}.")

@@ -1,0 +1,108 @@
+"""From a candidate basis to a certified solution: residual, gap and orthogonality, or an error."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .solution import CertificationError, ConvergenceError, NullspaceSolution, Status
+
+#: The largest zero and the smallest nonzero singular value must differ by this factor.
+GAP_RATIO = 1e3
+
+
+def split_rank(sigma, norm, tol, eps, caller):
+    """Number of singular values that are zero, refusing to guess when it is not clear.
+
+    Parameters
+    ----------
+    sigma : ndarray of shape (k,), ascending
+    norm : float, ``‖C‖₂``
+    tol : float, values up to ``tol·norm`` count as zero
+    eps : float, machine precision: zeros are never asked to be better than ``4·eps·norm``
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ConvergenceError
+        If the values on the two sides of the cut differ by less than ``GAP_RATIO``.
+    """
+    n_zero = int(np.searchsorted(sigma, tol * norm, side="right"))
+    if 0 < n_zero < len(sigma):
+        zero, nonzero = sigma[n_zero - 1], sigma[n_zero]
+        if nonzero < GAP_RATIO * max(zero, 4 * eps * norm):
+            raise ConvergenceError(
+                f"{caller}: expected a gap of at least {GAP_RATIO:.0e} between zero and nonzero "
+                f"singular values, got {zero / norm:.2e} (taken as zero) and {nonzero / norm:.2e} "
+                f"(taken as nonzero), both relative to ‖C‖ = {norm:.2e}, at tol = {tol:.1e}. The "
+                "constraints hold only approximately: check the generators, or choose tol inside "
+                "a real gap of the spectrum.",
+                status=Status.AMBIGUOUS_RANK,
+            )
+    return n_zero
+
+
+def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0):
+    """Measure a basis with C itself and return it as a solution, or raise.
+
+    Parameters
+    ----------
+    op : CountedOperator
+    Q : ndarray of shape (m, r)
+    norm, gap, tol : float
+        ``‖C‖₂``, the smallest nonzero singular value relative to it, the residual allowed.
+
+    Raises
+    ------
+    CertificationError
+        If a residual exceeds tol, or Q is orthonormal to less than ``1e4·eps``.
+    """
+    solution = measured(
+        op, Q, norm=norm, gap=gap, strategy=strategy, n_steps=n_steps, n_restarts=n_restarts
+    )
+    # Written so that a NaN fails.
+    if not solution.residual <= tol:
+        raise CertificationError(
+            f"{op.caller}: expected ‖C q‖ / ‖C‖ ≤ {tol:.1e} for each of the {Q.shape[1]} basis "
+            f"vectors, got {solution.residual:.2e}. Pass a larger tol, or work in float64.",
+            status=Status.BAD_RESIDUAL,
+            solution=solution,
+        )
+    if not solution.orthogonality <= 1e4 * op.eps:
+        raise CertificationError(
+            f"{op.caller}: expected |QᴴQ − I| ≤ {1e4 * op.eps:.1e}, got "
+            f"{solution.orthogonality:.2e}. Please report this operator.",
+            status=Status.BAD_ORTHOGONALITY,
+            solution=solution,
+        )
+    return solution
+
+
+def measured(op, Q, *, norm, gap, strategy, status=Status.CONVERGED, n_steps=0, n_restarts=0):
+    """The solution with its numbers, unchecked. Applies C to Q in blocks of 64 columns."""
+    largest = 0.0
+    for start in range(0, Q.shape[1] if op.n_rows else 0, 64):
+        columns = op.apply(Q[:, start : start + 64])
+        largest = max(largest, float(np.linalg.norm(columns, axis=0).max()))
+    Q.setflags(write=False)
+    return NullspaceSolution(
+        Q=Q,
+        residual=largest / norm if norm else largest,
+        gap=float(gap),
+        orthogonality=orthogonality(Q),
+        norm=float(norm),
+        n_matvecs=op.n_matvecs,
+        strategy=strategy,
+        n_steps=n_steps,
+        n_restarts=n_restarts,
+        status=status,
+    )
+
+
+def orthogonality(Q):
+    """Largest entry of ``|QᴴQ − I|``; 0 for an empty basis."""
+    if Q.shape[1] == 0:
+        return 0.0
+    return float(np.abs(Q.conj().T @ Q - np.eye(Q.shape[1], dtype=Q.dtype)).max())

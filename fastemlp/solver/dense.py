@@ -1,0 +1,84 @@
+"""The nullspace by a dense singular value decomposition: the reference, for small problems."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+
+from .certify import certified, split_rank
+from .counted import CountedOperator
+
+
+def dense(C, *, tol=None, memory_budget=2**30):
+    """Orthonormal basis of ``{v : C v = 0}`` through an SVD of the matrix of C.
+
+    Parameters
+    ----------
+    C : operator of shape (n_rows, m)
+        scipy LinearOperator protocol; real or complex, single or double precision.
+    tol : float, optional
+        Singular values up to ``tol·σ_max`` are zero. Default ``10·max(n_rows, m)·eps``.
+    memory_budget : int
+        Bytes allowed for the matrix of C (the decomposition takes about three times as much).
+
+    Returns
+    -------
+    NullspaceSolution
+
+    Raises
+    ------
+    ValueError
+        If the matrix of C would exceed the budget.
+    ConvergenceError
+        If no gap of 1e3 separates zero from nonzero singular values.
+
+    Notes
+    -----
+    The matrix is reduced by a QR of its rows when it is tall; CᴴC is never formed, so singular
+    values are right to ``eps·σ_max``. Cost O(n_rows·m² + m³).
+    """
+    op = CountedOperator(C, "dense")
+    n_bytes = op.n_rows * op.m * op.dtype.itemsize
+    if n_bytes > memory_budget:
+        raise ValueError(
+            f"dense: C of shape ({op.n_rows}, {op.m}), {op.dtype}, needs {n_bytes / 2**20:.0f} MiB "
+            f"as a matrix, more than memory_budget = {memory_budget / 2**20:.0f} MiB. Use "
+            "block_lanczos, or raise memory_budget."
+        )
+    if tol is None:
+        tol = 10 * max(op.n_rows, op.m, 1) * op.eps
+    matrix = _materialise(op)
+    if op.n_rows > op.m:
+        # Same singular values and right vectors, at most m rows.
+        matrix = scipy.linalg.qr(matrix, mode="r", overwrite_a=True, check_finite=False)[0]
+        matrix = matrix[: op.m]
+    sigma, V = _right_singular(matrix)
+    norm = float(sigma[-1]) if len(sigma) else 0.0
+    rank = split_rank(sigma, norm, tol, op.eps, "dense") if norm else op.m
+    gap = sigma[rank] / norm if rank < op.m else np.inf
+    Q = np.ascontiguousarray(V[:, :rank])
+    return certified(op, Q, norm=norm, gap=gap, tol=tol, strategy="dense")
+
+
+def _right_singular(matrix):
+    """Ascending singular values, padded with zeros to m, and right vectors as columns (m, m)."""
+    n_rows, m = matrix.shape
+    if min(n_rows, m) == 0:
+        return np.zeros(m, matrix.real.dtype), np.eye(m, dtype=matrix.dtype)
+    _, s, Vh = scipy.linalg.svd(matrix, check_finite=False)
+    sigma = np.zeros(m, s.dtype)
+    sigma[: len(s)] = s
+    return sigma[::-1], Vh.conj().T[:, ::-1]
+
+
+def _materialise(op, width=256):
+    """The matrix of C, (n_rows, m), from its action on blocks of the identity."""
+    matrix = np.zeros((op.n_rows, op.m), dtype=op.dtype, order="F")
+    if op.n_rows == 0:
+        return matrix
+    for start in range(0, op.m, width):
+        stop = min(start + width, op.m)
+        E = np.zeros((op.m, stop - start), dtype=op.dtype)
+        E[np.arange(start, stop), np.arange(stop - start)] = 1
+        matrix[:, start:stop] = op.apply(E)
+    return matrix

@@ -1,0 +1,101 @@
+"""What a nullspace solver returns, and what it raises when it cannot answer for the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+
+class Status(Enum):
+    """How a solve ended; the value is the sentence shown to the user."""
+
+    CONVERGED = "The whole nullspace was found and checked."
+    MAX_STEPS = "The step limit was reached before the nullspace was complete."
+    AMBIGUOUS_RANK = "No clear gap separates zero singular values from nonzero ones."
+    BAD_RESIDUAL = "A basis was found, but the constraint does not vanish on it to the tolerance."
+    BAD_ORTHOGONALITY = "A basis was found, but its columns are not orthonormal."
+    NOT_FINITE = "The operator returned NaN or infinity."
+
+
+@dataclass(frozen=True, eq=False)
+class NullspaceSolution:
+    """An orthonormal basis of ``{v : C v = 0}`` together with its certificate.
+
+    Attributes
+    ----------
+    Q : ndarray of shape (m, r), read-only
+        Orthonormal columns spanning the nullspace; r = 0 is legal.
+    residual : float
+        ``max_j ‖C q_j‖₂ / ‖C‖₂``, in the precision of C.
+    gap : float
+        Smallest nonzero singular value found, relative to ``‖C‖₂``; ``inf`` when there is none. An
+        iterative solver knows it from above only.
+    orthogonality : float
+        Largest entry of ``|QᴴQ − I|``.
+    norm : float
+        The estimate of ``‖C‖₂`` that the other numbers are relative to.
+    n_matvecs : int
+        Products with C and with Cᴴ, one per vector (``CᴴC x`` counts as two).
+    strategy : str
+        The method, and why it was chosen.
+    n_steps : int
+        Lanczos steps over all rounds; 0 for the dense method.
+    n_restarts : int
+        Times the Krylov basis hit its memory budget and was compressed.
+    status : Status
+        ``CONVERGED``, except in the partial result of an error.
+    """
+
+    Q: np.ndarray
+    residual: float
+    gap: float
+    orthogonality: float
+    norm: float
+    n_matvecs: int
+    strategy: str
+    n_steps: int = 0
+    n_restarts: int = 0
+    status: Status = Status.CONVERGED
+
+    @property
+    def rank(self):
+        """Dimension of the nullspace, r (not the rank of C)."""
+        return self.Q.shape[1]
+
+    def __str__(self):
+        return (
+            f"nullspace of dimension {self.rank} in {self.Q.shape[0]} by {self.strategy}: residual "
+            f"{self.residual:.1e}, gap {self.gap:.1e}, orthogonality {self.orthogonality:.1e}, "
+            f"{self.n_matvecs} products. {self.status.value}"
+        )
+
+
+class ConvergenceError(RuntimeError):
+    """The nullspace could not be determined.
+
+    Attributes
+    ----------
+    solution : NullspaceSolution or None
+        What was found so far. Its columns are candidates only: more may be missing.
+    status : Status
+    """
+
+    def __init__(self, message, *, status, solution=None):
+        super().__init__(f"{message} [{status.value}]")
+        self.message = message
+        self.status = status
+        self.solution = solution
+
+    def __reduce__(self):
+        # The default rebuilds from ``args`` alone and would lose the keywords between processes.
+        return _rebuild, (type(self), self.message, self.status, self.solution)
+
+
+class CertificationError(ConvergenceError):
+    """A nullspace was found, but it fails its own check."""
+
+
+def _rebuild(cls, message, status, solution):
+    return cls(message, status=status, solution=solution)
