@@ -24,6 +24,11 @@ def best_of(work, repeats=5):
     return min(times)
 
 
+def ratio(ours, theirs):
+    """Return our time as a fraction of theirs, to the digits that mean something."""
+    return float(f"{ours / theirs:.3g}")
+
+
 def float32_task(name, n_samples):
     """Return X, y and the symmetry of a task, in single precision."""
     X, y, spec = TASKS[name](n_samples, random_state=0, return_spec=True)

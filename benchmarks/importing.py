@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from .common import best_of
+from .common import best_of, ratio
 
 
 def run_import(module):
@@ -18,6 +18,6 @@ class Import:
 
     def track_ratio_to_sklearn(self):
         ours = best_of(lambda: run_import("fastemlp"))
-        return ours / best_of(lambda: run_import("sklearn.neural_network"))
+        return ratio(ours, best_of(lambda: run_import("sklearn.neural_network")))
 
     track_ratio_to_sklearn.unit = "ratio"

@@ -12,7 +12,7 @@ from fastemlp.constraint import constraint
 from fastemlp.groups import SO, O, S, SO13p, Sp
 from fastemlp.reps import V
 
-from .common import best_of
+from .common import best_of, ratio
 
 # representation and its known number of invariants
 CASES = {
@@ -81,12 +81,12 @@ class Solve:
     def track_ratio_to_null_space(self, case):
         check_basis(dense_null_space(self.C), self.C, self.rank)
         ours = best_of(lambda: solve(self.rep))
-        return ours / best_of(lambda: dense_null_space(self.C), repeats=3)
+        return ratio(ours, best_of(lambda: dense_null_space(self.C), repeats=3))
 
     def track_ratio_to_lobpcg(self, case):
         check_basis(lobpcg_null_space(self.C, self.rank), self.C, self.rank, tolerance=1e-6)
         ours = best_of(lambda: solve(self.rep))
-        return ours / best_of(lambda: lobpcg_null_space(self.C, self.rank), repeats=3)
+        return ratio(ours, best_of(lambda: lobpcg_null_space(self.C, self.rank), repeats=3))
 
     track_ratio_to_null_space.unit = "ratio"
     track_ratio_to_lobpcg.unit = "ratio"

@@ -5,7 +5,7 @@ import warnings
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
-from .common import TASKS, best_of, check_equivariant, float32_task, regressor
+from .common import TASKS, best_of, check_equivariant, float32_task, ratio, regressor
 
 BATCH = 500
 STEPS = 20
@@ -46,7 +46,7 @@ class TrainingStep:
             for _ in range(STEPS):
                 mlp.partial_fit(self.X, self.y)
 
-        return self.step_time() / (best_of(steps, 3) / STEPS)
+        return ratio(self.step_time(), best_of(steps, 3) / STEPS)
 
     track_step.unit = "seconds"
     track_ratio_to_mlp.unit = "ratio"

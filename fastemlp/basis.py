@@ -145,11 +145,11 @@ class DirectSumBasis(Basis):
         pieces = []
         start = 0
         for basis, n in self.parts:
-            stop = start + n * basis.shape[axis_in]
-            columns = X[start:stop].reshape(n, -1, b) if n * b else X[start:stop].reshape(n, 0, b)
-            columns = columns.transpose(1, 0, 2).reshape(basis.shape[axis_in], n * b)
-            image = function(basis, columns).reshape(basis.shape[axis_out], n, b)
-            pieces.append(image.transpose(1, 0, 2).reshape(-1, b))
+            k_in, k_out = basis.shape[axis_in], basis.shape[axis_out]
+            stop = start + n * k_in
+            columns = X[start:stop].reshape(n, k_in, b).transpose(1, 0, 2).reshape(k_in, n * b)
+            image = function(basis, columns).reshape(k_out, n, b)
+            pieces.append(image.transpose(1, 0, 2).reshape(n * k_out, b))
             start = stop
         return np.concatenate(pieces) if pieces else np.zeros((self.shape[axis_out], b), X.dtype)
 
@@ -185,7 +185,8 @@ def equivariant_basis(rep, *, method="auto", tol=None, dtype=None, random_state=
     ConvergenceError
         When no certified basis is reached; its message gives the numbers.
     ValueError
-        If ``rep`` is unbound, or a bespoke rep in it is not a representation.
+        If ``rep`` is unbound, a bespoke rep in it is not a representation, or ``dtype`` is real and the
+        basis complex.
 
     Notes
     -----
@@ -212,7 +213,7 @@ def equivariant_basis(rep, *, method="auto", tol=None, dtype=None, random_state=
     ]
     single = perm is None and len(parts) == 1 and parts[0][1] == 1
     basis = parts[0][0] if single else DirectSumBasis(rep, parts, perm)
-    return basis if dtype is None else basis.astype(dtype)
+    return basis if dtype is None else _cast(basis, np.dtype(dtype))
 
 
 def equivariant_projector(rep, **options):
@@ -236,6 +237,19 @@ def equivariant_projector(rep, **options):
         rmatmat=basis.project,
         dtype=basis.dtype,
     )
+
+
+def _cast(basis, dtype):
+    if dtype.kind not in "fc":
+        raise TypeError(
+            f"equivariant_basis: dtype must be a real or complex floating type, got {dtype}."
+        )
+    if basis.dtype.kind == "c" and dtype.kind == "f":
+        raise ValueError(
+            f"equivariant_basis: the basis of {basis.rep} is complex, got dtype={dtype}. "
+            "Pass complex64 or complex128, or bind the rep to G.realified()."
+        )
+    return basis.astype(dtype)
 
 
 # -- the cache: the only global state of the package --------------------------------------------------------------
@@ -280,7 +294,9 @@ def _type_basis(term, method, tol, random_state, verbose):
 
 def _solve_type(term, method, tol, random_state, verbose):
     if term == Scalar:
-        return DenseBasis(term, np.ones((1, 1)), Certificate(0.0, 0.0, np.inf, 0, ("exact",)))
+        one = np.ones((1, 1))
+        one.flags.writeable = False
+        return DenseBasis(term, one, Certificate(0.0, 0.0, np.inf, 0, ("exact",)))
     options = {} if tol is None else {"tol": tol}
     solution = solve_nullspace(
         constraint(term), method=method, random_state=random_state, verbose=verbose, **options

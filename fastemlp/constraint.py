@@ -5,7 +5,7 @@ discrete generator h (Finzi et al. 2021, theorem 1). Stacked, that is ``C v = 0`
 """
 
 from fastemlp.operators import MinusIdentity, Stack
-from fastemlp.reps import DualRep, Vector, check_rep, slots, terms
+from fastemlp.reps import DualRep, Vector, check_rep, drho_operator, rho_operator, slots, terms
 
 
 def constraint(rep):
@@ -35,8 +35,10 @@ def constraint(rep):
         check_rep(atom)
     operators = []
     for group in rep.groups:
-        operators += [rep.drho({group: A}) for A in group.orthonormal_lie_algebra]
-        operators += [MinusIdentity(rep.rho({group: h})) for h in group.sparse_discrete_generators]
+        operators += [drho_operator(rep, {group: A}) for A in group.orthonormal_lie_algebra]
+        operators += [
+            MinusIdentity(rho_operator(rep, {group: h})) for h in group.sparse_discrete_generators
+        ]
     return Stack(operators, rep.size())
 
 

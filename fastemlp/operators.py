@@ -8,7 +8,7 @@ to float64 (it becomes complex64 where the operator is complex).
 import math
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 from scipy.sparse.linalg import LinearOperator
 
 from fastemlp._kernels.slots import slot_matmat
@@ -93,12 +93,14 @@ class KroneckerProduct(KroneckerOperator):
     """
 
     def _matmat(self, X):
-        out = X = _operand(X, self.dtype)
+        X = _operand(X, self.dtype)
+        if all(A is None for A in self.slots):
+            return X.copy()
         for A, L, d in self._active_slots():
             out = np.zeros_like(X)
             _apply_slot(A, X, L, d, out)
             X = out
-        return out
+        return X
 
 
 class DirectSum(LinearOperator):
@@ -239,16 +241,20 @@ class Stack(LinearOperator):
 
 
 def to_dense(op):
-    """The matrix of an operator, as an ndarray of shape ``op.shape``; ndarrays pass through."""
+    """The matrix of an operator or sparse array, an ndarray of shape ``op.shape``; ndarrays pass through."""
     if isinstance(op, np.ndarray):
         return op
+    if issparse(op):
+        return op.toarray()
     return op.matmat(np.eye(op.shape[1], dtype=op.dtype))
 
 
 def _operand(X, dtype):
     """X, contiguous, in its own precision, made complex where the operator is complex."""
     X = np.asarray(X)
-    precision = X.dtype if X.dtype.kind in "fc" else np.dtype(np.float64)
+    # the kernels know four types, in native byte order; anything else becomes double
+    double = np.complex128 if X.dtype.kind == "c" else np.float64
+    precision = np.dtype(X.dtype.char if X.dtype.char in "fdFD" else double)
     if np.issubdtype(dtype, np.complexfloating):
         precision = np.result_type(precision, np.complex64)
     return np.ascontiguousarray(X, precision)

@@ -12,7 +12,19 @@ by structure. They are written unbound and bound to a group by calling them:
 V*(2V+5V0)
 """
 
-from fastemlp.reps.algebra import DualRep, ProductRep, Scalar, SumRep, T, V, Vector, slots, terms
+from fastemlp.reps.algebra import (
+    DualRep,
+    ProductRep,
+    Scalar,
+    SumRep,
+    T,
+    V,
+    Vector,
+    drho_operator,
+    rho_operator,
+    slots,
+    terms,
+)
 from fastemlp.reps.base import Rep
 from fastemlp.reps.check import check_rep
 from fastemlp.reps.parsing import parse_rep
@@ -28,7 +40,9 @@ __all__ = [
     "V",
     "Vector",
     "check_rep",
+    "drho_operator",
     "parse_rep",
+    "rho_operator",
     "slots",
     "terms",
     "uniform_rep",

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 
 from fastemlp.groups import Group
-from fastemlp.operators import DirectSum, KroneckerProduct, KroneckerSum, Permuted
+from fastemlp.operators import DirectSum, KroneckerProduct, KroneckerSum, Permuted, to_dense
 from fastemlp.reps.base import Rep
 
 
@@ -21,10 +21,10 @@ class _Composite(Rep):
     """A rep whose action follows from its canonical form: Kronecker operators, summed and permuted."""
 
     def rho(self, g):
-        return _act(self, KroneckerProduct, g, _slot_rho)
+        return rho_operator(self, g)
 
     def drho(self, A):
-        return _act(self, KroneckerSum, A, _slot_drho)
+        return drho_operator(self, A)
 
     def __str__(self):
         from fastemlp.reps.printing import rep_string
@@ -169,14 +169,17 @@ class DualRep(Rep):
         return self.rep.size()
 
     def rho(self, g):
-        return np.linalg.inv(np.asarray(self.rep.rho(g))).T
+        return np.linalg.inv(to_dense(self.rep.rho(g))).T
 
     def drho(self, A):
-        return -np.asarray(self.rep.drho(A)).T
+        return -to_dense(self.rep.drho(A)).T
 
     @property
     def T(self):
         return self.rep
+
+    def _sort_key(self):
+        return (type(self).__qualname__, *self.rep._sort_key())
 
     def __repr__(self):
         return f"{self.rep!r}.T"
@@ -283,7 +286,7 @@ def _product(factors):
     for i, rep in enumerate(flat):
         if isinstance(rep, SumRep):
             tail = _sum([(_product([r, *flat[i + 1 :]]), n) for r, n in rep.terms])
-            if i == 0:
+            if i == 0 or not terms(tail):
                 return tail
             if not isinstance(tail, SumRep):
                 return _product([*flat[:i], tail])
@@ -294,8 +297,34 @@ def _product(factors):
 # -- acting -------------------------------------------------------------------------------------------------------
 
 
+def rho_operator(rep, g):
+    """``rho(g)`` as a LinearOperator of shape (size, size), for every rep, bespoke ones too.
+
+    Parameters
+    ----------
+    rep : Rep, bound
+    g : ndarray or sparse array of shape (d, d), or a mapping {group: g}, identity where absent
+
+    Raises
+    ------
+    ValueError
+        If a part is unbound, g has the wrong shape, or several groups act and g is not a mapping.
+    """
+    return _act(rep, KroneckerProduct, g, _slot_rho)
+
+
+def drho_operator(rep, A):
+    """``drho(A)`` as a LinearOperator of shape (size, size), for every rep; as ``rho_operator``."""
+    return _act(rep, KroneckerSum, A, _slot_drho)
+
+
 def _act(rep, kronecker, element, slot_matrix):
     """The operator of a group or Lie algebra element on ``rep``, from its matrix on each slot."""
+    if len(rep.groups) > 1 and not isinstance(element, Mapping):
+        raise ValueError(
+            f"{rep}: expected a mapping {{group: matrix}}, as {len(rep.groups)} groups act on it "
+            f"({', '.join(map(repr, rep.groups))}); got {type(element).__name__}."
+        )
     canonical, perm = rep.canonical()
     matrices = {}
 
@@ -318,9 +347,9 @@ def _slot_rho(atom, g):
     if g is None:
         return None
     if not isinstance(atom, Vector):
-        return csr_array(np.asarray(atom.rho(_as_dense(g))))
+        return csr_array(to_dense(atom.rho(to_dense(g))))
     if atom.dual:
-        g = np.linalg.inv(_as_dense(g)).T
+        g = np.linalg.inv(to_dense(g)).T
     return csr_array(g.conj() if atom.conjugate else g)
 
 
@@ -329,7 +358,7 @@ def _slot_drho(atom, A):
     if A is None:
         return None
     if not isinstance(atom, Vector):
-        return csr_array(np.asarray(atom.drho(_as_dense(A))))
+        return csr_array(to_dense(atom.drho(to_dense(A))))
     A = csr_array(-A.T if atom.dual else A)
     return A.conj() if atom.conjugate else A
 
@@ -339,10 +368,13 @@ def _element_of(atom, element):
     group = _bound_group(atom)
     if isinstance(element, Mapping):
         element = element.get(group)
-    if element is not None and element.shape != (group.d, group.d):
+    if element is None:
+        return None
+    element = element if issparse(element) else np.asarray(element)
+    if element.shape != (group.d, group.d):
         raise ValueError(
             f"{atom}: expected a matrix of shape ({group.d}, {group.d}) for {group}, "
-            f"got shape {element.shape}. For a rep of several groups pass {{group: matrix}}."
+            f"got shape {element.shape}."
         )
     return element
 
@@ -351,10 +383,6 @@ def _bound_group(atom):
     if atom.G is None:
         raise ValueError(f"{atom} is not bound to a group. Bind it by calling it: rep(SO(3)).")
     return atom.G
-
-
-def _as_dense(matrix):
-    return matrix if isinstance(matrix, np.ndarray) else matrix.toarray()
 
 
 def _merge_groups(reps):

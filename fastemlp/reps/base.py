@@ -74,7 +74,7 @@ class Rep:
         t = 1 / max(1.0, np.linalg.norm(A))
         identity = np.eye(self.size())
         for _ in range(60):
-            image = np.asarray(self.rho(expm(t * A)))
+            image = to_dense(self.rho(expm(t * A)))
             if np.linalg.norm(image - identity) < 0.5:
                 break
             t /= 2
@@ -89,11 +89,15 @@ class Rep:
 
     def rho_dense(self, g):
         """``rho(g)`` as an ndarray of shape (size, size)."""
-        return to_dense(self.rho(g))
+        from fastemlp.reps.algebra import rho_operator
+
+        return to_dense(rho_operator(self, g))
 
     def drho_dense(self, A):
         """``drho(A)`` as an ndarray of shape (size, size)."""
-        return to_dense(self.drho(A))
+        from fastemlp.reps.algebra import drho_operator
+
+        return to_dense(drho_operator(self, A))
 
     def __call__(self, G):
         """The same rep with every unbound part bound to the group G."""
@@ -138,6 +142,13 @@ class Rep:
         return cached
 
     # -- value semantics ----------------------------------------------------------------------------------------
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        # a dataclass would write an __eq__ that compares its fields alone, and forgets the group
+        for name in ("__eq__", "__hash__"):
+            if name not in cls.__dict__:
+                setattr(cls, name, getattr(cls, name))
 
     def _key(self):
         """What makes two reps of this class equal: hashable, the same in every process."""
@@ -194,11 +205,11 @@ class Rep:
 
     def __rshift__(self, rep_out):
         """Linear maps from this rep to ``rep_out``: matrices (n_out, n_in), flattened row-major."""
-        return rep_out * self.T
+        return rep_out * self.T if isinstance(rep_out, Rep) else NotImplemented
 
     def __lshift__(self, rep_in):
         """Linear maps from ``rep_in`` to this rep."""
-        return self * rep_in.T
+        return self * rep_in.T if isinstance(rep_in, Rep) else NotImplemented
 
     @property
     def T(self):
@@ -206,6 +217,10 @@ class Rep:
         from fastemlp.reps.algebra import DualRep
 
         return DualRep(self)
+
+    def conj(self):
+        """The complex conjugate rep, of reps made from V; a bespoke rep must define its own."""
+        raise TypeError(f"{type(self).__name__}: a Rep must define conj() to be conjugated.")
 
 
 def _hashable(value):

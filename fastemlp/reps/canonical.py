@@ -19,6 +19,8 @@ def canonical_form(rep):
     ordered = sorted(layout, key=lambda atoms: (len(atoms), [a._sort_key() for a in atoms]))
     canonical = _sum([(_product(atoms), len(layout[atoms])) for atoms in ordered])
     perm = np.concatenate([layout[atoms].ravel() for atoms in ordered] or [np.arange(0)])
+    # kept with the rep, which is a value
+    perm.flags.writeable = False
     return canonical, None if np.array_equal(perm, np.arange(len(perm))) else perm
 
 

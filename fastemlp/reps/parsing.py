@@ -8,6 +8,7 @@ from fastemlp.reps.algebra import Scalar, T, V
 from fastemlp.reps.base import Rep
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_FAILURES = (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError)
 _GRAMMAR = (
     "Write sums and products of V, Vk (k-th tensor power), V0 or Scalar, T(p,q), V.T, with counts in front: "
     "'2V+5V0', '3*V*V.T+T(1,2)', 'V2(SO(3))*V(S(4))'."
@@ -39,7 +40,7 @@ def parse_rep(text, group=None):
     source = re.sub(r"\b(\d+)\s*(?=[A-Za-z(])", r"\1*", text.translate(_SUPERSCRIPTS))
     try:
         rep = _evaluate(ast.parse(source.strip().replace("^", "**"), mode="eval").body)
-    except (SyntaxError, ValueError, TypeError) as error:
+    except _FAILURES as error:
         raise ValueError(f"parse_rep: cannot read {text!r}: {error}. {_GRAMMAR}") from error
     if not isinstance(rep, Rep):
         raise ValueError(f"parse_rep: {text!r} is not a rep. {_GRAMMAR}")
@@ -64,12 +65,12 @@ def _evaluate(node):
             return _evaluate(left) >> _evaluate(right)
         case ast.Attribute(value=value, attr="T"):
             return _evaluate(value).T
-        case ast.Call(func=ast.Attribute(value=value, attr="conj"), args=[]):
+        case ast.Call(func=ast.Attribute(value=value, attr="conj"), args=[], keywords=[]):
             return _evaluate(value).conj()
-        case ast.Call(func=ast.Name(id="T"), args=[p]):
+        case ast.Call(func=ast.Name(id="T"), args=[p], keywords=[]):
             return T(_evaluate(p))
-        case ast.Call(func=ast.Name(id="T"), args=[p, q]):
+        case ast.Call(func=ast.Name(id="T"), args=[p, q], keywords=[]):
             return T(_evaluate(p), _evaluate(q))
-        case ast.Call(func=func, args=[group]):
+        case ast.Call(func=func, args=[group], keywords=[]):
             return _evaluate(func)(parse_group(ast.unparse(group)))
     raise ValueError(f"{ast.unparse(node)!r} is not understood")

@@ -5,6 +5,7 @@ from numbers import Integral
 
 import numpy as np
 
+from fastemlp.groups import Group
 from fastemlp.reps.algebra import Scalar, T
 
 
@@ -35,6 +36,8 @@ def uniform_rep(channels, group):
     """
     if not isinstance(channels, Integral) or isinstance(channels, bool) or channels < 1:
         raise ValueError(f"uniform_rep: channels must be an int ≥ 1, got {channels!r}.")
+    if not isinstance(group, Group):
+        raise TypeError(f"uniform_rep: expected a Group, got {group!r}. Write SO(3).")
     d = group.d
     counts = {}
     left = int(channels)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from .block_lanczos import block_lanczos
 from .dense import dense
 
-#: Below this size an SVD costs less than the products of a Krylov method, whatever the spectrum.
-DENSE_LIMIT = 400
+#: Below this size an SVD takes about half a second at most, whatever the spectrum.
+DENSE_LIMIT = 500
 #: A tall operator is not worth forming beyond this many bytes.
 DENSE_BYTES = 2**28
 

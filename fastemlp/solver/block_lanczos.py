@@ -41,7 +41,8 @@ def block_lanczos(
         Singular values up to ``tol·‖C‖`` are zero. Default ``eps**0.7``: 1e-11 in double, 1e-5 in
         single precision.
     block_size : int, optional
-        Width of the first block, default 16; it doubles while rounds are short.
+        Width of the first block, default 16 or less in a small budget; it doubles while rounds
+        are short and halves when they restart.
     max_steps : int
         Lanczos steps allowed in each round.
     memory_budget : int
@@ -71,8 +72,9 @@ def block_lanczos(
     orthogonal to what is known, are run until one yields fewer than b; then a last fresh block
     must yield none. Eigenvalues of CᴴC resolve singular values only to ``√eps·‖C‖``:
     everything found below ``eps**0.35·‖C‖`` is locked as a candidate, and its true singular
-    values are read off C itself (this takes n_rows numbers per candidate). Cost about 2·r products with C per Lanczos step. Following Kressner
-    and Shao (2024) on small blocks, Wu and Simon (2000) on thick restarts.
+    values are read off C itself (this takes n_rows numbers per candidate). Cost about
+    2·r products with C per Lanczos step. Following Kressner and Shao (2024) on small blocks, Wu
+    and Simon (2000) on thick restarts.
     """
     op = CountedOperator(C, "block_lanczos")
     rng = np.random.default_rng(random_state)
@@ -89,6 +91,8 @@ def block_lanczos(
     if op.m <= 3 * width:
         return _small(C, op, tol, width)
     search = _Search(op, norm, rng, max_steps, memory_budget, verbose)
+    if block_size is None:
+        width = min(width, max(2, search.columns // 32))
     with search:
         search.exhaust(width)
     return search.solution(tol)
@@ -114,6 +118,7 @@ class _Search:
         self.deflated = self.locked
         # C times a block of columns has to fit too.
         self.block_columns = max(1, memory_budget // (op.n_rows * op.dtype.itemsize))
+        self.largest_locked = 0.0
         self.lowest_positive = np.inf
         self.n_steps = 0
         self.n_restarts = 0
@@ -136,12 +141,16 @@ class _Search:
         while self.left:
             width = min(width, self.left, self.columns // 6, self.block_columns)
             b = min(CERTIFICATE_BLOCK, width) if certifying else width
+            restarts = self.n_restarts
             found, steps = self.round(b)
             # A round that came short found all there is, so the next one has to find nothing.
             if certifying and found == 0:
                 return
             certifying = found < b
-            if not certifying and b == width and 3 * steps * width <= self.columns:
+            if self.n_restarts > restarts:
+                # Room for many steps between restarts is worth more than a wide block.
+                width = max(width // 2, min(width, CERTIFICATE_BLOCK))
+            elif b == width and 3 * steps * width <= self.columns:
                 width *= 2
 
     def round(self, b):
@@ -151,68 +160,80 @@ class _Search:
         -------
         found, steps : int
         """
-        small = self.op.eps**0.7 * self.norm**2
-        known = np.hstack([self.locked, self.deflated])
-        X = random_block(self.rng, self.op.m, b, self.op.dtype)
-        for _ in range(2):
-            X = np.linalg.qr(X - known @ (known.conj().T @ X))[0]
-        # A full space needs no more columns than its dimension, plus the last (empty) block.
-        capacity = min(self.columns, self.left + 2 * b)
-        krylov = BlockKrylov(self.op.normal, X, known, capacity, self.norm**2)
+        before = self.locked.shape[1]
+        krylov = self._start(b)
+        keep = max(3 * b, krylov.capacity // 3)
         next_look = 0
         for step in range(1, self.max_steps + 1):
             krylov.expand()
             self.n_steps += 1
             self.bar.update(1)
             if krylov.width == 0 or krylov.full or krylov.n >= next_look:
-                ritz = krylov.ritz(b + 4, small)
-                self.bar.set_postfix(null=self.locked.shape[1], leak=float(ritz.leak))
-                if self._over(ritz):
-                    return self._lock(krylov, ritz), step
+                leak = self._ritz(krylov, b + 4).leak
+                self.bar.set_postfix(null=self.locked.shape[1], leak=leak)
+                # A null direction of a random block has norm about 1/√m; eps**¼ of it is a miss.
+                over = leak <= self.op.eps**0.25 / np.sqrt(self.op.m)
+                if over or krylov.full:
+                    ritz = self._ritz(krylov, keep + b + max(self._room, 0))
+                    leaving = self._lock(krylov, ritz)
+                if over:
+                    return self.locked.shape[1] - before, step
                 # Looking costs n³: at most a fixed share of the work.
                 next_look = krylov.n + max(b, krylov.n // 4)
             if krylov.full:
-                krylov.restart(max(3 * b, capacity // 3, ritz.n_small + b))
+                krylov.restart(ritz, leaving, keep, self._known)
                 self.n_restarts += 1
                 next_look = 0
-        raise self._exceeded(ritz, b)
+        raise self._exceeded(ritz if krylov.full else self._ritz(krylov, b), b)
 
-    def _over(self, ritz):
-        # A null direction of a random block has norm about 1/√m; eps**¼ of that is a miss.
-        reached = ritz.leak <= self.op.eps**0.25 / np.sqrt(self.op.m)
-        return reached and ritz.error[: ritz.n_small].max(initial=0.0) <= self._error_allowed
+    def _start(self, b):
+        X = random_block(self.rng, self.op.m, b, self.op.dtype)
+        known = self._known
+        for _ in range(2):
+            X = np.linalg.qr(X - known @ (known.conj().T @ X))[0]
+        # A full space needs no more columns than its dimension, plus the last (empty) block.
+        capacity = min(self.columns, self.left + 2 * b)
+        return BlockKrylov(self.op.normal, X, known, capacity, self.norm**2)
+
+    def _ritz(self, krylov, n_lowest):
+        return krylov.ritz(n_lowest, self.op.eps**0.7 * self.norm**2, self._error_allowed)
 
     @property
     def _error_allowed(self):
-        return 50 * self.op.eps * self.norm**2
+        return 10 * self.op.eps * self.norm**2
+
+    @property
+    def _known(self):
+        return np.hstack([self.locked, self.deflated])
+
+    @property
+    def _room(self):
+        """How many more vectors may be deflated."""
+        return min(self.columns // 4, self.block_columns) - self.deflated.shape[1]
 
     def _lock(self, krylov, ritz):
-        """Lock the candidates, deflate the low eigenvectors, both sharpened with C itself."""
-        k = ritz.n_small
-        # An unconverged value may be a ghost of a null vector on its way to zero: not a gap.
-        settled = np.flatnonzero(ritz.error[k:] <= 1e-3 * np.abs(ritz.theta[k:]))
-        if len(settled):
-            self._note_positive(np.sqrt(ritz.theta[k + settled[0]]))
-        S = ritz.S[:, :k]
-        if len(ritz.theta) > k and ritz.theta[k] <= LOW * self.norm**2:
-            S = self._worth_deflating(krylov, k, float(ritz.theta[k - 1]) if k else 0.0)
-        if S.shape[1] == 0:
-            return 0
-        known = np.hstack([self.locked, self.deflated])
-        _, Z = singular_basis(self.op, krylov.basis() @ S)
-        Z = np.linalg.qr(Z - known @ (known.conj().T @ Z))[0]
-        self.locked = np.hstack([self.locked, Z[:, :k]])
-        self.deflated = np.hstack([self.deflated, Z[:, k:]])
-        return k
+        """Lock the null vectors, deflate the low eigenvectors, both sharpened with C itself.
 
-    def _worth_deflating(self, krylov, k, small):
-        """Coordinates of the k candidates and of the low eigenvectors that have converged."""
-        room = min(self.columns // 4, self.block_columns) - self.deflated.shape[1]
-        ritz = krylov.ritz(k + max(room, 0), small)
-        low = (ritz.theta <= LOW * self.norm**2) & (ritz.error <= self._error_allowed)
-        low[:k] = True
-        low[k + max(room, 0) :] = False
-        return ritz.S[:, low]
+        Returns
+        -------
+        leaving : ndarray of bool, the Ritz vectors taken
+        """
+        # An unconverged value may be a ghost of a null vector on its way to zero: not a gap.
+        settled = np.flatnonzero(~ritz.null & (ritz.error <= 1e-3 * np.abs(ritz.theta)))
+        if len(settled):
+            self._note_positive(np.sqrt(ritz.theta[settled[0]]))
+        low = (ritz.theta <= LOW * self.norm**2) & (ritz.error <= self._error_allowed) & ~ritz.null
+        low[np.flatnonzero(low)[max(self._room, 0) :]] = False
+        leaving = ritz.null | low
+        k = int(ritz.null.sum())
+        if leaving.any():
+            sigma, Z = singular_basis(self.op, krylov.basis() @ ritz.S[:, leaving])
+            self.largest_locked = max(self.largest_locked, float(sigma[-1]))
+            known = self._known
+            Z = np.linalg.qr(Z - known @ (known.conj().T @ Z))[0]
+            self.locked = np.hstack([self.locked, Z[:, :k]])
+            self.deflated = np.hstack([self.deflated, Z[:, k:]])
+        return leaving
 
     def _note_positive(self, sigma):
         self.lowest_positive = min(self.lowest_positive, float(sigma))
@@ -221,8 +242,10 @@ class _Search:
         """Decide the rank among all locked candidates at once, and certify."""
         op = self.op
         # What was deflated takes part: a later null vector is orthogonal to it, and so inherits
-        # its error.
-        sigma, Z = singular_basis(op, np.hstack([self.locked, self.deflated]))
+        # its error. When nothing but zeros was met there is nothing to separate.
+        sigma, Z = np.full(self.locked.shape[1], self.largest_locked), self.locked
+        if self.largest_locked > tol * self.norm:
+            sigma, Z = singular_basis(op, np.hstack([self.locked, self.deflated]))
         rank = split_rank(np.append(sigma, self.lowest_positive), self.norm, tol, op.eps, op.caller)
         if rank < len(sigma):
             self._note_positive(sigma[rank])

@@ -18,7 +18,7 @@ def split_rank(sigma, norm, tol, eps, caller):
     sigma : ndarray of shape (k,), ascending
     norm : float, ``‖C‖₂``
     tol : float, values up to ``tol·norm`` count as zero
-    eps : float, machine precision: zeros are never asked to be better than ``4·eps·norm``
+    eps : float, machine precision: a zero counts as at least ``eps·norm``
 
     Returns
     -------
@@ -30,9 +30,9 @@ def split_rank(sigma, norm, tol, eps, caller):
         If the values on the two sides of the cut differ by less than ``GAP_RATIO``.
     """
     n_zero = int(np.searchsorted(sigma, tol * norm, side="right"))
-    if 0 < n_zero < len(sigma):
-        zero, nonzero = sigma[n_zero - 1], sigma[n_zero]
-        if nonzero < GAP_RATIO * max(zero, 4 * eps * norm):
+    if n_zero < len(sigma):
+        zero, nonzero = sigma[n_zero - 1] if n_zero else 0.0, sigma[n_zero]
+        if nonzero < GAP_RATIO * max(zero, eps * norm):
             raise ConvergenceError(
                 f"{caller}: expected a gap of at least {GAP_RATIO:.0e} between zero and nonzero "
                 f"singular values, got {zero / norm:.2e} (taken as zero) and {nonzero / norm:.2e} "

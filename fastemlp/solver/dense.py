@@ -62,8 +62,8 @@ def dense(C, *, tol=None, memory_budget=2**30):
 
 def _right_singular(matrix):
     """Ascending singular values, padded with zeros to m, and right vectors as columns (m, m)."""
-    n_rows, m = matrix.shape
-    if min(n_rows, m) == 0:
+    m = matrix.shape[1]
+    if not matrix.any():
         return np.zeros(m, matrix.real.dtype), np.eye(m, dtype=matrix.dtype)
     _, s, Vh = scipy.linalg.svd(matrix, check_finite=False)
     sigma = np.zeros(m, s.dtype)

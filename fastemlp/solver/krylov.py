@@ -16,15 +16,15 @@ class RitzState:
     ----------
     theta : ndarray of shape (k,), ascending Ritz values
     S : ndarray of shape (n, k), their coordinates in the basis
-    n_small : int, how many are zero to the resolution of N
     error : ndarray of shape (k,), residual norms ``‖N z − θ z‖``
-    leak : float, bound on the null component of the start block outside the n_small
+    null : ndarray of shape (k,), bool; which have converged to zero, to the resolution of N
+    leak : float, bound on the null component of the start block outside those
     """
 
     theta: np.ndarray
     S: np.ndarray
-    n_small: int
     error: np.ndarray
+    null: np.ndarray
     leak: float
 
 
@@ -45,7 +45,8 @@ class BlockKrylov:
 
     **Restart.** Discarding all but the lowest Ritz vectors S, the same identity shows that
     ``V S Sᴴ F − B·leak`` has the null component of X, so its coordinates replace F and
-    nothing is lost.
+    nothing is lost. Converged Ritz vectors leave the basis then, to be locked by the caller: with
+    rounding, null vectors beyond the reach of X keep turning up, and would fill it.
 
     Parameters
     ----------
@@ -119,33 +120,47 @@ class BlockKrylov:
                 W = W - basis @ (basis.conj().T @ W)
         return W
 
-    def ritz(self, n_lowest, small):
-        """Lowest Ritz pairs, at least ``n_lowest`` and all those below ``small``, with the leak.
+    def ritz(self, n_lowest, small, allowed):
+        """Lowest Ritz pairs, ``n_lowest`` or more so as to have all below ``small``, and the leak.
 
+        A pair is null when its value is at most ``small`` and its residual at most ``allowed``.
         Cost about 2n³ flops.
         """
-        k = min(n_lowest, self.n)
+        k = max(1, min(n_lowest, self.n))
         while True:
             theta, S = lowest_eigenpairs(self.H, k)
             if k == self.n or theta[-1] > small:
                 break
             k = min(2 * k, self.n)
-        n_small = int(np.searchsorted(theta, small, side="right"))
-        S0 = S[:, :n_small]
         error = np.linalg.norm(self._coupling(S), axis=0)
-        return RitzState(theta, S, n_small, error, float(np.linalg.norm(self._leak(S0))))
+        null = (theta <= small) & (error <= allowed)
+        # Where θ is not yet known to be positive, Y stays out: that part of X is left as it is.
+        open_ = ~null & (error >= theta)
+        left = S[:, open_].conj().T @ self.F[: self.n]
+        leak = np.hypot(np.linalg.norm(left), np.linalg.norm(self._leak(S[:, null | open_])))
+        return RitzState(theta, S, error, null, float(leak))
 
-    def restart(self, keep):
-        """Replace V by its ``keep`` lowest Ritz vectors (thick restart)."""
-        theta, S = lowest_eigenpairs(self.H, keep)
-        leak, tail = self._leak(S), self._coupling(S)
+    def restart(self, ritz, leaving, keep, locked):
+        """Thick restart: replace V by its ``keep`` lowest Ritz vectors that are not ``leaving``.
+
+        Parameters
+        ----------
+        ritz : RitzState of this basis
+        leaving : ndarray of bool, the Ritz vectors that the caller has added to ``locked``
+        keep : int
+        locked : ndarray of shape (m, r)
+        """
+        staying = np.flatnonzero(~leaving)[:keep]
+        S, theta = ritz.S[:, staying], ritz.theta[staying]
+        leak = self._leak(np.hstack([S, ritz.S[:, leaving]]))
+        keep, tail = len(staying), self._coupling(S)
         B = self.V[:, self.n : self.n + self.width].copy()
         for rows in row_chunks(len(self.V), keep):
             self.V[rows, :keep] = self.V[rows, : self.n] @ S
         self.V[:, keep : keep + self.width] = B
         self.F = np.vstack([S.conj().T @ self.F[: self.n], -leak])
         self.H = np.diag(theta).astype(self.V.dtype)
-        self.tail, self.n = tail, keep
+        self.tail, self.n, self.locked = tail, keep, locked
 
     def _coupling(self, S):
         """``tail·S``: the residuals of the Ritz vectors, in coordinates of B, (width, k)."""
@@ -156,7 +171,7 @@ class BlockKrylov:
         F = F - S @ (S.conj().T @ F)
         # Lifting S to the top of the spectrum leaves H₊ alone and makes the matrix definite.
         lifted = self.H + self.scale * (S @ S.conj().T)
-        Y = _solve_definite(lifted, F)
+        Y = scipy.linalg.solve(lifted, F, assume_a="pos", check_finite=False)
         return self._coupling(Y - S @ (S.conj().T @ Y))
 
 
@@ -165,14 +180,6 @@ def lowest_eigenpairs(H, k):
     k = min(k, len(H))
     subset = None if k == len(H) else [0, k - 1]
     return scipy.linalg.eigh(H, subset_by_index=subset, check_finite=False)
-
-
-def _solve_definite(H, F):
-    try:
-        return scipy.linalg.cho_solve(scipy.linalg.cho_factor(H, check_finite=False), F)
-    except scipy.linalg.LinAlgError:
-        # A restart may discard Ritz values that rounding made negative.
-        return np.linalg.solve(H, F)
 
 
 def orthonormal_factor(W, drop):

@@ -1,0 +1,272 @@
+"""FastEMLPRegressor: what it promises beyond scikit-learn's conformance suite."""
+
+import pickle
+import subprocess
+import sys
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from fastemlp import FastEMLPRegressor
+from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
+from fastemlp.groups import SO, O, S, Scaling, Z
+from fastemlp.reps import Scalar, T, V
+from fastemlp.testing import equivariance_error
+
+SMALL = {"channels": 40, "n_layers": 2, "max_iter": 5, "random_state": 0}
+TASKS = {
+    "o5": make_o5_synthetic,
+    "inertia": make_inertia,
+    "particle": make_particle_interaction,
+}
+
+
+def small_task(n=60):
+    return make_o5_synthetic(n, random_state=0)
+
+
+def test_works_as_written():
+    X, y = small_task()
+    model = FastEMLPRegressor(group=O(5), **SMALL).fit(X, y)
+    assert model.rep_in_ == 2 * V(O(5))
+    assert model.rep_out_ == Scalar
+    assert model.predict(X).shape == y.shape
+    assert len(model.loss_curve_) == model.n_iter_ == 5
+    assert model.n_parameters_ > 0
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize(("dtype", "tol"), [(np.float32, 1e-5), (np.float64, 1e-11)])
+def test_predictions_are_equivariant(name, dtype, tol):
+    X, y, spec = TASKS[name](200, random_state=0, return_spec=True)
+    X, y = X.astype(dtype), y.astype(dtype)
+    model = FastEMLPRegressor(
+        spec.group, rep_in=spec.rep_in, rep_out=spec.rep_out, **{**SMALL, "max_iter": 30}
+    ).fit(X, y)
+    error = equivariance_error(
+        model.predict, model.rep_in_, model.rep_out_, X, n_elements=100, random_state=0
+    )
+    assert error <= tol
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_precision_follows_the_data_or_the_parameter(dtype):
+    X, y = small_task()
+    model = FastEMLPRegressor(O(5), **SMALL).fit(X.astype(dtype), y)
+    assert model.predict(X).dtype == model.network_.dtype == dtype
+    model = FastEMLPRegressor(O(5), dtype=dtype, **SMALL).fit(X, y)
+    assert model.predict(X).dtype == dtype
+
+
+def test_same_seed_same_bits_other_seed_other_model():
+    X, y = small_task()
+    a, b = (FastEMLPRegressor(O(5), **SMALL).fit(X, y).predict(X) for _ in range(2))
+    np.testing.assert_array_equal(a, b)
+    other = FastEMLPRegressor(O(5), **{**SMALL, "random_state": 1}).fit(X, y).predict(X)
+    assert not np.array_equal(a, other)
+
+
+@pytest.mark.parametrize("how", ["pickle", "joblib"])
+def test_saved_models_predict_the_same_bits_in_another_process(tmp_path, how):
+    X, y = small_task()
+    model = FastEMLPRegressor(O(5), **SMALL).fit(X, y)
+    path, out = tmp_path / "model", tmp_path / "out.npy"
+    np.save(tmp_path / "X.npy", X)
+    if how == "pickle":
+        path.write_bytes(pickle.dumps(model))
+        load = f"pickle.loads(open({str(path)!r}, 'rb').read())"
+    else:
+        joblib.dump(model, path)
+        load = f"joblib.load({str(path)!r})"
+    code = (
+        f"import pickle, joblib, numpy as np\nmodel = {load}\n"
+        f"np.save({str(out)!r}, model.predict(np.load({str(tmp_path / 'X.npy')!r})))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    np.testing.assert_array_equal(np.load(out), model.predict(X))
+
+
+def test_group_and_reps_may_be_text_and_searched_over():
+    X, y = small_task()
+    model = FastEMLPRegressor("O(5)", rep_in="2V", rep_out="V0", **SMALL).fit(X, y)
+    np.testing.assert_array_equal(
+        model.predict(X), FastEMLPRegressor(O(5), **SMALL).fit(X, y).predict(X)
+    )
+    search = GridSearchCV(
+        FastEMLPRegressor(**SMALL), {"group": ["O(5)", SO(5)], "rep_in": ["2V"]}, cv=2
+    ).fit(X, y)
+    assert search.best_params_["rep_in"] == "2V"
+    assert clone(model).group == "O(5)"
+
+
+def test_two_dimensional_targets():
+    X, y = small_task()
+    model = FastEMLPRegressor(O(5), **SMALL).fit(X, y[:, None])
+    assert model.predict(X).shape == (60, 1)
+    # 3 columns are fewer than a vector of R^5: they can only be scalars
+    model = FastEMLPRegressor(O(5), **SMALL).fit(X, np.c_[y, y**2, y])
+    assert model.rep_out_ == 3 * Scalar
+    assert model.predict(X).shape == (60, 3)
+    model = FastEMLPRegressor(O(5), rep_out=V, **SMALL).fit(X, X[:, :5])
+    assert model.predict(X).shape == (60, 5)
+
+
+def test_ambiguous_targets_name_what_would_fit():
+    X, _ = small_task()
+    match = r"y has 5 columns, which O\(5\) may act on .*rep_out, for example '5V0' or 'V'"
+    with pytest.raises(ValueError, match=match):
+        FastEMLPRegressor(O(5), **SMALL).fit(X, X[:, :5])
+    with pytest.raises(ValueError, match="'9V0' or '3V' or 'V2'"):
+        FastEMLPRegressor(O(3), **SMALL).fit(X[:, :9], X[:, :9])
+
+
+def test_without_a_group_it_is_a_plain_mlp_of_any_width():
+    X, y = small_task()
+    model = FastEMLPRegressor(**SMALL).fit(X[:, :7], y)
+    assert model.rep_in_ == 7 * Scalar
+    assert model.predict(X[:, :7]).shape == (60,)
+
+
+def test_bound_reps_bring_their_group_and_mixed_groups_need_hidden_reps():
+    X, y = small_task()
+    model = FastEMLPRegressor(rep_in=2 * V(O(5)), **SMALL).fit(X, y)
+    assert model.network_.layers[0].gate.features_out.rep.groups == (O(5),)
+    mixed = V(S(2)) * V(O(5))
+    with pytest.raises(ValueError, match="involve 2 groups .*pass channels as a Rep"):
+        FastEMLPRegressor(rep_in=mixed, **SMALL).fit(X, y)
+    hidden = 10 * Scalar + 4 * V(S(2)) * V(O(5)) + 5 * V(S(2)) + 3 * V(O(5))
+    model = FastEMLPRegressor(rep_in=mixed, **{**SMALL, "channels": hidden}).fit(X, y)
+    assert equivariance_error(model.predict, mixed, Scalar, X, random_state=0) < 1e-11
+
+
+def test_early_stopping_holds_out_and_restores_the_best():
+    X, y = small_task(200)
+    model = FastEMLPRegressor(
+        O(5), early_stopping=True, n_iter_no_change=3, **{**SMALL, "max_iter": 400}
+    ).fit(X, y)
+    assert model.n_iter_ == len(model.validation_curve_) < 400
+
+
+def test_one_sample_is_fitted():
+    X, y = small_task()
+    model = FastEMLPRegressor(O(5), **SMALL).fit(X[:1], y[:1])
+    assert np.isfinite(model.predict(X[:3])).all()
+
+
+def test_large_and_small_units_do_not_matter():
+    X, y = small_task(200)
+    options = {**SMALL, "max_iter": 60}
+    reference = FastEMLPRegressor(O(5), **options).fit(X, y)
+    scaled = FastEMLPRegressor(O(5), **options).fit(1e6 * X, 1e-6 * y)
+    np.testing.assert_allclose(
+        1e6 * scaled.predict(1e6 * X), reference.predict(X), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_predict_does_not_depend_on_how_rows_are_batched():
+    X, y = small_task(100)
+    model = FastEMLPRegressor(O(5), **SMALL).fit(X, y)
+    X = np.random.default_rng(0).standard_normal((5000, 10))
+    np.testing.assert_allclose(model.predict(X)[4990:], model.predict(X[4990:]), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"group": 5}, "group must be a Group, its name or None, got 5"),
+        ({"channels": 0}, "channels must be an int ≥ 1 or a Rep, got 0"),
+        ({"channels": 2.5}, "channels must be"),
+        ({"n_layers": -1}, "n_layers must be an int ≥ 0, got -1"),
+        ({"batch_size": 0}, "batch_size must be an int ≥ 1"),
+        ({"max_iter": 0}, "max_iter must be an int ≥ 1"),
+        ({"n_iter_no_change": 0}, "n_iter_no_change must be"),
+        ({"learning_rate": -1.0}, "learning_rate must be a number > 0"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a number > 0"),
+        ({"tol": -1}, "tol must be a number ≥ 0"),
+        ({"validation_fraction": 1.0}, "validation_fraction must be a number between 0 and 1"),
+        ({"dtype": "int32"}, "dtype must be None, 'float32' or 'float64'"),
+        ({"dtype": np.float16}, "dtype must be None, 'float32' or 'float64'"),
+        ({"group": "Q(5)"}, r"Q"),
+        ({"rep_in": "2W"}, "parse_rep: cannot read '2W'"),
+        ({"rep_in": 7}, "rep_in must be a Rep or a string"),
+        (
+            {"group": O(5), "rep_in": 3 * V},
+            r"rep_in=3V has size 15 for O\(5\), got X with 10 features",
+        ),
+        ({"rep_in": 2 * V}, "rep_in=2V is not bound to a group. Pass group="),
+        ({"group": O(3)}, r"must be a multiple of 3, got 10.*rep_in=… of size 10.*'3V\+V0'"),
+        ({"group": O(5), "rep_out": V}, r"rep_out=V has size 5 for O\(5\), got y with 1 columns"),
+    ],
+)
+def test_bad_parameters_say_what_to_do(parameters, match):
+    X, y = small_task()
+    with pytest.raises((ValueError, TypeError), match=match):
+        FastEMLPRegressor(**{**SMALL, **parameters}).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("X", "match"),
+    [
+        (np.full((10, 10), np.nan), "NaN"),
+        (np.full((10, 10), np.inf), "infinity"),
+        (np.zeros((0, 10)), "0 sample"),
+        (np.zeros((10, 0)), "0 feature"),
+        (np.ones((10, 10), complex), "Complex data not supported"),
+        (np.full((10, 10), "a", object), "could not convert string"),
+        (np.zeros(10), "Expected 2D array"),
+    ],
+)
+def test_bad_data_is_refused(X, match):
+    with pytest.raises(ValueError, match=match):
+        FastEMLPRegressor(**SMALL).fit(X, np.ones(len(X)))
+
+
+def test_half_precision_and_integers_are_promoted():
+    X, y = small_task()
+    for cast in (np.float16, int, object):
+        model = FastEMLPRegressor(O(5), **SMALL).fit(X.astype(cast), y)
+        assert model.predict(X).dtype == np.float64
+
+
+def test_mismatched_lengths_and_widths():
+    X, y = small_task()
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        FastEMLPRegressor(O(5), **SMALL).fit(X, y[:-1])
+    model = FastEMLPRegressor(O(5), **SMALL).fit(X, y)
+    with pytest.raises(ValueError, match="X has 5 features, but FastEMLPRegressor is expecting 10"):
+        model.predict(X[:, :5])
+
+
+def test_an_output_that_symmetry_forces_to_zero_is_refused():
+    X = np.random.default_rng(0).standard_normal((20, 9))
+    with pytest.raises(
+        ValueError, match=r"under O\(3\) the only equivariant function from V2 to V .*is zero"
+    ):
+        FastEMLPRegressor(O(3), rep_in=V**2, rep_out=V, **SMALL).fit(X, X[:, :3])
+
+
+def test_an_output_that_can_only_be_constant_warns():
+    X = np.random.default_rng(0).standard_normal((20, 3))
+    with pytest.warns(UserWarning, match=r"Under Scaling\(3\) .* are constant"):
+        FastEMLPRegressor(Scaling(3), rep_in=V, rep_out=Scalar, **SMALL).fit(X, X[:, 0])
+
+
+def test_other_symmetries_learn():
+    # a function of cyclic sequences, and one that needs the dual rep
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 4))
+    y = X * np.roll(X, 1, axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = FastEMLPRegressor(
+            Z(4), rep_out=V, channels=40, n_layers=2, max_iter=150, random_state=0
+        ).fit(X[:200], y[:200])
+    assert model.score(X[200:], y[200:]) > 0.9
+    model = FastEMLPRegressor(SO(3), rep_in=2 * V, rep_out=T(1, 1), **{**SMALL, "max_iter": 150})
+    X = rng.standard_normal((300, 6))
+    y = np.einsum("ni,nj->nij", X[:, :3], X[:, 3:]).reshape(300, 9)
+    assert model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.9
