@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastemlp.reps import Rep
+from fastemlp.reps import Rep, rho_operator
 
 
 def equivariance_error(function, rep_in, rep_out, X, *, n_elements=10, random_state=None):
@@ -34,8 +34,9 @@ def equivariance_error(function, rep_in, rep_out, X, *, n_elements=10, random_st
         moved = np.asarray(function(_apply(rep_in, g, X))).reshape(len(X), -1)
         expected = _apply(rep_out, g, y)
         scale = max(np.linalg.norm(expected), np.linalg.norm(y), np.finfo(y.dtype).tiny)
-        worst = max(worst, float(np.linalg.norm(moved - expected) / scale))
-    return worst
+        # np.maximum, unlike max, lets a NaN through
+        worst = np.maximum(worst, np.linalg.norm(moved - expected) / scale)
+    return float(worst)
 
 
 def assert_equivariant(function, rep_in, rep_out, X, *, tol=None, n_elements=10, random_state=None):
@@ -53,4 +54,6 @@ def assert_equivariant(function, rep_in, rep_out, X, *, tol=None, n_elements=10,
 
 def _apply(rep, g, X):
     """ρ(g) applied to every row of X, in X's dtype."""
-    return np.ascontiguousarray(rep.rho(g).matmat(np.asarray(X, np.float64).T).T.astype(X.dtype))
+    return np.ascontiguousarray(
+        rho_operator(rep, g).matmat(np.asarray(X, np.float64).T).T.astype(X.dtype)
+    )
