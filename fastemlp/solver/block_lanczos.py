@@ -38,8 +38,8 @@ def block_lanczos(
     C : operator of shape (n_rows, m)
         scipy LinearOperator protocol; ``C.normal_matmat(X)``, if it exists, gives ``CᴴC X``.
     tol : float, optional
-        Singular values up to ``tol·‖C‖`` are zero. Default ``eps**0.7``: 1e-11 in double, 1e-5 in
-        single precision.
+        Singular values up to ``tol·‖C‖`` are zero. Default 1e-11 in double, 1e-4 in single
+        precision, where Ritz vectors of CᴴC are good to about ``eps·(‖C‖/σ)²``.
     block_size : int, optional
         Width of the first block, default 16 or less in a small budget; it doubles while rounds
         are short and halves when they restart.
@@ -80,7 +80,7 @@ def block_lanczos(
     rng = np.random.default_rng(random_state)
     _require_positive(block_size=block_size, max_steps=max_steps, memory_budget=memory_budget)
     if tol is None:
-        tol = op.eps**0.7
+        tol = 1e-11 if op.eps < 1e-10 else 1e-4
     width = min(block_size or 16, max(op.m, 1))
     norm = estimate_norm(op, rng) if op.n_rows and op.m else 0.0
     if norm == 0.0:

@@ -146,8 +146,8 @@ def test_single_precision_stays_single(solve, dtype):
     solution = solve(C)
     assert solution.Q.dtype == dtype
     assert solution.rank == 20
-    assert solution.residual <= 1e-5
-    assert subspace_angles(solution.Q, Q).max() <= 1e-4
+    assert solution.residual <= 1e-4
+    assert subspace_angles(solution.Q, Q).max() <= 1e-3
 
 
 def test_small_budget_restarts_and_agrees():
