@@ -136,7 +136,7 @@ def test_bound_reps_bring_their_group_and_mixed_groups_need_hidden_reps():
     model = FastEMLPRegressor(rep_in=2 * V(O(5)), **SMALL).fit(X, y)
     assert model.network_.layers[0].gate.features_out.rep.groups == (O(5),)
     mixed = V(S(2)) * V(O(5))
-    with pytest.raises(ValueError, match="involve 2 groups .*pass channels as a Rep"):
+    with pytest.raises(ValueError, match=r"involve 2 groups .*pass channels as a Rep"):
         FastEMLPRegressor(rep_in=mixed, **SMALL).fit(X, y)
     hidden = 10 * Scalar + 4 * V(S(2)) * V(O(5)) + 5 * V(S(2)) + 3 * V(O(5))
     model = FastEMLPRegressor(rep_in=mixed, **{**SMALL, "channels": hidden}).fit(X, y)

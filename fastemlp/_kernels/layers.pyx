@@ -29,7 +29,8 @@ def gate_backward(
     floating[:, ::1] dx,
     floating[:, ::1] dsigma,
 ):
-    """dx[b, source[i]] = dy[b, i] * sigma[b, gate[i]];  dsigma[b, gate[i]] += dy[b, i] * x[b, source[i]]
+    """dx[b, source[i]] = dy[b, i] * sigma[b, gate[i]]
+    dsigma[b, gate[i]] += dy[b, i] * x[b, source[i]]
 
     dx and dsigma must come in zeroed.
     """
