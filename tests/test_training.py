@@ -105,6 +105,8 @@ def test_divergence_is_reported():
     network = MLP(4, 2, ch=8, num_layers=1, dtype=np.float64)
     with (
         np.errstate(all="ignore"),
-        pytest.raises(FloatingPointError, match=r"Training diverged in epoch .*Lower learning_rate"),
+        pytest.raises(
+            FloatingPointError, match=r"Training diverged in epoch .*Lower learning_rate"
+        ),
     ):
         train(network, 1e200 * X, y, np.random.default_rng(0), max_iter=5)
