@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
+from threadpoolctl import threadpool_limits
 
 from fastemlp.constraint import constraint
 from fastemlp.reps import Rep, Scalar, terms
@@ -255,6 +256,8 @@ def _cast(basis, dtype):
 # -- the cache: the only global state of the package --------------------------------------------------------------
 
 _CACHE_BYTES = 2**30
+# below this size BLAS threads spend more time waiting for each other than working
+_SMALL_PROBLEM = 5000
 _cache = OrderedDict()
 _cache_lock = threading.Lock()
 
@@ -298,9 +301,11 @@ def _solve_type(term, method, tol, random_state, verbose):
         one.flags.writeable = False
         return DenseBasis(term, one, Certificate(0.0, 0.0, np.inf, 0, ("exact",)))
     options = {} if tol is None else {"tol": tol}
-    solution = solve_nullspace(
-        constraint(term), method=method, random_state=random_state, verbose=verbose, **options
-    )
+    C = constraint(term)
+    with threadpool_limits(1 if C.shape[1] <= _SMALL_PROBLEM else None, "blas"):
+        solution = solve_nullspace(
+            C, method=method, random_state=random_state, verbose=verbose, **options
+        )
     Q = np.ascontiguousarray(solution.Q)
     Q.flags.writeable = False
     certificate = Certificate(

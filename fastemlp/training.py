@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from fastemlp._kernels.layers import adam_update
@@ -121,6 +122,8 @@ class TrainingResult:
     n_iter: int
 
 
+# a step is many small products: more BLAS threads cost more in waiting than they save, above all on a busy machine
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def train(
     network,
     X,
@@ -160,6 +163,10 @@ def train(
     ------
     FloatingPointError
         When the loss stops being finite.
+
+    Notes
+    -----
+    BLAS runs on one thread meanwhile, so the result does not depend on how many there are.
     """
     flat = FlatParameters(network.init(rng))
     optimiser = Adam(flat.vector.size, flat.vector.dtype)
