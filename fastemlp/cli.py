@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -106,10 +107,10 @@ def _print_table(rows):
 
 
 def _save_figure(path, curves):
-    try:
-        from fastemlp.plotting import save_learning_curves
-    except ImportError:
+    if find_spec("matplotlib") is None:
         print("For a figure of the learning curves: pip install 'fastemlp[plot]'.")
         return
+    from fastemlp.plotting import save_learning_curves
+
     save_learning_curves(path, curves, title="O(5) task: training loss")
     print(f"Learning curves written to {path.resolve()}")

@@ -92,7 +92,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         n_layers=3,
         learning_rate=3e-3,
         batch_size=100,
-        max_iter=300,
+        max_iter=200,
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=50,

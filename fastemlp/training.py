@@ -134,7 +134,7 @@ def train(
     loss=squared_error,
     learning_rate=3e-3,
     batch_size=100,
-    max_iter=300,
+    max_iter=200,
     tol=0.0,
     n_iter_no_change=50,
     verbose=0,

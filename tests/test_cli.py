@@ -1,7 +1,5 @@
 """The command line, on a small demo."""
 
-import builtins
-
 import numpy as np
 import pytest
 
@@ -43,14 +41,7 @@ def test_demo_prints_a_table_and_writes_the_figure(small_demo, tmp_path, capsys)
 def test_demo_without_matplotlib_says_how_to_get_the_figure(
     small_demo, tmp_path, capsys, monkeypatch
 ):
-    real_import = builtins.__import__
-
-    def no_plotting(name, *args, **kwargs):
-        if name == "fastemlp.plotting":
-            raise ImportError(name)
-        return real_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", no_plotting)
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
     assert cli.main(["demo", "--figure", str(tmp_path / "curves.png")]) == 0
     out = capsys.readouterr().out
     assert "pip install 'fastemlp[plot]'" in out

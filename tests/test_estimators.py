@@ -9,7 +9,9 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.metrics import mean_squared_error
 from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPRegressor
 
 from fastemlp import FastEMLPRegressor
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
@@ -273,3 +275,16 @@ def test_other_symmetries_learn():
     X = rng.standard_normal((300, 6))
     y = np.einsum("ni,nj->nij", X[:, :3], X[:, 3:]).reshape(300, 9)
     assert model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.9
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_symmetry_beats_a_plain_perceptron():
+    X, y = make_o5_synthetic(1500, random_state=0)
+    train, test = slice(0, 500), slice(500, None)
+    model = FastEMLPRegressor(O(5), channels=96, max_iter=60, random_state=0)
+    mlp = MLPRegressor(hidden_layer_sizes=(96, 96, 96), random_state=0)
+    errors = [
+        mean_squared_error(y[test], m.fit(X[train], y[train]).predict(X[test]))
+        for m in (model, mlp)
+    ]
+    assert errors[0] < errors[1] / 5

@@ -22,7 +22,7 @@ class EMLPBlock:
     bilinear_gain : float; how much of the (unit-scale) bilinear output is added
     """
 
-    def __init__(self, features_in, features_out, rng, dtype=np.float32, bilinear_gain=0.1):
+    def __init__(self, features_in, features_out, rng, dtype=np.float32, bilinear_gain=0.05):
         self.gate = Gate(features_out)
         gated = self.gate.features_in
         self.linear = Linear(features_in, gated, dtype)
