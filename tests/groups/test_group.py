@@ -174,15 +174,6 @@ def test_digest_is_the_same_in_every_process():
     assert out.stdout.split() == [O13().digest, str(hash(O13()))]
 
 
-def test_import_is_light():
-    code = (
-        "import sys, fastemlp.groups\n"
-        "print([m for m in ('sympy', 'matplotlib', 'pandas', 'dask') if m in sys.modules])"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
-
-
 def test_groups_compare_by_generators_never_by_repr():
     one, two = Embed(SO(2), 3, slice(0, 2)), Embed(SO(2), 3, slice(1, 3))
     assert one != two
