@@ -11,12 +11,15 @@ from .certify import certified, measured, split_rank
 from .counted import CountedOperator, estimate_norm, random_block
 from .dense import dense
 from .krylov import BlockKrylov
+from .polish import polish, singular_basis
 from .solution import ConvergenceError, Status
 
 #: Columns of the fresh random block that must show no null component at the end.
 CERTIFICATE_BLOCK = 4
 #: Converged eigenvalues below this share of ‖N‖ are deflated: later rounds need not find them again.
 LOW = 1e-3
+#: A Ritz pair has converged when its residual is at most this many eps·‖N‖; polish does the rest.
+RITZ_ERROR = 100
 #: A basis much larger than this spends its time in the small dense eigenproblem.
 MAX_BASIS = 2000
 
@@ -41,8 +44,8 @@ def block_lanczos(
         Singular values up to ``tol·‖C‖`` are zero. Default 1e-11 in double, 1e-4 in single
         precision, where Ritz vectors of CᴴC are good to about ``eps·(‖C‖/σ)²``.
     block_size : int, optional
-        Width of the first block, default 16 or less in a small budget; it doubles while rounds
-        are short and halves when they restart.
+        Width of the first block, default 16; it doubles while rounds are short, halves when they
+        restart, and never exceeds 1/24 of the vectors that the budget holds.
     max_steps : int
         Lanczos steps allowed in each round.
     memory_budget : int
@@ -91,8 +94,6 @@ def block_lanczos(
     if op.m <= 3 * width:
         return _small(C, op, tol, width)
     search = _Search(op, norm, rng, max_steps, memory_budget, verbose)
-    if block_size is None:
-        width = min(width, max(2, search.columns // 32))
     with search:
         search.exhaust(width)
     return search.solution(tol)
@@ -139,7 +140,8 @@ class _Search:
         """Lock every near-null vector: rounds until one comes short, then one that finds none."""
         certifying = False
         while self.left:
-            width = min(width, self.left, self.columns // 6, self.block_columns)
+            # With fewer steps than this between restarts convergence stalls.
+            width = min(width, self.left, max(2, self.columns // 24), self.block_columns)
             b = min(CERTIFICATE_BLOCK, width) if certifying else width
             restarts = self.n_restarts
             found, steps = self.round(b)
@@ -200,7 +202,7 @@ class _Search:
 
     @property
     def _error_allowed(self):
-        return 10 * self.op.eps * self.norm**2
+        return RITZ_ERROR * self.op.eps * self.norm**2
 
     @property
     def _known(self):
@@ -218,8 +220,9 @@ class _Search:
         -------
         leaving : ndarray of bool, the Ritz vectors taken
         """
-        # An unconverged value may be a ghost of a null vector on its way to zero: not a gap.
-        settled = np.flatnonzero(~ritz.null & (ritz.error <= 1e-3 * np.abs(ritz.theta)))
+        # An eigenvalue lies within the error of θ, so these are positive ones and not null vectors
+        # still on their way to zero.
+        settled = np.flatnonzero(~ritz.null & (ritz.error <= 0.25 * ritz.theta))
         if len(settled):
             self._note_positive(np.sqrt(ritz.theta[settled[0]]))
         low = (ritz.theta <= LOW * self.norm**2) & (ritz.error <= self._error_allowed) & ~ritz.null
@@ -241,12 +244,13 @@ class _Search:
     def solution(self, tol):
         """Decide the rank among all locked candidates at once, and certify."""
         op = self.op
-        # What was deflated takes part: a later null vector is orthogonal to it, and so inherits
-        # its error. When nothing but zeros was met there is nothing to separate.
         sigma, Z = np.full(self.locked.shape[1], self.largest_locked), self.locked
-        if self.largest_locked > tol * self.norm:
-            sigma, Z = singular_basis(op, np.hstack([self.locked, self.deflated]))
-        rank = split_rank(np.append(sigma, self.lowest_positive), self.norm, tol, op.eps, op.caller)
+        # When nothing but clear zeros was met there is nothing to separate.
+        if self.largest_locked > 0.1 * tol * self.norm:
+            sigma, Z = self._separate(tol)
+        # A zero is only known to a fraction of tol, so a value just above tol may be one.
+        values = np.append(sigma, self.lowest_positive)
+        rank = split_rank(values, self.norm, tol, max(0.1 * tol, op.eps), op.caller)
         if rank < len(sigma):
             self._note_positive(sigma[rank])
         return certified(
@@ -259,6 +263,18 @@ class _Search:
             n_steps=self.n_steps,
             n_restarts=self.n_restarts,
         )
+
+    def _separate(self, tol):
+        """Singular values of everything locked, ascending, and their vectors."""
+        # What was deflated takes part: a later null vector is orthogonal to it, and so inherits
+        # its error.
+        sigma, Z = singular_basis(self.op, self._known)
+        unclear = (sigma > 0.1 * tol * self.norm) & (sigma < 1e3 * tol * self.norm)
+        if not unclear.any():
+            return sigma, Z
+        target = max(0.01 * tol, 4 * self.op.eps) * self.norm
+        Z[:, unclear] = polish(self.op, Z[:, unclear], target)
+        return singular_basis(self.op, np.linalg.qr(Z)[0])
 
     def _exceeded(self, ritz, b):
         partial = measured(
@@ -275,27 +291,11 @@ class _Search:
             f"block_lanczos: a round of block size {b} expected to end within max_steps = "
             f"{self.max_steps}; its random block still has a part of norm {ritz.leak:.1e} that may "
             f"or may not be null ({self.locked.shape[1]} candidates locked before, "
-            f"{self.n_restarts} restarts). Raise max_steps or memory_budget; if the lowest Ritz "
-            f"value, {np.sqrt(abs(ritz.theta[0])) / self.norm:.1e}·‖C‖ squared, stays put, the "
-            "problem is ill-conditioned.",
+            f"{self.n_restarts} restarts). Raise max_steps or memory_budget; if neither helps, the "
+            "spectrum of CᴴC reaches down to zero without a gap: check the generators.",
             status=Status.MAX_STEPS,
             solution=partial,
         )
-
-
-def singular_basis(op, Z):
-    """Singular values of C on span(Z), ascending, and the basis of Z that has them.
-
-    The QR of ``C Z`` keeps them right to ``eps·‖C‖``, which ``ZᴴCᴴC Z`` would not. It needs
-    n_rows numbers per column of Z.
-    """
-    if Z.shape[1] == 0:
-        return np.zeros(0, Z.real.dtype), Z
-    R = np.linalg.qr(op.apply(Z), mode="r")
-    _, s, Wh = np.linalg.svd(R, full_matrices=True)
-    sigma = np.zeros(Z.shape[1], s.dtype)
-    sigma[: len(s)] = s
-    return sigma[::-1], Z @ Wh.conj().T[:, ::-1]
 
 
 def _small(C, op, tol, width):

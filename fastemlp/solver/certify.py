@@ -10,7 +10,7 @@ from .solution import CertificationError, ConvergenceError, NullspaceSolution, S
 GAP_RATIO = 1e3
 
 
-def split_rank(sigma, norm, tol, eps, caller):
+def split_rank(sigma, norm, tol, floor, caller):
     """Number of singular values that are zero, refusing to guess when it is not clear.
 
     Parameters
@@ -18,7 +18,7 @@ def split_rank(sigma, norm, tol, eps, caller):
     sigma : ndarray of shape (k,), ascending
     norm : float, ``‖C‖₂``
     tol : float, values up to ``tol·norm`` count as zero
-    eps : float, machine precision: a zero counts as at least ``eps·norm``
+    floor : float, a zero counts as at least ``floor·norm``: the accuracy of the values themselves
 
     Returns
     -------
@@ -32,7 +32,7 @@ def split_rank(sigma, norm, tol, eps, caller):
     n_zero = int(np.searchsorted(sigma, tol * norm, side="right"))
     if n_zero < len(sigma):
         zero, nonzero = sigma[n_zero - 1] if n_zero else 0.0, sigma[n_zero]
-        if nonzero < GAP_RATIO * max(zero, eps * norm):
+        if nonzero < GAP_RATIO * max(zero, floor * norm):
             raise ConvergenceError(
                 f"{caller}: expected a gap of at least {GAP_RATIO:.0e} between zero and nonzero "
                 f"singular values, got {zero / norm:.2e} (taken as zero) and {nonzero / norm:.2e} "

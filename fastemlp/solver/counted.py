@@ -42,9 +42,12 @@ class CountedOperator:
         if self._normal is not None:
             self.n_matvecs += 2 * X.shape[1]
             return self._checked(self._normal(X), "C.normal_matmat(X)")
-        Y = np.ascontiguousarray(self.apply(X))
-        self.n_matvecs += X.shape[1]
-        return self._checked(self.C.rmatmat(Y), "C.rmatmat(Y)")
+        return self.adjoint(self.apply(X))
+
+    def adjoint(self, Y):
+        """``Cᴴ Y`` of shape (m, b) for Y of shape (n_rows, b)."""
+        self.n_matvecs += Y.shape[1]
+        return self._checked(self.C.rmatmat(np.ascontiguousarray(Y)), "C.rmatmat(Y)")
 
     def _checked(self, Y, what):
         Y = np.asarray(Y)
