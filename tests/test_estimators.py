@@ -265,12 +265,12 @@ def test_other_symmetries_learn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model = FastEMLPRegressor(
-            Z(4), rep_out=V, channels=40, n_layers=2, max_iter=150, random_state=0
+            Z(4), rep_out=V, channels=40, n_layers=2, max_iter=300, random_state=0
         ).fit(X[:200], y[:200])
     assert model.score(X[200:], y[200:]) > 0.9
     # outer products need hidden tensors of rank 3 to act: 120 channels hold one
     model = FastEMLPRegressor(
-        SO(3), rep_in=2 * V, rep_out=T(1, 1), **{**SMALL, "channels": 120, "max_iter": 150}
+        SO(3), rep_in=2 * V, rep_out=T(1, 1), **{**SMALL, "channels": 120, "max_iter": 300}
     )
     X = rng.standard_normal((300, 6))
     y = np.einsum("ni,nj->nij", X[:, :3], X[:, 3:]).reshape(300, 9)
