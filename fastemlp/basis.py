@@ -256,8 +256,6 @@ def _cast(basis, dtype):
 # -- the cache: the only global state of the package --------------------------------------------------------------
 
 _CACHE_BYTES = 2**30
-# below this size BLAS threads spend more time waiting for each other than working
-_SMALL_PROBLEM = 5000
 _cache = OrderedDict()
 _cache_lock = threading.Lock()
 
@@ -302,7 +300,8 @@ def _solve_type(term, method, tol, random_state, verbose):
         return DenseBasis(term, one, Certificate(0.0, 0.0, np.inf, 0, ("exact",)))
     options = {} if tol is None else {"tol": tol}
     C = constraint(term)
-    with threadpool_limits(1 if C.shape[1] <= _SMALL_PROBLEM else None, "blas"):
+    # the many small factorisations inside lose far more to waiting BLAS threads than the large products gain
+    with threadpool_limits(1, "blas"):
         solution = solve_nullspace(
             C, method=method, random_state=random_state, verbose=verbose, **options
         )

@@ -63,7 +63,8 @@ def block_lanczos(
     Raises
     ------
     ConvergenceError
-        If ``max_steps`` is exceeded, or no gap of 1e3 separates zero from nonzero singular values.
+        If ``max_steps`` is exceeded, no gap of 1e3 separates zero from nonzero singular values,
+        or one lies between ``tol·‖C‖`` and ``100·tol·‖C‖``: too close to call.
     CertificationError
         If ``‖C q‖ ≤ tol·‖C‖`` fails for the basis found.
     ValueError
@@ -75,7 +76,8 @@ def block_lanczos(
     orthogonal to what is known, are run until one yields fewer than b; then a last fresh block
     must yield none. Eigenvalues of CᴴC resolve singular values only to ``√eps·‖C‖``:
     everything found below ``eps**0.35·‖C‖`` is locked as a candidate, and its true singular
-    values are read off C itself (this takes n_rows numbers per candidate). Cost about
+    values are read off C itself (this takes n_rows numbers per candidate), after a few
+    least-squares steps with C where they are close to tol. Cost about
     2·r products with C per Lanczos step. Following Kressner and Shao (2024) on small blocks, Wu
     and Simon (2000) on thick restarts.
     """
