@@ -39,7 +39,6 @@ class Gate:
         self.features_in = Features(gated_rep(features_out.rep))
         scalars = features_out.find(Scalar)
         next_gate = scalars.mult if scalars else 0
-        n_gates = _n_gates(features_out.rep.canonical()[0])
         source, gate = [], []
         for kind in features_out.types:
             twin = self.features_in.find(kind.rep)
@@ -52,7 +51,6 @@ class Gate:
                 next_gate += kind.mult
             source.append(columns.ravel())
             gate.append(gates.ravel())
-        self.n_gates = n_gates
         self.source = np.concatenate(source)
         # the sigmoid is evaluated once per channel that gates anything
         self.channels, self.gate = np.unique(np.concatenate(gate), return_inverse=True)
