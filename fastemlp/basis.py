@@ -13,6 +13,7 @@ from scipy.sparse.linalg import LinearOperator
 from threadpoolctl import threadpool_limits
 
 from fastemlp.constraint import constraint
+from fastemlp.isometries import DenseIsometry, DirectSumIsometry
 from fastemlp.reps import Rep, Scalar, terms
 from fastemlp.solver import solve_nullspace
 
@@ -52,31 +53,53 @@ class Certificate:
 class Basis(LinearOperator):
     """An orthonormal basis Q of the symmetric vectors of a rep, as an operator of shape (size, rank).
 
-    ``Q @ coef`` synthesises, ``Q.H @ v`` analyses (``Q.T`` where real).
+    ``Q @ coef`` synthesises, ``Q.H @ v`` analyses (``Q.T`` where real). Coefficients of a direct sum run over
+    types in canonical order, then copies, then the basis of the type.
 
     Attributes
     ----------
     rep : Rep
+    isometry : Isometry; Q in factored form
     certificate : Certificate
     """
 
-    def __init__(self, rep, rank, dtype, certificate):
+    def __init__(self, rep, isometry, certificate):
         self.rep = rep
+        self.isometry = isometry
         self.certificate = certificate
-        super().__init__(dtype, (rep.size(), rank))
+        super().__init__(isometry.dtype, isometry.shape)
 
     @property
     def rank(self):
         """Number of independent symmetric vectors."""
         return self.shape[1]
 
+    @property
+    def nbytes(self):
+        """Bytes held by the factors."""
+        return self.isometry.nbytes
+
     def project(self, v):
         """The symmetric part ``Q Qᴴ v`` of v, of shape (size,) or (size, b)."""
-        return self @ (self.H @ v)
+        return self.isometry.project(v)
 
     def to_dense(self):
-        """Q as an ndarray of shape (size, rank)."""
-        return self.matmat(np.eye(self.rank, dtype=self.dtype))
+        """Q as an ndarray of shape (size, rank); MemoryError beyond 8 GiB."""
+        return self.isometry.to_dense()
+
+    def to_sparse(self):
+        """Q as a csc_array of shape (size, rank)."""
+        return self.isometry.to_sparse()
+
+    def astype(self, dtype):
+        """The same basis in another precision."""
+        return Basis(self.rep, self.isometry.astype(dtype), self.certificate)
+
+    def _matmat(self, X):
+        return self.isometry.matmat(X)
+
+    def _rmatmat(self, X):
+        return self.isometry.rmatmat(X)
 
     def _matvec(self, x):
         return self._matmat(x.reshape(-1, 1)).reshape(-1)
@@ -85,79 +108,7 @@ class Basis(LinearOperator):
         return self._rmatmat(x.reshape(-1, 1)).reshape(-1)
 
     def __repr__(self):
-        return f"{type(self).__name__}(rep={self.rep}, size={self.shape[0]}, rank={self.rank})"
-
-
-class DenseBasis(Basis):
-    """A basis held as one array Q of shape (size, rank)."""
-
-    def __init__(self, rep, Q, certificate):
-        self.Q = Q
-        super().__init__(rep, Q.shape[1], Q.dtype, certificate)
-
-    def _matmat(self, X):
-        return self.Q @ X
-
-    def _rmatmat(self, X):
-        return self.Q.conj().T @ X
-
-    def to_dense(self):
-        return self.Q
-
-    def astype(self, dtype):
-        """The same basis in another precision."""
-        return DenseBasis(self.rep, self.Q.astype(dtype, copy=False), self.certificate)
-
-
-class DirectSumBasis(Basis):
-    """The bases of the distinct types of a rep, each used for every copy of its type.
-
-    Coefficients run over types in canonical order, then copies, then the basis of the type.
-
-    Parameters
-    ----------
-    parts : sequence of (Basis of a type, number of copies)
-    perm : ndarray of int or None; canonical order as in ``Rep.canonical``
-    """
-
-    def __init__(self, rep, parts, perm):
-        self.parts = tuple(parts)
-        self.perm = perm
-        rank = sum(n * basis.rank for basis, n in self.parts)
-        dtype = np.result_type(np.float32, *(basis.dtype for basis, _ in self.parts))
-        certificate = Certificate.worst(basis.certificate for basis, _ in self.parts)
-        super().__init__(rep, rank, dtype, certificate)
-
-    def _matmat(self, X):
-        out = self._map_parts(X, lambda basis, x: basis.matmat(x), 1, 0)
-        if self.perm is None:
-            return out
-        scattered = np.empty_like(out)
-        scattered[self.perm] = out
-        return scattered
-
-    def _rmatmat(self, X):
-        X = X if self.perm is None else X[self.perm]
-        return self._map_parts(X, lambda basis, x: basis.rmatmat(x), 0, 1)
-
-    def _map_parts(self, X, function, axis_in, axis_out):
-        """Apply ``function`` type by type; a type's copies are further columns of one product."""
-        b = X.shape[1]
-        pieces = []
-        start = 0
-        for basis, n in self.parts:
-            k_in, k_out = basis.shape[axis_in], basis.shape[axis_out]
-            stop = start + n * k_in
-            columns = X[start:stop].reshape(n, k_in, b).transpose(1, 0, 2).reshape(k_in, n * b)
-            image = function(basis, columns).reshape(k_out, n, b)
-            pieces.append(image.transpose(1, 0, 2).reshape(n * k_out, b))
-            start = stop
-        return np.concatenate(pieces) if pieces else np.zeros((self.shape[axis_out], b), X.dtype)
-
-    def astype(self, dtype):
-        """The same basis in another precision."""
-        parts = [(basis.astype(dtype), n) for basis, n in self.parts]
-        return DirectSumBasis(self.rep, parts, self.perm)
+        return f"Basis(rep={self.rep}, size={self.shape[0]}, rank={self.rank})"
 
 
 def equivariant_basis(rep, *, method="auto", tol=None, dtype=None, random_state=0, verbose=0):
@@ -212,8 +163,11 @@ def equivariant_basis(rep, *, method="auto", tol=None, dtype=None, random_state=
     parts = [
         (_type_basis(term, method, tol, random_state, verbose), n) for term, n in terms(canonical)
     ]
-    single = perm is None and len(parts) == 1 and parts[0][1] == 1
-    basis = parts[0][0] if single else DirectSumBasis(rep, parts, perm)
+    if perm is None and len(parts) == 1 and parts[0][1] == 1:
+        basis = parts[0][0]
+    else:
+        isometry = DirectSumIsometry([(part.isometry, n) for part, n in parts], perm)
+        basis = Basis(rep, isometry, Certificate.worst(part.certificate for part, _ in parts))
     return basis if dtype is None else _cast(basis, np.dtype(dtype))
 
 
@@ -274,7 +228,7 @@ def basis_cache_info():
     dict with keys "n_types", "n_bytes", "max_bytes"
     """
     with _cache_lock:
-        n_bytes = sum(basis.Q.nbytes for basis in _cache.values())
+        n_bytes = sum(basis.nbytes for basis in _cache.values())
         return {"n_types": len(_cache), "n_bytes": n_bytes, "max_bytes": _CACHE_BYTES}
 
 
@@ -288,16 +242,15 @@ def _type_basis(term, method, tol, random_state, verbose):
     basis = _solve_type(term, method, tol, random_state, verbose)
     with _cache_lock:
         _cache[key] = basis
-        while sum(b.Q.nbytes for b in _cache.values()) > _CACHE_BYTES and len(_cache) > 1:
+        while sum(b.nbytes for b in _cache.values()) > _CACHE_BYTES and len(_cache) > 1:
             _cache.popitem(last=False)
     return basis
 
 
 def _solve_type(term, method, tol, random_state, verbose):
     if term == Scalar:
-        one = np.ones((1, 1))
-        one.flags.writeable = False
-        return DenseBasis(term, one, Certificate(0.0, 0.0, np.inf, 0, ("exact",)))
+        one = DenseIsometry(np.ones((1, 1)))
+        return Basis(term, one, Certificate(0.0, 0.0, np.inf, 0, ("exact",)))
     options = {} if tol is None else {"tol": tol}
     C = constraint(term)
     # the many small factorisations inside lose far more to waiting BLAS threads than the large products gain
@@ -305,8 +258,6 @@ def _solve_type(term, method, tol, random_state, verbose):
         solution = solve_nullspace(
             C, method=method, random_state=random_state, verbose=verbose, **options
         )
-    Q = np.ascontiguousarray(solution.Q)
-    Q.flags.writeable = False
     certificate = Certificate(
         solution.residual,
         solution.orthogonality,
@@ -314,4 +265,4 @@ def _solve_type(term, method, tol, random_state, verbose):
         solution.n_matvecs,
         (solution.strategy,),
     )
-    return DenseBasis(term, Q, certificate)
+    return Basis(term, solution.Q, certificate)

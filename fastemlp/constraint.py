@@ -4,8 +4,19 @@
 discrete generator h (Finzi et al. 2021, theorem 1). Stacked, that is ``C v = 0``.
 """
 
-from fastemlp.operators import MinusIdentity, Stack
-from fastemlp.reps import DualRep, Vector, check_rep, drho_operator, rho_operator, slots, terms
+from fastemlp.operators import MinusIdentity, Stack, TensorConstraint
+from fastemlp.reps import (
+    DualRep,
+    SumRep,
+    Vector,
+    check_rep,
+    drho_operator,
+    rho_operator,
+    slot_drho,
+    slot_rho,
+    slots,
+    terms,
+)
 
 
 def constraint(rep):
@@ -17,7 +28,7 @@ def constraint(rep):
 
     Returns
     -------
-    Stack
+    Stack; a TensorConstraint if the rep is one tensor type with its slots in canonical order
         A LinearOperator of shape ((D + M)·m, m), with ``normal_matmat`` for ``Cᴴ C``; float64 or complex128.
         The Lie algebra of each group is orthonormalised first, which leaves the nullspace alone and gives
         ``Cᴴ C`` few distinct eigenvalues.
@@ -33,6 +44,9 @@ def constraint(rep):
         )
     for atom in _bespoke_atoms(rep):
         check_rep(atom)
+    canonical, perm = rep.canonical()
+    if perm is None and not isinstance(canonical, SumRep):
+        return _tensor_constraint(canonical)
     operators = []
     for group in rep.groups:
         operators += [drho_operator(rep, {group: A}) for A in group.orthonormal_lie_algebra]
@@ -40,6 +54,19 @@ def constraint(rep):
             MinusIdentity(rho_operator(rep, {group: h})) for h in group.sparse_discrete_generators
         ]
     return Stack(operators, rep.size())
+
+
+def _tensor_constraint(rep):
+    atoms = list(dict.fromkeys(slots(rep)))
+    lie, discrete = [], []
+    for group in rep.groups:
+        lie += [[slot_drho(a, {group: A}) for a in atoms] for A in group.orthonormal_lie_algebra]
+        discrete += [
+            [slot_rho(a, {group: h}) for a in atoms] for h in group.sparse_discrete_generators
+        ]
+    return TensorConstraint(
+        [atoms.index(a) for a in slots(rep)], [a.size() for a in atoms], lie, discrete
+    )
 
 
 def _bespoke_atoms(rep):

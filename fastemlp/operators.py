@@ -240,6 +240,46 @@ class Stack(LinearOperator):
         return out
 
 
+class TensorConstraint(Stack):
+    """What the symmetric vectors of a tensor product solve: ``drho(A) v = 0`` and ``(rho(h) − I) v = 0``.
+
+    Parameters
+    ----------
+    slots : sequence of int; which atom stands in each slot, the last slot varying fastest
+    dims : sequence of int; size of each atom
+    lie : sequence of D generators A, each a sequence of one (size, size) sparse array per atom, or None for zero
+    discrete : sequence of M generators h, in the same way, None for the identity
+
+    Attributes
+    ----------
+    slots, dims, lie, discrete : as given, tuples
+
+    Notes
+    -----
+    Acts as the ``Stack`` of one ``KroneckerSum`` per A and one ``KroneckerProduct − I`` per h; keeping the small
+    matrices in view is what the combinatorial and representation-theoretic solvers work from.
+    """
+
+    def __init__(self, slots, dims, lie, discrete):
+        self.slots = tuple(slots)
+        self.dims = tuple(dims)
+        self.lie = tuple(tuple(A) for A in lie)
+        self.discrete = tuple(tuple(h) for h in discrete)
+        sizes = [self.dims[i] for i in self.slots]
+        sums = [KroneckerSum([A[i] for i in self.slots], sizes) for A in self.lie]
+        products = [KroneckerProduct([h[i] for i in self.slots], sizes) for h in self.discrete]
+        super().__init__([*sums, *(MinusIdentity(op) for op in products)], math.prod(sizes))
+
+    def part(self, lie, discrete):
+        """The constraint of some of the generators: index lists into ``lie`` and ``discrete``."""
+        return TensorConstraint(
+            self.slots,
+            self.dims,
+            [self.lie[i] for i in lie],
+            [self.discrete[k] for k in discrete],
+        )
+
+
 def to_dense(op):
     """The matrix of an operator or sparse array, an ndarray of shape ``op.shape``; ndarrays pass through."""
     if isinstance(op, np.ndarray):

@@ -2,7 +2,7 @@
 
 The order is the architecture (left never imports right)::
 
-    _kernels < operators, groups < reps, solver < constraint < basis < nn, scaling
+    _kernels < operators, isometries, groups < reps, solver < constraint < basis < nn, scaling
              < training < estimators < dynamics < testing, datasets < fastemlp
              < plotting, distributed, export < cli
 
@@ -23,7 +23,7 @@ ROOT = "fastemlp"  # the package's own __init__, which gathers the public names
 # Modules of one row never import each other.
 ORDER = (
     {"_kernels"},
-    {"operators", "groups"},
+    {"operators", "isometries", "groups"},
     {"reps", "solver"},
     {"constraint"},
     {"basis"},

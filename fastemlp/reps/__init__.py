@@ -22,6 +22,8 @@ from fastemlp.reps.algebra import (
     Vector,
     drho_operator,
     rho_operator,
+    slot_drho,
+    slot_rho,
     slots,
     terms,
 )
@@ -43,6 +45,8 @@ __all__ = [
     "drho_operator",
     "parse_rep",
     "rho_operator",
+    "slot_drho",
+    "slot_rho",
     "slots",
     "terms",
     "uniform_rep",

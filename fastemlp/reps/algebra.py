@@ -310,12 +310,12 @@ def rho_operator(rep, g):
     ValueError
         If a part is unbound, g has the wrong shape, or several groups act and g is not a mapping.
     """
-    return _act(rep, KroneckerProduct, g, _slot_rho)
+    return _act(rep, KroneckerProduct, g, slot_rho)
 
 
 def drho_operator(rep, A):
     """``drho(A)`` as a LinearOperator of shape (size, size), for every rep; as ``rho_operator``."""
-    return _act(rep, KroneckerSum, A, _slot_drho)
+    return _act(rep, KroneckerSum, A, slot_drho)
 
 
 def _act(rep, kronecker, element, slot_matrix):
@@ -342,7 +342,8 @@ def _act(rep, kronecker, element, slot_matrix):
     return op if perm is None else Permuted(op, perm)
 
 
-def _slot_rho(atom, g):
+def slot_rho(atom, g):
+    """``rho(g)`` on one slot of a tensor, a csr_array; None where a mapping g leaves the atom alone."""
     g = _element_of(atom, g)
     if g is None:
         return None
@@ -353,7 +354,8 @@ def _slot_rho(atom, g):
     return csr_array(g.conj() if atom.conjugate else g)
 
 
-def _slot_drho(atom, A):
+def slot_drho(atom, A):
+    """``drho(A)`` on one slot of a tensor, a csr_array; None where a mapping A leaves the atom alone."""
     A = _element_of(atom, A)
     if A is None:
         return None

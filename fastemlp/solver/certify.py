@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastemlp.isometries import DenseIsometry
+
 from .solution import CertificationError, ConvergenceError, NullspaceSolution, Status
 
 #: The largest zero and the smallest nonzero singular value must differ by this factor.
@@ -86,12 +88,12 @@ def measured(op, Q, *, norm, gap, strategy, status=Status.CONVERGED, n_steps=0, 
     for start in range(0, Q.shape[1] if op.n_rows else 0, 64):
         columns = op.apply(Q[:, start : start + 64])
         largest = max(largest, float(np.linalg.norm(columns, axis=0).max()))
-    Q.setflags(write=False)
+    isometry = DenseIsometry(Q)
     return NullspaceSolution(
-        Q=Q,
+        Q=isometry,
         residual=largest / norm if norm else largest,
         gap=float(gap),
-        orthogonality=orthogonality(Q),
+        orthogonality=isometry.orthogonality(),
         norm=float(norm),
         n_matvecs=op.n_matvecs,
         strategy=strategy,
@@ -99,10 +101,3 @@ def measured(op, Q, *, norm, gap, strategy, status=Status.CONVERGED, n_steps=0, 
         n_restarts=n_restarts,
         status=status,
     )
-
-
-def orthogonality(Q):
-    """Largest entry of ``|QᴴQ − I|``; 0 for an empty basis."""
-    if Q.shape[1] == 0:
-        return 0.0
-    return float(np.abs(Q.conj().T @ Q - np.eye(Q.shape[1], dtype=Q.dtype)).max())

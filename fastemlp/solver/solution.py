@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-import numpy as np
+from fastemlp.isometries import Isometry
 
 
 class Status(Enum):
@@ -25,10 +25,10 @@ class NullspaceSolution:
 
     Attributes
     ----------
-    Q : ndarray of shape (m, r), read-only
-        Orthonormal columns spanning the nullspace; r = 0 is legal.
+    Q : Isometry of shape (m, r)
+        Orthonormal columns spanning the nullspace, in factored form; r = 0 is legal.
     residual : float
-        ``max_j ‖C q_j‖₂ / ‖C‖₂``, in the precision of C.
+        ``max_j ‖C q_j‖₂ / ‖C‖₂``, in the precision of C; on the factors where Q is never written out.
     gap : float
         Smallest nonzero singular value found, relative to ``‖C‖₂``; ``inf`` when there is none. An
         iterative solver knows it from above only.
@@ -44,11 +44,14 @@ class NullspaceSolution:
         Lanczos steps over all rounds; 0 for the dense method.
     n_restarts : int
         Times the Krylov basis hit its memory budget and was compressed.
+    completeness : float
+        Norm of the null component left in a fresh random unit vector once the span is projected out; 0
+        where the dimension is known by counting.
     status : Status
         ``CONVERGED``, except in the partial result of an error.
     """
 
-    Q: np.ndarray
+    Q: Isometry
     residual: float
     gap: float
     orthogonality: float
@@ -57,6 +60,7 @@ class NullspaceSolution:
     strategy: str
     n_steps: int = 0
     n_restarts: int = 0
+    completeness: float = 0.0
     status: Status = Status.CONVERGED
 
     @property

@@ -1,0 +1,114 @@
+"""What every factored orthonormal basis can do."""
+
+import numpy as np
+from scipy.sparse import csc_array
+from scipy.sparse.linalg import LinearOperator
+
+#: ``to_dense`` refuses to make a larger array than this many bytes.
+DENSE_BYTES = 2**33
+
+
+class Isometry(LinearOperator):
+    """An operator Q of shape (m, r) with ``Qᴴ Q = I``: an orthonormal basis of its range.
+
+    Subclasses hold their factors in a few arrays, or in other isometries, and define ``_matmat``, ``_rmatmat``,
+    ``orthogonality``, ``astype``, ``state`` and ``from_state``. Instances are immutable.
+
+    Attributes
+    ----------
+    shape : (m, r)
+    dtype : real or complex floating type
+    """
+
+    @property
+    def rank(self):
+        """Number of columns, r."""
+        return self.shape[1]
+
+    @property
+    def nbytes(self):
+        """Bytes held by the factors."""
+        _, arrays, children = self.state()
+        return sum(a.nbytes for a in arrays.values()) + sum(c.nbytes for c in children)
+
+    def project(self, v):
+        """``Q Qᴴ v`` for v of shape (m,) or (m, b)."""
+        return self @ (self.H @ v)
+
+    def to_dense(self):
+        """Q as an ndarray of shape (m, r).
+
+        Raises
+        ------
+        MemoryError
+            If that takes more than 8 GiB; the message gives the numbers.
+        """
+        self._require_memory("to_dense")
+        return self.matmat(np.eye(self.rank, dtype=self.dtype))
+
+    def to_sparse(self):
+        """Q as a csc_array of shape (m, r), entries below 1e-14 dropped."""
+        self._require_memory("to_sparse")
+        blocks = [np.zeros((0, 2), np.int64)], [np.zeros(0, self.dtype)]
+        width = max(1, 2**24 // max(self.shape[0], 1))
+        for start in range(0, self.rank, width):
+            stop = min(start + width, self.rank)
+            E = np.zeros((self.rank, stop - start), self.dtype)
+            E[np.arange(start, stop), np.arange(stop - start)] = 1
+            columns = self.matmat(E)
+            i, j = np.nonzero(np.abs(columns) > 1e-14)
+            blocks[0].append(np.stack([i, j + start], axis=1))
+            blocks[1].append(columns[i, j])
+        index = np.concatenate(blocks[0])
+        return csc_array((np.concatenate(blocks[1]), (index[:, 0], index[:, 1])), shape=self.shape)
+
+    def orthogonality(self):
+        """Largest entry of ``|QᴴQ − I|``, computed on the factors in double precision; a float."""
+        raise NotImplementedError
+
+    def astype(self, dtype):
+        """The same basis in another precision."""
+        raise NotImplementedError
+
+    def state(self):
+        """The factors as plain data, for storage.
+
+        Returns
+        -------
+        meta : dict of JSON values
+        arrays : dict of str to ndarray
+        children : tuple of Isometry
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def from_state(cls, meta, arrays, children):
+        """The inverse of ``state``."""
+        raise NotImplementedError
+
+    def _matvec(self, x):
+        return self._matmat(x.reshape(-1, 1)).reshape(-1)
+
+    def _rmatvec(self, x):
+        return self._rmatmat(x.reshape(-1, 1)).reshape(-1)
+
+    def _require_memory(self, caller):
+        n_bytes = self.shape[0] * self.rank * self.dtype.itemsize
+        if n_bytes > DENSE_BYTES:
+            raise MemoryError(
+                f"{type(self).__name__}.{caller}: a basis of shape {self.shape}, {self.dtype}, takes "
+                f"{n_bytes / 2**30:.1f} GiB written out, more than the {DENSE_BYTES / 2**30:.0f} GiB "
+                "allowed. Use it as an operator: Q @ coef, Q.H @ v, project(v)."
+            )
+
+    def __repr__(self):
+        return f"{type(self).__name__}(shape={self.shape}, {self.nbytes / 2**10:.0f} KiB)"
+
+
+def read_only(array):
+    """The array, contiguous and read-only; copied only if it must be."""
+    array = np.ascontiguousarray(array)
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array

@@ -1,0 +1,72 @@
+"""The basis of a direct sum of types, each used for every copy of its type."""
+
+import numpy as np
+from scipy.sparse import block_diag, csc_array, eye_array, kron
+
+from fastemlp.isometries.base import Isometry
+
+
+class DirectSumIsometry(Isometry):
+    """Block-diagonal: coefficients run over types, then copies, then the basis of the type.
+
+    Parameters
+    ----------
+    parts : sequence of (Isometry of a type, number of consecutive copies)
+    perm : ndarray of int of shape (m,) or None; row i of the blocks is coordinate ``perm[i]``
+    """
+
+    def __init__(self, parts, perm=None):
+        self.parts = tuple((part, int(n)) for part, n in parts)
+        self.perm = perm
+        m = sum(n * part.shape[0] for part, n in self.parts)
+        rank = sum(n * part.rank for part, n in self.parts)
+        dtype = np.result_type(np.float32, *(part.dtype for part, _ in self.parts))
+        super().__init__(dtype, (m, rank))
+
+    def _matmat(self, X):
+        out = self._map_parts(X, lambda part, x: part.matmat(x), 1, 0)
+        if self.perm is None:
+            return out
+        scattered = np.empty_like(out)
+        scattered[self.perm] = out
+        return scattered
+
+    def _rmatmat(self, X):
+        X = X if self.perm is None else X[self.perm]
+        return self._map_parts(X, lambda part, x: part.rmatmat(x), 0, 1)
+
+    def _map_parts(self, X, function, axis_in, axis_out):
+        """Apply ``function`` type by type; a type's copies are further columns of one product."""
+        b = X.shape[1]
+        pieces = []
+        start = 0
+        for part, n in self.parts:
+            k_in, k_out = part.shape[axis_in], part.shape[axis_out]
+            stop = start + n * k_in
+            columns = X[start:stop].reshape(n, k_in, b).transpose(1, 0, 2).reshape(k_in, n * b)
+            image = function(part, columns).reshape(k_out, n, b)
+            pieces.append(image.transpose(1, 0, 2).reshape(n * k_out, b))
+            start = stop
+        return np.concatenate(pieces) if pieces else np.zeros((self.shape[axis_out], b), X.dtype)
+
+    def to_sparse(self):
+        blocks = [kron(eye_array(n), part.to_sparse()) for part, n in self.parts if n]
+        if not blocks:
+            return csc_array(self.shape, dtype=self.dtype)
+        stacked = block_diag(blocks, format="coo")
+        row = stacked.row if self.perm is None else self.perm[stacked.row]
+        return csc_array((stacked.data, (row, stacked.col)), shape=self.shape, dtype=self.dtype)
+
+    def orthogonality(self):
+        return max((part.orthogonality() for part, _ in self.parts), default=0.0)
+
+    def astype(self, dtype):
+        return DirectSumIsometry([(part.astype(dtype), n) for part, n in self.parts], self.perm)
+
+    def state(self):
+        arrays = {} if self.perm is None else {"perm": self.perm}
+        return {"copies": [n for _, n in self.parts]}, arrays, tuple(part for part, _ in self.parts)
+
+    @classmethod
+    def from_state(cls, meta, arrays, children):
+        return cls(list(zip(children, meta["copies"], strict=True)), arrays.get("perm"))
