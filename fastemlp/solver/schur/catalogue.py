@@ -1,0 +1,266 @@
+"""The irreducibles met so far, and how each times an atom splits into irreducibles again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from ..solution import CertificationError, Status
+from .split import Members, choose_recipe, commutant_units, frames, isotypic_parts
+
+#: Eigenvalues of a Casimir operator closer than this, relative to the largest, are one.
+CASIMIR_SAME = 1e-8
+#: Entries of orthonormal frames below this are roundoff; dropping them keeps what is sparse sparse.
+ROUNDOFF = 1e-14
+#: Spectra of one irreducible in two places agree to this.
+SPECTRUM_SAME = 1e-7
+
+
+class Irreducible:
+    """One irreducible representation, in a fixed orthonormal basis.
+
+    Attributes
+    ----------
+    dim : int, d
+    probes : ndarray (J, d, d)
+    mixed : ndarray (2, d, d); two random elements of the Lie algebra
+    values, recipe, frame : its random member's spectrum, how to frame it, and the frame (d, d) of this basis
+    commutant : ndarray (t, d, d); orthogonal matrices, orthogonal to each other, that commute with the group
+    """
+
+    def __init__(self, probes, mixed, part, recipe, frame, find_lie):
+        self.dim = len(frame)
+        self.probes = probes
+        self.mixed = mixed
+        self.values = part.values
+        self.recipe = recipe
+        self.frame = frame
+        units = commutant_units(recipe, len(part.values))
+        self.commutant = frame @ units @ frame.conj().T
+        self._find_lie = find_lie
+
+    @cached_property
+    def lie(self):
+        """The whole Lie algebra, ndarray (D, d, d); only what is multiplied further needs it."""
+        return self._find_lie()
+
+
+@dataclass(frozen=True, eq=False)
+class Splitting:
+    """``λ ⊗ x = ⊕ μ``, checked.
+
+    Attributes
+    ----------
+    targets : tuple of int; the irreducible of each piece
+    U : ndarray (d_λ, d_x, d_λ·d_x); the pieces side by side, in every copy of μ the group acts by the same matrices
+    residual : float; largest ``‖A E − E A_μ‖_F / max(‖A_μ‖_F, √d_μ)`` over pieces E, probes and random elements A
+    orthogonality : float; largest entry of ``|UᴴU − I|``
+    """
+
+    targets: tuple
+    U: np.ndarray
+    residual: float
+    orthogonality: float
+
+
+class Catalogue:
+    """Irreducibles of one symmetry, filled as products are split; number 0 is the trivial one.
+
+    Parameters
+    ----------
+    symmetry : Symmetry
+    rng : numpy Generator
+    """
+
+    def __init__(self, symmetry, rng):
+        self.symmetry = symmetry
+        D, J = symmetry.lie[0].shape[0], symmetry.probes[0].shape[0]
+        self.members = Members(J, symmetry.is_complex, rng)
+        self.mix = rng.standard_normal((2, D)) / np.sqrt(max(D, 1))
+        self.irreducibles = []
+        #: the smallest relative distance of eigenvalues that had to be told apart
+        self.gap = np.inf
+        self._splittings = {}
+        probes = np.ones((J, 1, 1), symmetry.probes[0].dtype)
+        part = isotypic_parts(probes, self.members)[0]
+        zero = np.zeros((2, 1, 1), symmetry.dtype)
+        self._add(probes, zero, part, None, None, lambda: np.zeros((D, 1, 1), symmetry.dtype))
+
+    def split(self, index, atom):
+        """The Splitting of irreducible number ``index`` times an atom.
+
+        Raises
+        ------
+        CertificationError
+            If eigenvalues that should be told apart, or be equal, are not.
+        """
+        key = (index, atom)
+        if key not in self._splittings:
+            action = _Product(self.irreducibles[index], self.symmetry, atom, self.mix)
+            pieces = []
+            spaces, gap = _casimir_eigenspaces(action.left.lie, action.lie, action.n)
+            self.gap = min(self.gap, gap)
+            for E in spaces:
+                for part in isotypic_parts(action.probes_on(E), self.members):
+                    pieces += self._identify(action, E, part)
+                    self.gap = min(self.gap, part.gap)
+            self._splittings[key] = self._checked(action, pieces)
+        return self._splittings[key]
+
+    def _identify(self, action, E, part):
+        """The copies of one irreducible in the range of E, aligned with the catalogue: list of (index, E_copy)."""
+        for index, known in enumerate(self.irreducibles):
+            if _same_spectrum(known, part):
+                found = frames(part, known.recipe)
+                return [(index, _clean(E @ (F @ known.frame.conj().T))) for F in found]
+        recipe = choose_recipe(part, self.symmetry.is_complex)
+        found = frames(part, recipe)
+        alone = len(found) == 1 and found.shape[2] == E.shape[1]
+        # keep the sparser basis of the eigenspace where the piece is all of it
+        reference = E if alone else _clean(E @ found[0])
+        frame = found[0] if alone else np.eye(found.shape[2], dtype=found.dtype)
+        index = self._add(
+            action.probes_on(reference),
+            action.mixed_on(reference),
+            part,
+            recipe,
+            frame,
+            lambda: action.lie_on(reference),
+        )
+        copies = [_clean(E @ (F @ frame.conj().T)) for F in found[1:]]
+        return [(index, copy) for copy in [reference, *copies]]
+
+    def _add(self, probes, mixed, part, recipe, frame, find_lie):
+        if recipe is None:
+            recipe = choose_recipe(part, self.symmetry.is_complex)
+            frame = frames(part, recipe)[0]
+        self.irreducibles.append(Irreducible(probes, mixed, part, recipe, frame, find_lie))
+        return len(self.irreducibles) - 1
+
+    def _checked(self, action, pieces):
+        U = np.concatenate([E for _, E in pieces], axis=1)
+        if U.shape[1] != action.n:
+            raise CertificationError(
+                f"schur: the pieces of a product of size {action.n} add up to {U.shape[1]}. "
+                "Pass another random_state.",
+                status=Status.BAD_ORTHOGONALITY,
+            )
+        residual = max(action.residual(self.irreducibles[mu], E) for mu, E in pieces)
+        return Splitting(
+            tuple(mu for mu, _ in pieces),
+            U.reshape(action.p, action.q, action.n),
+            residual,
+            float(np.abs(U.conj().T @ U - np.eye(action.n)).max()),
+        )
+
+
+class _Product:
+    """The group on ``λ ⊗ x``, applied factor by factor to columns E of shape (d_λ·d_x, b)."""
+
+    def __init__(self, irreducible, symmetry, atom, mix):
+        self.left = irreducible
+        self.lie, self.probes = symmetry.lie[atom], symmetry.probes[atom]
+        self.mixed = np.tensordot(mix, self.lie, 1)
+        self.p, self.q = irreducible.dim, self.lie.shape[1]
+        self.n = self.p * self.q
+
+    def probes_on(self, E):
+        """``Eᴴ (u_λ ⊗ u_x) E`` for every probe u, ndarray (J, b, b)."""
+        return np.array([E.conj().T @ image for image in self._probe_images(E)])
+
+    def mixed_on(self, E):
+        """``Eᴴ (A_λ ⊗ 1 + 1 ⊗ A_x) E`` for the two random elements A, ndarray (2, b, b)."""
+        return np.array([E.conj().T @ image for image in self._mixed_images(E)])
+
+    def lie_on(self, E):
+        """The same for every A of the Lie algebra, ndarray (D, b, b)."""
+        b = E.shape[1]
+        out = np.zeros((len(self.lie), b, b), np.result_type(E, self.lie))
+        for i, (A, B) in enumerate(zip(self.left.lie, self.lie, strict=True)):
+            out[i] = E.conj().T @ self._sum(A, B, E)
+        return out
+
+    def residual(self, known, E):
+        """How far the range of E is from carrying a known irreducible in its basis."""
+        images = [*self._probe_images(E), *self._mixed_images(E)]
+        matrices = [*known.probes, *known.mixed]
+        return max(
+            np.linalg.norm(image - E @ B) / max(np.linalg.norm(B), np.sqrt(known.dim))
+            for image, B in zip(images, matrices, strict=True)
+        )
+
+    def _probe_images(self, E):
+        for u, v in zip(self.left.probes, self.probes, strict=True):
+            b = E.shape[1]
+            image = np.matmul(v, E.reshape(self.p, self.q, b))
+            yield (u @ image.reshape(self.p, self.q * b)).reshape(self.n, b)
+
+    def _mixed_images(self, E):
+        for A, B in zip(self.left.mixed, self.mixed, strict=True):
+            yield self._sum(A, B, E)
+
+    def _sum(self, A, B, E):
+        b = E.shape[1]
+        shaped = E.reshape(self.p, self.q, b)
+        left = (A @ shaped.reshape(self.p, self.q * b)).reshape(shaped.shape)
+        return (left + np.matmul(B, shaped)).reshape(self.n, b)
+
+
+def _same_spectrum(known, part):
+    """Whether an isotypic part consists of copies of a known irreducible."""
+    t, c = known.recipe.type_dim, part.V.shape[2]
+    return (
+        len(known.values) == len(part.values)
+        and c % t == 0
+        and np.abs(known.values - part.values).max() <= SPECTRUM_SAME
+    )
+
+
+def _casimir_eigenspaces(left, right, n):
+    """Orthonormal bases of the eigenspaces of ``Σ A_iᴴ A_i`` on a product, list of ndarray (n, n_c), and their gap.
+
+    Block by block where the matrix falls into blocks, so that a basis adapted to a grading stays adapted.
+    """
+    dtype = np.result_type(left, right)
+    if not len(left):
+        return [np.eye(n, dtype=np.result_type(dtype, np.float64))], np.inf
+    D, p, _ = left.shape
+    q = right.shape[1]
+    cross = (left.reshape(D, -1).conj().T @ right.reshape(D, -1)).reshape(p, p, q, q)
+    # entry (a, b) of Aᴴ is the conjugate of entry (b, a) of A
+    cross = cross.transpose(1, 2, 0, 3).reshape(n, n)
+    casimir = cross + cross.conj().T
+    casimir += np.kron(_squares(left), np.eye(q)) + np.kron(np.eye(p), _squares(right))
+    scale = max(np.abs(casimir).max(), 1e-300)
+    casimir[np.abs(casimir) <= 1e-13 * scale] = 0
+    _, label = connected_components(csr_array(casimir != 0), directed=False)
+    order = np.argsort(label, kind="stable")
+    values, vectors = [], []
+    for block in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):
+        w, V = np.linalg.eigh(casimir[np.ix_(block, block)])
+        values.append(w)
+        vectors.append((block, V))
+    w = np.concatenate(values)
+    U = np.zeros((n, n), casimir.dtype)
+    start = 0
+    for block, V in vectors:
+        U[block, start : start + len(block)] = _clean(V)
+        start += len(block)
+    order = np.argsort(w, kind="stable")
+    steps = np.diff(w[order]) / max(np.abs(w).max(), 1)
+    cuts = np.flatnonzero(steps > CASIMIR_SAME)
+    spaces = [np.ascontiguousarray(U[:, index]) for index in np.split(order, cuts + 1)]
+    return spaces, float(steps[cuts].min(initial=np.inf))
+
+
+def _squares(matrices):
+    return np.einsum("iab,iac->bc", matrices.conj(), matrices)
+
+
+def _clean(E):
+    E[np.abs(E) < ROUNDOFF] = 0
+    return E

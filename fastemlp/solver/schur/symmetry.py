@@ -1,0 +1,242 @@
+"""From generators to a set that is closed under the adjoint: what makes representations completely reducible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import expm, polar
+
+#: Relative tolerance of every "lies in the span" and "is unitary" below.
+CLOSED = 1e-10
+#: Largest total size of the Lie algebra's matrices, in numbers.
+MAX_NUMBERS = 2 * 10**7
+
+
+class NotReductive(ValueError):
+    """The generators are not closed under the adjoint, so Schur's lemma with orthogonal complements does not apply."""
+
+
+@dataclass(frozen=True, eq=False)
+class Symmetry:
+    """One group, seen on several atoms (small representations) at once.
+
+    Attributes
+    ----------
+    is_complex : bool; whether intertwiners have complex coefficients
+    lie : tuple over atoms of ndarray (D, d, d); joint orthonormal basis of the Lie algebra
+    probes : tuple over atoms of ndarray (J, d, d); unitary, an intertwiner of all J is one of the group
+    """
+
+    is_complex: bool
+    lie: tuple
+    probes: tuple
+
+    @property
+    def dtype(self):
+        return np.dtype(np.complex128 if self.is_complex else np.float64)
+
+
+def with_duals(C):
+    """The dense generators of a TensorConstraint on its atoms and on their duals.
+
+    Returns
+    -------
+    lie : list of D lists over atoms of (d, d) ndarray
+    discrete : list of M such lists
+    dual : list of int; ``dual[a]`` is the atom that is dual to atom a, itself where its matrices are the same
+    """
+    dims = list(C.dims)
+    lie = [[_dense(A, d, C.dtype, 0) for A, d in zip(As, dims, strict=True)] for As in C.lie]
+    discrete = [
+        [_dense(h, d, C.dtype, 1) for h, d in zip(hs, dims, strict=True)] for hs in C.discrete
+    ]
+    dual = []
+    for a in range(len(dims)):
+        dual_lie = [-As[a].T for As in lie]
+        dual_discrete = [np.linalg.inv(hs[a]).T for hs in discrete]
+        same = (
+            b
+            for b in range(len(dims))
+            if dims[a] == dims[b]
+            and all(np.allclose(A, As[b], 0, 1e-14) for A, As in zip(dual_lie, lie, strict=True))
+            and all(
+                np.allclose(h, hs[b], 0, 1e-14)
+                for h, hs in zip(dual_discrete, discrete, strict=True)
+            )
+        )
+        b = next(same, None)
+        if b is None:
+            b = len(dims)
+            dims.append(dims[a])
+            for As, A in zip(lie, dual_lie, strict=True):
+                As.append(A)
+            for hs, h in zip(discrete, dual_discrete, strict=True):
+                hs.append(h)
+        dual.append(b)
+    return lie, discrete, dual, dims
+
+
+def symmetry(lie, discrete, dims, is_complex, rng):
+    """Close the Lie algebra, check it against the adjoint, and draw unitary probes.
+
+    Parameters
+    ----------
+    lie, discrete : as returned by ``with_duals``
+    dims : sequence of int, sizes of the atoms
+
+    Raises
+    ------
+    NotReductive
+        If the real span of the Lie algebra is not closed under the adjoint, or a discrete generator is not normal.
+
+    Notes
+    -----
+    A vector killed by A and B is killed by [A, B], one fixed by h and killed by A is killed by hAh⁻¹, so closing
+    the Lie algebra under both leaves the constraint alone. With A = K + P, skew plus Hermitian, exp(K + iP) is an
+    element of the compact form; a normal h = U|h| is replaced by the unitary U exp(i·s·log|h|). Both replacements are
+    multiplicative over tensor products and keep the intertwiners.
+    """
+    joint = _Joint(dims, is_complex)
+    basis = joint.orthonormal([joint.flat(As) for As in lie])
+    discrete = [joint.blocks(hs) for hs in discrete]
+    basis = _closed(joint, basis, discrete, rng)
+    for X in (
+        joint.unflat(rng.standard_normal(len(basis)) @ basis) for _ in range(2 * (len(basis) > 0))
+    ):
+        if joint.outside(basis, joint.flat([B.conj().T for B in X])):
+            raise NotReductive(
+                "schur: the Lie algebra is not closed under the adjoint, so invariant subspaces need not have "
+                "invariant orthogonal complements. Use lanczos."
+            )
+    unitary = [_unitary_form(h) for h in discrete]
+    probes = _probes(joint, basis, unitary, rng)
+    matrices = [joint.unflat(row) for row in basis]
+    n = len(dims)
+    return Symmetry(
+        is_complex,
+        tuple(
+            np.array([A[a] for A in matrices], joint.dtype).reshape(-1, dims[a], dims[a])
+            for a in range(n)
+        ),
+        tuple(np.array([u[a] for u in probes]).reshape(-1, dims[a], dims[a]) for a in range(n)),
+    )
+
+
+class _Joint:
+    """Tuples of one matrix per atom as real vectors, so that spans over the reals are linear algebra."""
+
+    def __init__(self, dims, is_complex):
+        self.dims = dims
+        self.dtype = np.dtype(np.complex128 if is_complex else np.float64)
+        self.stops = np.cumsum([0] + [d * d for d in dims])
+
+    def blocks(self, matrices):
+        return [np.asarray(B, self.dtype) for B in matrices]
+
+    def flat(self, matrices):
+        row = np.concatenate([np.ravel(B) for B in matrices]).astype(self.dtype)
+        return row.view(np.float64)
+
+    def unflat(self, row):
+        row = np.ascontiguousarray(row).view(self.dtype)
+        return [
+            row[i:j].reshape(d, d)
+            for i, j, d in zip(self.stops[:-1], self.stops[1:], self.dims, strict=True)
+        ]
+
+    def orthonormal(self, rows):
+        """Orthonormal basis of the real span of some rows, dependent ones dropped."""
+        if not len(rows):
+            return np.zeros((0, int(self.stops[-1]) * self.dtype.itemsize // 8))
+        rows = np.array(rows)
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        rows = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        _, s, Vt = np.linalg.svd(rows, full_matrices=False)
+        return Vt[s > CLOSED * max(s[0], 1e-300)]
+
+    def outside(self, basis, row):
+        """Whether a row leaves the span."""
+        rest = row - (row @ basis.T) @ basis
+        return np.linalg.norm(rest) > CLOSED * max(np.linalg.norm(row), 1)
+
+
+def _closed(joint, basis, discrete, rng):
+    """The span closed under brackets and under conjugation by the discrete generators."""
+    inverses = [[np.linalg.inv(B) for B in h] for h in discrete]
+    quiet = 0
+    while len(basis) and quiet < 2:
+        if basis.size > MAX_NUMBERS:
+            raise NotReductive(
+                f"schur: {len(basis)} generators of the Lie algebra are too many. Use lanczos."
+            )
+        X, Y = (
+            joint.unflat(rng.standard_normal(len(basis)) @ basis / np.sqrt(len(basis)))
+            for _ in range(2)
+        )
+        found = [[A @ B - B @ A for A, B in zip(X, Y, strict=True)]]
+        found += [
+            [h @ A @ g for h, A, g in zip(hs, X, gs, strict=True)]
+            for hs, gs in zip(discrete, inverses, strict=True)
+        ]
+        new = [row for row in map(joint.flat, found) if joint.outside(basis, row)]
+        quiet = 0 if new else quiet + 1
+        if new:
+            basis = joint.orthonormal([*basis, *new])
+    return basis
+
+
+def _unitary_form(h):
+    """Unitary stand-ins ``U exp(i·s·log|h|)`` of a normal matrix per atom."""
+    out = []
+    for B in h:
+        if not np.allclose(
+            B @ B.conj().T, B.conj().T @ B, 0, CLOSED * max(1, np.abs(B).max() ** 2)
+        ):
+            raise NotReductive(
+                "schur: a discrete generator is not a normal matrix, so invariant subspaces need not have invariant "
+                "orthogonal complements. Use lanczos."
+            )
+        if np.allclose(B @ B.conj().T, np.eye(len(B)), 0, 1e-13):
+            out.append(B)
+            continue
+        U, positive = polar(B)
+        w, W = np.linalg.eigh(positive)
+        # an irrational power keeps products of moduli apart
+        out.append(U @ (W * np.exp(0.1j * np.sqrt(2) * np.log(w))) @ W.conj().T)
+    return out
+
+
+def _probes(joint, basis, unitary, rng):
+    """Unitary tuples that together generate a dense subgroup of the compact form."""
+
+    def exponential():
+        X = joint.unflat(rng.standard_normal(len(basis)) @ basis)
+        # K + iP is skew-Hermitian; its exponential should be far from the identity
+        K = [(A - A.conj().T) / 2 for A in X]
+        P = [(A + A.conj().T) / 2 for A in X]
+        out = []
+        norm = max(np.linalg.norm(A, 2) for A in X)
+        for k, p in zip(K, P, strict=True):
+            Z = (k + 1j * p if np.abs(p).max() > CLOSED else k) * (2 / norm)
+            out.append(expm(Z))
+        return out
+
+    def product(g, h):
+        return [A @ B for A, B in zip(g, h, strict=True)]
+
+    if len(basis):
+        return [exponential(), exponential()] + [product(h, exponential()) for h in unitary]
+    if not unitary:
+        return [[np.eye(d) for d in joint.dims]]
+    words = []
+    for _ in range(2):
+        word = unitary[0]
+        for k in rng.integers(len(unitary), size=7):
+            word = product(word, unitary[k])
+        words.append(word)
+    return unitary + words
+
+
+def _dense(B, d, dtype, diagonal):
+    return diagonal * np.eye(d, dtype=dtype) if B is None else B.toarray().astype(dtype)
