@@ -46,7 +46,8 @@ def constraint(rep):
         check_rep(atom)
     canonical, perm = rep.canonical()
     if perm is None and not isinstance(canonical, SumRep):
-        return _tensor_constraint(canonical)
+        letters = slots(canonical)
+        return atom_generators(list(dict.fromkeys(letters)), rep.groups, letters)
     operators = []
     for group in rep.groups:
         operators += [drho_operator(rep, {group: A}) for A in group.orthonormal_lie_algebra]
@@ -56,16 +57,24 @@ def constraint(rep):
     return Stack(operators, rep.size())
 
 
-def _tensor_constraint(rep):
-    atoms = list(dict.fromkeys(slots(rep)))
+def atom_generators(atoms, groups, letters=None):
+    """The TensorConstraint of a word in some atoms.
+
+    Parameters
+    ----------
+    atoms : list of distinct Rep, none of them a sum or a product
+    groups : sequence of Group; those that act
+    letters : sequence of Rep among the atoms; default each once
+    """
     lie, discrete = [], []
-    for group in rep.groups:
+    for group in groups:
         lie += [[slot_drho(a, {group: A}) for a in atoms] for A in group.orthonormal_lie_algebra]
         discrete += [
             [slot_rho(a, {group: h}) for a in atoms] for h in group.sparse_discrete_generators
         ]
+    letters = atoms if letters is None else letters
     return TensorConstraint(
-        [atoms.index(a) for a in slots(rep)], [a.size() for a in atoms], lie, discrete
+        [atoms.index(a) for a in letters], [a.size() for a in atoms], lie, discrete
     )
 
 

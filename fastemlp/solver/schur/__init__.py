@@ -1,6 +1,17 @@
 """Meet in the middle: intertwiners from the irreducibles of two tensor words (Schur's lemma)."""
 
-from .strategy import schur
-from .symmetry import NotReductive
+from .catalogue import Catalogue
+from .strategy import middle, reductive, schur
+from .symmetry import NotReductive, symmetry, with_duals
+from .word import decompose
 
-__all__ = ["NotReductive", "schur"]
+__all__ = [
+    "Catalogue",
+    "NotReductive",
+    "decompose",
+    "middle",
+    "reductive",
+    "schur",
+    "symmetry",
+    "with_duals",
+]

@@ -7,10 +7,14 @@ import math
 import numpy as np
 
 from fastemlp.isometries import SchurIsometry
+from fastemlp.operators import KroneckerProduct
 
+from ..balance import balance
+from ..certify import certified
+from ..counted import CountedOperator, estimate_norm
 from ..solution import CertificationError, NullspaceSolution, Status
 from .catalogue import Catalogue
-from .symmetry import symmetry, with_duals
+from .symmetry import NotReductive, symmetry, with_duals
 from .word import decompose
 
 #: Random draws that are tried before giving up.
@@ -38,7 +42,9 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     Raises
     ------
     NotReductive
-        If the generators are not closed under the adjoint.
+        If the generators are not closed under the adjoint, in whatever coordinates.
+    ValueError
+        If a conjugated group's basis, which has to be written out, exceeds the budget.
     CertificationError
         If three random draws fail their check.
 
@@ -46,9 +52,14 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     -----
     The vectors of ``L ⊗ R`` that a group fixes are its intertwiners ``R* → L``, and by Schur's lemma these pair
     equal irreducibles of L and R*. Both words are taken apart letter by letter, so that only an irreducible times a
-    letter is ever diagonalised: cost O(Σ (d_λ·d_x)³) over the distinct irreducibles, whatever m is.
+    letter is ever diagonalised: cost O(Σ (d_λ·d_x)³) over the distinct irreducibles, whatever m is. A group that is
+    a conjugate of one closed under the adjoint is solved in balanced coordinates and carried back as a dense array.
     """
     tol = 1e-11 if tol is None else tol
+    factors, balanced = _reductive_form(C)
+    if factors is not None:
+        inner = schur(balanced, tol=tol, memory_budget=memory_budget, random_state=random_state)
+        return _sheared(C, factors, inner, tol, memory_budget)
     best = None
     for attempt in range(ATTEMPTS):
         rng = np.random.default_rng([random_state, attempt])
@@ -92,6 +103,50 @@ def _solve(C, rng, memory_budget):
         norm=1.0,
         n_matvecs=0,
         strategy="schur",
+    )
+
+
+def reductive(C):
+    """Tell whether ``schur`` fits a TensorConstraint: "" or, for a conjugated group, " in balanced coordinates".
+
+    Raises
+    ------
+    NotReductive
+        If it does not fit.
+    """
+    factors, _ = _reductive_form(C)
+    return "" if factors is None else " in balanced coordinates"
+
+
+def _reductive_form(C):
+    """(None, C), or the factors and the constraint of balanced coordinates; NotReductive if neither fits."""
+    lie, discrete, _, dims = with_duals(C)
+    rng = np.random.default_rng(0)
+    try:
+        symmetry(lie, discrete, dims, C.dtype.kind == "c", rng)
+        return None, C
+    except NotReductive:
+        factors, balanced = balance(C)
+        lie, discrete, _, dims = with_duals(balanced)
+        symmetry(lie, discrete, dims, C.dtype.kind == "c", rng)
+        return factors, balanced
+
+
+def _sheared(C, factors, inner, tol, memory_budget):
+    """Carry a solution y in balanced coordinates back to ``x = (⊗S) y``, orthonormalised and certified against C."""
+    m, rank = inner.Q.shape
+    n_bytes = 3 * m * rank * C.dtype.itemsize
+    if n_bytes > memory_budget:
+        raise ValueError(
+            f"schur: the basis of a conjugated group, of shape ({m}, {rank}), needs {n_bytes / 2**20:,.0f} MiB, more "
+            f"than memory_budget = {memory_budget / 2**20:,.0f} MiB."
+        )
+    shear = KroneckerProduct([factors[a] for a in C.slots], [C.dims[a] for a in C.slots])
+    op = CountedOperator(C, "schur")
+    Q = np.linalg.qr(shear.matmat(inner.Q.to_dense()))[0]
+    norm = estimate_norm(op, np.random.default_rng(0)) if op.n_rows else 0.0
+    return certified(
+        op, Q, norm=norm, gap=inner.gap, tol=tol, strategy="schur (in balanced coordinates)"
     )
 
 
