@@ -7,7 +7,7 @@ from scipy.linalg import null_space
 from scipy.sparse.linalg import LinearOperator, lobpcg
 
 from fastemlp import equivariant_basis
-from fastemlp.basis import clear_basis_cache
+from fastemlp.solving import clear_basis_cache
 from fastemlp.constraint import constraint
 from fastemlp.groups import SO, O, S, SO13p, Sp
 from fastemlp.reps import V

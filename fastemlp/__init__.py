@@ -6,21 +6,20 @@
 """
 
 from fastemlp import groups, reps
-from fastemlp.basis import (
-    basis_cache_info,
-    clear_basis_cache,
-    equivariant_basis,
-    equivariant_projector,
-)
+from fastemlp.basis import equivariant_basis, equivariant_projector
 from fastemlp.estimators import FastEMLPRegressor
+from fastemlp.explain import explain, why_empty
 from fastemlp.groups import Group, parse_group
+from fastemlp.isotypic import Irrep, irreps, isotypic_decomposition
 from fastemlp.reps import Rep, Scalar, T, V, parse_rep, uniform_rep
+from fastemlp.solving import basis_cache_info, clear_basis_cache
 
 __version__ = "0.1.0"
 
 __all__ = [
     "FastEMLPRegressor",
     "Group",
+    "Irrep",
     "Rep",
     "Scalar",
     "T",
@@ -29,9 +28,13 @@ __all__ = [
     "clear_basis_cache",
     "equivariant_basis",
     "equivariant_projector",
+    "explain",
     "groups",
+    "irreps",
+    "isotypic_decomposition",
     "parse_group",
     "parse_rep",
     "reps",
     "uniform_rep",
+    "why_empty",
 ]

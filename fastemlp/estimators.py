@@ -9,6 +9,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.nn import EMLP, MLP
 from fastemlp.reps import Rep, Scalar, V, parse_rep
@@ -351,8 +352,8 @@ def _require_outputs(network):
             continue
         raise ValueError(
             f"FastEMLPRegressor.fit: under {_names(network)} the only equivariant function from {network.rep_in} to "
-            f"{kind.rep} that this network can express is zero. Check rep_in={network.rep_in} and "
-            f"rep_out={network.rep_out}, or use a smaller group."
+            f"{kind.rep} that this network can express is zero. {why_empty(network.rep_in >> kind.rep)} Check "
+            f"rep_in={network.rep_in} and rep_out={network.rep_out}, or use a smaller group."
         )
 
 

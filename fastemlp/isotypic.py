@@ -9,7 +9,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastemlp.constraint import atom_generators
 from fastemlp.reps import Rep, drho_operator, rho_operator, slots, terms
-from fastemlp.solver.schur import Catalogue, decompose, symmetry, with_duals
+from fastemlp.solver.schur import Catalogue, decompose, reductive_group
 
 TYPES = {1: "real", 2: "complex", 4: "quaternionic"}
 
@@ -110,8 +110,8 @@ def isotypic_decomposition(rep, *, random_state=0):
     types = terms(canonical)
     atoms = list(dict.fromkeys(atom for term, _ in types for atom in slots(term)))
     rng = np.random.default_rng(random_state)
-    lie, discrete, _, dims = with_duals(atom_generators(atoms, rep.groups))
-    catalogue = Catalogue(symmetry(lie, discrete, dims, rep.G.is_complex, rng), rng)
+    group = reductive_group(atom_generators(atoms, rep.groups))
+    catalogue = Catalogue(group.draw(rng), rng)
     parts, residual = [], 0.0
     for term, n in types:
         chain, splittings = decompose(catalogue, [atoms.index(a) for a in slots(term)])

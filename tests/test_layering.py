@@ -2,7 +2,8 @@
 
 The order is the architecture (left never imports right)::
 
-    _kernels < operators, isometries, groups < reps, solver < constraint < basis < nn, scaling
+    _kernels < operators, isometries, groups < reps, solver < constraint, store < solving, isotypic
+             < basis < explain < nn, scaling
              < training < estimators < dynamics < testing, datasets < fastemlp
              < plotting, distributed, export < cli
 
@@ -25,8 +26,10 @@ ORDER = (
     {"_kernels"},
     {"operators", "isometries", "groups"},
     {"reps", "solver"},
-    {"constraint"},
+    {"constraint", "store"},
+    {"solving", "isotypic"},
     {"basis"},
+    {"explain"},
     {"nn", "scaling"},
     {"training"},
     {"estimators"},

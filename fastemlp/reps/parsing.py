@@ -10,7 +10,7 @@ from fastemlp.reps.base import Rep
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _FAILURES = (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError)
 _GRAMMAR = (
-    "Write sums and products of V, Vk (k-th tensor power), V0 or Scalar, T(p,q), V.T, with counts in front: "
+    "Write sums and products of V, Vk or Tk (k-th tensor power), V0 or Scalar, T(p,q), V.T, with counts in front: "
     "'2V+5V0', '3*V*V.T+T(1,2)', 'V2(SO(3))*V(S(4))'."
 )
 
@@ -53,7 +53,7 @@ def _evaluate(node):
             return value
         case ast.Name(id="Scalar"):
             return Scalar
-        case ast.Name(id=name) if re.fullmatch(r"V\d*", name):
+        case ast.Name(id=name) if re.fullmatch(r"[VT]\d+|V", name):
             return V ** int(name[1:] or 1)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return _evaluate(left) + _evaluate(right)

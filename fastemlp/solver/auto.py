@@ -1,16 +1,25 @@
-"""Choose a nullspace strategy, and say which."""
+"""Solve a constraint by the planned strategy, and by the next one where a certificate fails."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from .block_lanczos import block_lanczos
-from .dense import dense
+from fastemlp.isometries import Composition
 
-#: Below this size an SVD takes about half a second at most, whatever the spectrum.
-DENSE_LIMIT = 500
-#: A tall operator is not worth forming beyond this many bytes.
-DENSE_BYTES = 2**28
+from .block_lanczos import block_lanczos as lanczos
+from .dense import dense
+from .orbits import orbits, weights
+from .plan import METHODS, make_plan
+from .schur import schur
+from .solution import ConvergenceError, Status
+
+STRATEGIES = {
+    "orbits": orbits,
+    "weights": weights,
+    "schur": schur,
+    "lanczos": lanczos,
+    "dense": dense,
+}
 
 
 def solve_nullspace(C, method="auto", *, tol=None, random_state=0, memory_budget=2**30, verbose=0):
@@ -19,16 +28,16 @@ def solve_nullspace(C, method="auto", *, tol=None, random_state=0, memory_budget
     Parameters
     ----------
     C : operator of shape (n_rows, m), scipy LinearOperator protocol
-    method : {"auto", "dense", "block_lanczos"}
-        "auto" takes the SVD for small m and block Lanczos otherwise; the choice and its reason are
-        in ``strategy``.
+        A TensorConstraint can be solved by every method, any other operator by lanczos, lobpcg and dense.
+    method : {"auto", "orbits", "weights", "schur", "lanczos", "lobpcg", "dense"}
+        "auto" follows ``make_plan``; the others force one strategy on the whole space.
     tol : float, optional
         Singular values up to ``tol·‖C‖`` are zero; the default is the method's own.
-    random_state : int, numpy Generator or None
-        Used by block Lanczos only.
+    random_state : int
+        Seeds what is random in schur, lanczos and lobpcg.
     memory_budget : int
-        Bytes for the matrix of C or the Krylov basis.
-    verbose : int
+        Bytes a method may use beyond the basis itself.
+    verbose : int; 1 shows progress
 
     Returns
     -------
@@ -37,29 +46,52 @@ def solve_nullspace(C, method="auto", *, tol=None, random_state=0, memory_budget
     Raises
     ------
     ValueError
-        For an unknown method, or a budget too small for it.
+        For an unknown method, one that does not fit C, or a budget too small for it.
     ConvergenceError, CertificationError
-        If the answer cannot be vouched for.
+        If no answer can be vouched for; the message has the evidence of every strategy that was tried.
     """
-    if method not in ("auto", "dense", "block_lanczos"):
+    options = {
+        "tol": tol,
+        "memory_budget": memory_budget,
+        "random_state": random_state,
+        "verbose": verbose,
+    }
+    if method not in METHODS:
         raise ValueError(
-            f"solve_nullspace: expected method 'auto', 'dense' or 'block_lanczos', got {method!r}."
+            f"solve_nullspace: expected method to be one of {', '.join(METHODS)}, got {method!r}."
         )
-    chosen, reason = (method, "") if method != "auto" else _choose(C, memory_budget)
-    if chosen == "dense":
-        solution = dense(C, tol=tol, memory_budget=memory_budget)
-    else:
-        solution = block_lanczos(
-            C, tol=tol, memory_budget=memory_budget, random_state=random_state, verbose=verbose
-        )
-    return replace(solution, strategy=solution.strategy + reason)
+    if method != "auto":
+        return STRATEGIES[method](C, **options)
+    plan = make_plan(C, memory_budget)
+    failures = []
+    for choice in plan.choices:
+        try:
+            return _run(choice.method, C, plan, options)
+        except ConvergenceError as error:
+            failures.append((choice.method, error))
+            if error.status is Status.AMBIGUOUS_RANK and choice.method != "schur":
+                # the constraint itself is unclear: another method would only guess
+                break
+    last = failures[-1][1]
+    if len(failures) == 1:
+        raise last
+    evidence = "\n".join(f"  {name}: {error.message}" for name, error in failures)
+    raise type(last)(
+        f"solve_nullspace: {len(failures)} strategies failed.\n{evidence}",
+        status=last.status,
+        solution=last.solution,
+    ) from last
 
 
-def _choose(C, memory_budget):
-    n_rows, m = C.shape
-    n_bytes = n_rows * m * 8
-    if m > DENSE_LIMIT:
-        return "block_lanczos", f" (auto: m = {m} > {DENSE_LIMIT})"
-    if n_bytes > min(DENSE_BYTES, memory_budget):
-        return "block_lanczos", f" (auto: a {n_rows} × {m} matrix takes {n_bytes / 2**20:.0f} MiB)"
-    return "dense", f" (auto: m = {m} ≤ {DENSE_LIMIT})"
+def _run(method, C, plan, options):
+    strategy = STRATEGIES[method]
+    if method == "schur":
+        return schur(C, form=plan.form, **options)
+    if method == "orbits" or plan.outer is None:
+        return strategy(C, **options)
+    inner = strategy(plan.operator, **options)
+    return replace(
+        inner,
+        Q=Composition(plan.outer, inner.Q),
+        strategy=f"orbits, then {inner.strategy}",
+    )

@@ -34,35 +34,45 @@ class CountedOperator:
     def apply(self, X):
         """``C X`` of shape (n_rows, b) for X of shape (m, b)."""
         self.n_matvecs += X.shape[1]
-        return self._checked(self.C.matmat(np.ascontiguousarray(X)), "C.matmat(X)")
+        return self._checked(self.C.matmat(np.ascontiguousarray(X)), "C.matmat(X)", X)
 
     def normal(self, X):
-        """``CᴴC X`` of shape (m, b) for X of shape (m, b)."""
+        """``CᴴC X`` of shape (m, b) for X of shape (m, b), in the precision of X."""
         X = np.ascontiguousarray(X)
         if self._normal is not None:
             self.n_matvecs += 2 * X.shape[1]
-            return self._checked(self._normal(X), "C.normal_matmat(X)")
+            return self._checked(self._normal(X), "C.normal_matmat(X)", X)
         return self.adjoint(self.apply(X))
 
     def adjoint(self, Y):
         """``Cᴴ Y`` of shape (m, b) for Y of shape (n_rows, b)."""
         self.n_matvecs += Y.shape[1]
-        return self._checked(self.C.rmatmat(np.ascontiguousarray(Y)), "C.rmatmat(Y)")
+        return self._checked(self.C.rmatmat(np.ascontiguousarray(Y)), "C.rmatmat(Y)", Y)
 
-    def _checked(self, Y, what):
+    def keeps_single(self):
+        """Whether C computes in single precision when given single precision."""
+        single = np.dtype({"f": np.float32, "c": np.complex64}[self.dtype.kind])
+        X = np.zeros((self.m, 1), single)
+        if self._normal is not None:
+            return self._normal(X).dtype == single
+        Y = self.C.matmat(X)
+        return Y.dtype == single and self.C.rmatmat(Y).dtype == single
+
+    def _checked(self, Y, what, X):
         Y = np.asarray(Y)
         if np.iscomplexobj(Y) and self.dtype.kind == "f":
             raise TypeError(
                 f"{self.caller}: {what} returned {Y.dtype} though C.dtype is {self.dtype}. "
                 "Declare the operator complex128."
             )
-        if not np.isfinite(Y).all():
+        # a sum is quick to take and shows any NaN or infinity
+        if not np.isfinite(Y.sum()) and not np.isfinite(Y).all():
             raise ConvergenceError(
                 f"{self.caller}: {what} returned NaN or infinity for a finite input, with C of "
                 f"shape ({self.n_rows}, {self.m}). Check the generators.",
                 status=Status.NOT_FINITE,
             )
-        return Y.astype(self.dtype, copy=False)
+        return Y.astype(X.dtype, copy=False)
 
 
 def random_block(rng, m, b, dtype):

@@ -9,7 +9,7 @@ from .certify import certified, split_rank
 from .counted import CountedOperator
 
 
-def dense(C, *, tol=None, memory_budget=2**30):
+def dense(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     """Orthonormal basis of ``{v : C v = 0}`` through an SVD of the matrix of C.
 
     Parameters
@@ -20,6 +20,8 @@ def dense(C, *, tol=None, memory_budget=2**30):
         Singular values up to ``tol·σ_max`` are zero. Default ``10·max(n_rows, m)·eps``.
     memory_budget : int
         Bytes allowed for the matrix of C (the decomposition takes about three times as much).
+    random_state, verbose
+        Unused: nothing is drawn, nothing iterates.
 
     Returns
     -------

@@ -1,17 +1,17 @@
 """Meet in the middle: intertwiners from the irreducibles of two tensor words (Schur's lemma)."""
 
 from .catalogue import Catalogue
-from .strategy import middle, reductive, schur
-from .symmetry import NotReductive, symmetry, with_duals
+from .strategy import ReductiveForm, middle, reductive_form, schur
+from .symmetry import NotReductive, reductive_group
 from .word import decompose
 
 __all__ = [
     "Catalogue",
     "NotReductive",
+    "ReductiveForm",
     "decompose",
     "middle",
-    "reductive",
+    "reductive_form",
+    "reductive_group",
     "schur",
-    "symmetry",
-    "with_duals",
 ]

@@ -74,10 +74,12 @@ class Catalogue:
     ----------
     symmetry : Symmetry
     rng : numpy Generator
+    memory_budget : int, bytes; a dozen matrices of the size of a product have to fit
     """
 
-    def __init__(self, symmetry, rng):
+    def __init__(self, symmetry, rng, memory_budget=2**30):
         self.symmetry = symmetry
+        self.memory_budget = memory_budget
         D, J = symmetry.lie[0].shape[0], symmetry.probes[0].shape[0]
         self.members = Members(J, symmetry.is_complex, rng)
         self.mix = rng.standard_normal((2, D)) / np.sqrt(max(D, 1))
@@ -101,6 +103,13 @@ class Catalogue:
         key = (index, atom)
         if key not in self._splittings:
             action = _Product(self.irreducibles[index], self.symmetry, atom, self.mix)
+            n_bytes = 12 * action.n**2 * self.symmetry.dtype.itemsize
+            if n_bytes > self.memory_budget:
+                raise ValueError(
+                    f"schur: an irreducible of size {action.p} times a letter of size {action.q} needs "
+                    f"{n_bytes / 2**20:,.0f} MiB, more than memory_budget = {self.memory_budget / 2**20:,.0f} MiB. "
+                    "Raise memory_budget, or use lanczos."
+                )
             pieces = []
             spaces, gap = _casimir_eigenspaces(action.left.lie, action.lie, action.n)
             self.gap = min(self.gap, gap)

@@ -3,25 +3,55 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from fastemlp.isometries import SchurIsometry
-from fastemlp.operators import KroneckerProduct
+from fastemlp.operators import KroneckerProduct, TensorConstraint
 
 from ..balance import balance
 from ..certify import certified
 from ..counted import CountedOperator, estimate_norm
 from ..solution import CertificationError, NullspaceSolution, Status
 from .catalogue import Catalogue
-from .symmetry import NotReductive, symmetry, with_duals
+from .symmetry import NotReductive, ReductiveGroup, reductive_group
 from .word import decompose
 
 #: Random draws that are tried before giving up.
 ATTEMPTS = 3
 
 
-def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
+@dataclass(frozen=True, eq=False)
+class ReductiveForm:
+    """What makes ``schur`` fit a constraint: a group closed under the adjoint, perhaps in other coordinates.
+
+    Attributes
+    ----------
+    group : ReductiveGroup
+    factors : list of ndarray (d, d), one per atom, with ``x = (⊗S) y`` for the coordinates y of the group; or None
+    """
+
+    group: ReductiveGroup
+    factors: list | None
+
+
+def reductive_form(C):
+    """Find the coordinates in which the generators of a TensorConstraint are closed under the adjoint.
+
+    Raises
+    ------
+    NotReductive
+        If there are none.
+    """
+    try:
+        return ReductiveForm(reductive_group(C), None)
+    except NotReductive:
+        factors, balanced = balance(C)
+        return ReductiveForm(reductive_group(balanced), factors)
+
+
+def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=None):
     """Basis of the symmetric vectors of a tensor type from the irreducibles of its two halves.
 
     Parameters
@@ -32,6 +62,7 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
         Bytes; the largest product ``λ ⊗ x`` has to be held a dozen times.
     random_state : int, seeds the random group elements
     verbose : int, unused
+    form : ReductiveForm, optional; ``reductive_form(C)`` where it is known already
 
     Returns
     -------
@@ -43,10 +74,10 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     ------
     NotReductive
         If the generators are not closed under the adjoint, in whatever coordinates.
-    ValueError
-        If a conjugated group's basis, which has to be written out, exceeds the budget.
     CertificationError
         If three random draws fail their check.
+    ValueError
+        If C is not a TensorConstraint, or the budget is too small.
 
     Notes
     -----
@@ -55,81 +86,57 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     letter is ever diagonalised: cost O(Σ (d_λ·d_x)³) over the distinct irreducibles, whatever m is. A group that is
     a conjugate of one closed under the adjoint is solved in balanced coordinates and carried back as a dense array.
     """
+    if not isinstance(C, TensorConstraint):
+        raise ValueError(
+            f"schur: expected the TensorConstraint of one tensor type, got {type(C).__name__}. Use lanczos."
+        )
     tol = 1e-11 if tol is None else tol
-    factors, balanced = _reductive_form(C)
-    if factors is not None:
-        inner = schur(balanced, tol=tol, memory_budget=memory_budget, random_state=random_state)
-        return _sheared(C, factors, inner, tol, memory_budget)
-    best = None
+    form = reductive_form(C) if form is None else form
+    best = failure = None
     for attempt in range(ATTEMPTS):
         rng = np.random.default_rng([random_state, attempt])
         try:
-            solution = _solve(C, rng, memory_budget)
+            solution = _solve(C, form.group, rng, memory_budget)
         except CertificationError as error:
             failure = error
             continue
         if best is None or _defect(solution) < _defect(best):
             best = solution
         if _defect(best) <= tol:
-            return best
+            break
     if best is None:
         raise failure
-    raise CertificationError(
-        f"schur: expected residual and orthogonality ≤ {tol:.1e}, got {best.residual:.1e} and "
-        f"{best.orthogonality:.1e} at best in {ATTEMPTS} random draws. Use lanczos.",
-        status=Status.BAD_RESIDUAL,
-        solution=best,
-    )
+    # written so that a NaN fails
+    if not _defect(best) <= tol:
+        raise CertificationError(
+            f"schur: expected residual and orthogonality ≤ {tol:.1e}, got {best.residual:.1e} and "
+            f"{best.orthogonality:.1e} at best in {ATTEMPTS} random draws. Use lanczos.",
+            status=Status.BAD_RESIDUAL,
+            solution=best,
+        )
+    return best if form.factors is None else _sheared(C, form.factors, best, tol, memory_budget)
 
 
-def _solve(C, rng, memory_budget):
-    lie, discrete, dual, dims = with_duals(C)
-    group = symmetry(lie, discrete, dims, C.dtype.kind == "c", rng)
-    catalogue = Catalogue(group, rng)
+def _solve(C, group, rng, memory_budget):
+    catalogue = Catalogue(group.draw(rng), rng, memory_budget)
     cut = middle([C.dims[a] for a in C.slots])
     left, found = decompose(catalogue, C.slots[:cut])
-    right, also = decompose(catalogue, [dual[a] for a in C.slots[cut:]])
-    if C.dtype.kind == "c":
+    right, also = decompose(catalogue, [group.dual[a] for a in C.slots[cut:]])
+    if group.is_complex:
         # W = E_q E_pᴴ: its columns carry the conjugates of the copies
         right = right.map(np.conj)
     shared = sorted(set(left.multiplicities()[-1]) & set(right.multiplicities()[-1]))
     units = {mu: catalogue.irreducibles[mu].commutant for mu in shared}
+    both = ((left, found), (right, also))
     return NullspaceSolution(
         Q=SchurIsometry(left, right, units),
-        residual=_accumulated(left, found, "residual") + _accumulated(right, also, "residual"),
+        residual=sum(_accumulated(*side, "residual") for side in both),
         gap=catalogue.gap,
-        orthogonality=_accumulated(left, found, "orthogonality")
-        + _accumulated(right, also, "orthogonality"),
+        orthogonality=sum(_accumulated(*side, "orthogonality") for side in both),
         norm=1.0,
         n_matvecs=0,
         strategy="schur",
     )
-
-
-def reductive(C):
-    """Tell whether ``schur`` fits a TensorConstraint: "" or, for a conjugated group, " in balanced coordinates".
-
-    Raises
-    ------
-    NotReductive
-        If it does not fit.
-    """
-    factors, _ = _reductive_form(C)
-    return "" if factors is None else " in balanced coordinates"
-
-
-def _reductive_form(C):
-    """(None, C), or the factors and the constraint of balanced coordinates; NotReductive if neither fits."""
-    lie, discrete, _, dims = with_duals(C)
-    rng = np.random.default_rng(0)
-    try:
-        symmetry(lie, discrete, dims, C.dtype.kind == "c", rng)
-        return None, C
-    except NotReductive:
-        factors, balanced = balance(C)
-        lie, discrete, _, dims = with_duals(balanced)
-        symmetry(lie, discrete, dims, C.dtype.kind == "c", rng)
-        return factors, balanced
 
 
 def _sheared(C, factors, inner, tol, memory_budget):

@@ -37,16 +37,78 @@ class Symmetry:
         return np.dtype(np.complex128 if self.is_complex else np.float64)
 
 
-def with_duals(C):
-    """The dense generators of a TensorConstraint on its atoms and on their duals.
+@dataclass(frozen=True, eq=False)
+class ReductiveGroup:
+    """The generators of a constraint on its atoms and their duals, completed and found closed under the adjoint.
 
-    Returns
-    -------
-    lie : list of D lists over atoms of (d, d) ndarray
-    discrete : list of M such lists
-    dual : list of int; ``dual[a]`` is the atom that is dual to atom a, itself where its matrices are the same
+    Attributes
+    ----------
+    is_complex : bool
+    dims : tuple of int; sizes of the atoms, those of the constraint first
+    dual : tuple of int; ``dual[a]`` is the atom dual to atom a of the constraint, itself where they are the same
     """
+
+    is_complex: bool
+    dims: tuple
+    dual: tuple
+    _basis: np.ndarray
+    _unitary: tuple
+
+    def draw(self, rng):
+        """The Symmetry of this group, with probes drawn from a numpy Generator."""
+        joint = _Joint(self.dims, self.is_complex)
+        probes = _probes(joint, self._basis, self._unitary, rng)
+        matrices = [joint.unflat(row) for row in self._basis]
+        return Symmetry(
+            self.is_complex,
+            tuple(
+                np.array([A[a] for A in matrices], joint.dtype).reshape(-1, d, d)
+                for a, d in enumerate(self.dims)
+            ),
+            tuple(np.array([u[a] for u in probes]) for a in range(len(self.dims))),
+        )
+
+
+def reductive_group(C):
+    """Complete the Lie algebra of a TensorConstraint and check it against the adjoint.
+
+    Raises
+    ------
+    NotReductive
+        If the real span of the Lie algebra is not closed under the adjoint, or a discrete generator is not normal.
+
+    Notes
+    -----
+    A vector killed by A and B is killed by [A, B], one fixed by h and killed by A is killed by hAh⁻¹, so closing
+    the Lie algebra under both leaves the constraint alone. With A = K + P, skew plus Hermitian, exp(K + iP) is an
+    element of the compact form; a normal h = U|h| is replaced by the unitary U exp(i·s·log|h|). Both replacements are
+    multiplicative over tensor products and keep the intertwiners.
+    """
+    lie, discrete, dual, dims = _with_duals(C)
+    joint = _Joint(dims, C.dtype.kind == "c")
+    basis = joint.orthonormal([joint.flat(As) for As in lie])
+    discrete = [joint.blocks(hs) for hs in discrete]
+    unitary = tuple(_unitary_form(h) for h in discrete)
+    rng = np.random.default_rng(0)
+    basis = _closed(joint, basis, discrete, rng)
+    for _ in range(2 if len(basis) else 0):
+        X = joint.unflat(rng.standard_normal(len(basis)) @ basis)
+        if joint.outside(basis, joint.flat([B.conj().T for B in X])):
+            raise NotReductive(
+                "the Lie algebra is not closed under the adjoint, so invariant subspaces need not have "
+                "invariant orthogonal complements"
+            )
+    return ReductiveGroup(C.dtype.kind == "c", tuple(dims), tuple(dual), basis, unitary)
+
+
+def _with_duals(C):
+    """Dense generators on the atoms and on their duals: lie, discrete (lists over generators of lists over atoms)."""
     dims = list(C.dims)
+    n_numbers = max(len(C.lie), 1) * sum(d * d for d in dims)
+    if n_numbers > MAX_NUMBERS:
+        raise NotReductive(
+            f"its generators as dense matrices hold {n_numbers:,} numbers, more than {MAX_NUMBERS:,}"
+        )
     lie = [[_dense(A, d, C.dtype, 0) for A, d in zip(As, dims, strict=True)] for As in C.lie]
     discrete = [
         [_dense(h, d, C.dtype, 1) for h, d in zip(hs, dims, strict=True)] for hs in C.discrete
@@ -75,52 +137,6 @@ def with_duals(C):
                 hs.append(h)
         dual.append(b)
     return lie, discrete, dual, dims
-
-
-def symmetry(lie, discrete, dims, is_complex, rng):
-    """Close the Lie algebra, check it against the adjoint, and draw unitary probes.
-
-    Parameters
-    ----------
-    lie, discrete : as returned by ``with_duals``
-    dims : sequence of int, sizes of the atoms
-
-    Raises
-    ------
-    NotReductive
-        If the real span of the Lie algebra is not closed under the adjoint, or a discrete generator is not normal.
-
-    Notes
-    -----
-    A vector killed by A and B is killed by [A, B], one fixed by h and killed by A is killed by hAh⁻¹, so closing
-    the Lie algebra under both leaves the constraint alone. With A = K + P, skew plus Hermitian, exp(K + iP) is an
-    element of the compact form; a normal h = U|h| is replaced by the unitary U exp(i·s·log|h|). Both replacements are
-    multiplicative over tensor products and keep the intertwiners.
-    """
-    joint = _Joint(dims, is_complex)
-    basis = joint.orthonormal([joint.flat(As) for As in lie])
-    discrete = [joint.blocks(hs) for hs in discrete]
-    basis = _closed(joint, basis, discrete, rng)
-    for X in (
-        joint.unflat(rng.standard_normal(len(basis)) @ basis) for _ in range(2 * (len(basis) > 0))
-    ):
-        if joint.outside(basis, joint.flat([B.conj().T for B in X])):
-            raise NotReductive(
-                "schur: the Lie algebra is not closed under the adjoint, so invariant subspaces need not have "
-                "invariant orthogonal complements. Use lanczos."
-            )
-    unitary = [_unitary_form(h) for h in discrete]
-    probes = _probes(joint, basis, unitary, rng)
-    matrices = [joint.unflat(row) for row in basis]
-    n = len(dims)
-    return Symmetry(
-        is_complex,
-        tuple(
-            np.array([A[a] for A in matrices], joint.dtype).reshape(-1, dims[a], dims[a])
-            for a in range(n)
-        ),
-        tuple(np.array([u[a] for u in probes]).reshape(-1, dims[a], dims[a]) for a in range(n)),
-    )
 
 
 class _Joint:
@@ -168,7 +184,7 @@ def _closed(joint, basis, discrete, rng):
     while len(basis) and quiet < 2:
         if basis.size > MAX_NUMBERS:
             raise NotReductive(
-                f"schur: {len(basis)} generators of the Lie algebra are too many. Use lanczos."
+                f"its Lie algebra closes at more than {len(basis)} generators, too many to hold"
             )
         X, Y = (
             joint.unflat(rng.standard_normal(len(basis)) @ basis / np.sqrt(len(basis)))
@@ -194,8 +210,8 @@ def _unitary_form(h):
             B @ B.conj().T, B.conj().T @ B, 0, CLOSED * max(1, np.abs(B).max() ** 2)
         ):
             raise NotReductive(
-                "schur: a discrete generator is not a normal matrix, so invariant subspaces need not have invariant "
-                "orthogonal complements. Use lanczos."
+                "a discrete generator is not a normal matrix, so invariant subspaces need not have invariant "
+                "orthogonal complements"
             )
         if np.allclose(B @ B.conj().T, np.eye(len(B)), 0, 1e-13):
             out.append(B)
@@ -235,7 +251,7 @@ def _probes(joint, basis, unitary, rng):
         for k in rng.integers(len(unitary), size=7):
             word = product(word, unitary[k])
         words.append(word)
-    return unitary + words
+    return [*unitary, *words]
 
 
 def _dense(B, d, dtype, diagonal):

@@ -1,0 +1,274 @@
+"""Coordinates in which the generators of a constraint span something closed under the adjoint, if any exist."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import LinearOperator, cg
+
+from fastemlp.operators import TensorConstraint
+
+#: Generators are normalised, then directions below this are redundant.
+REDUNDANT = 1e-10
+#: Those below this keep a smaller scale.
+SHARED = 1e-3
+#: The gradient at which coordinates count as balanced, per square root of the size.
+BALANCED = 1e-14
+#: Where no balanced coordinates exist S runs off to infinity, and is stopped at this condition number.
+MAX_CONDITION = 1e3
+#: Longest Newton step, in the logarithm of S Sᴴ.
+MAX_STEP = 2.0
+
+
+def balance(C, *, max_iter=50):
+    """Coordinates ``x = (⊗S) y``, one S per atom, that bring the generators nearest to closed under the adjoint.
+
+    Parameters
+    ----------
+    C : TensorConstraint
+    max_iter : int, Newton steps
+
+    Returns
+    -------
+    S : list of ndarray of shape (d, d), one per atom
+        Hermitian, positive definite, of determinant 1; the identity if the generators are balanced as they are.
+    balanced : TensorConstraint
+        The generators ``S⁻¹ A S`` and ``S⁻¹ h S``, the Lie ones replaced by an orthonormal basis of their joint
+        real span over all atoms, as in ``normalise``. Its nullspace is ``(⊗S)⁻¹`` times that of C. It is C itself
+        if there is nothing to change.
+
+    Raises
+    ------
+    ValueError
+        If a generator has NaN or infinite entries.
+
+    Notes
+    -----
+    With ``A = ⊕ A_a`` over the atoms, minimises ``log vol²(A'_1 ∧ … ∧ A'_D) + Σ_k log ‖h'_k‖²``, ``A' = S⁻¹ A S``,
+    over block-diagonal S: the norm of one vector in a representation of ``∏ GL(d_a)``, hence convex along the
+    geodesics ``S exp(tX)``, with a minimum that is unique up to unitary changes where it is attained (Kempf and Ness
+    1979). **The balanced generators are closed under the adjoint to roundoff wherever some S makes them so**: the Lie
+    ones of any conjugate of a compact or a classical group, the discrete ones of any conjugate of a finite group.
+    ``adjoint_defect`` measures it. For other groups (unipotent, affine) the infimum is not attained; S stops at
+    condition number 1e3 and is a preconditioner, no more. Newton's method with conjugate gradients inside, each
+    product costing O((D + M)·d³).
+    """
+    lie, discrete = _stacked(C.lie, C.dims, np.zeros), _stacked(C.discrete, C.dims, np.eye)
+    factors = _minimise(_orthonormal(lie), discrete, max_iter)
+    if factors is None:
+        return [np.eye(d) for d in C.dims], normalise(C)
+    lie, discrete = _conjugate(lie, factors), _conjugate(discrete, factors)
+    return factors, _constraint(C, _orthonormal(lie, soft=True), discrete)
+
+
+def normalise(C):
+    """The same constraint from an orthonormal basis of the joint real span of the Lie generators over all atoms.
+
+    Zero and redundant generators (to 1e-10) are dropped, and the scale of a generator does not matter. C itself if
+    there is nothing to change. Directions that generators of unit norm share only to 1e-3 or less keep a
+    proportionally smaller scale, as they carry magnified roundoff.
+    """
+    lie = _stacked(C.lie, C.dims, np.zeros)
+    rows = _flat(lie)
+    if np.abs(rows @ rows.T - np.eye(len(rows))).max(initial=0.0) <= 1e-12:
+        return C
+    return _constraint(C, _orthonormal(lie, soft=True), _stacked(C.discrete, C.dims, np.eye))
+
+
+def adjoint_defect(C):
+    """How far the generators of a TensorConstraint are from closed under the adjoint; a float.
+
+    The largest of: the distance of ``Aᴴ`` from the real span of the Lie generators, over an orthonormal basis
+    of it; and ``‖hᴴ h − I‖`` over the discrete generators. About 1e-15 when ``CᴴC`` is a Casimir operator.
+    """
+    lie = _orthonormal(_stacked(C.lie, C.dims, np.zeros))
+    flat, adjoint = _flat(lie), _flat([_adjoint(A) for A in lie])
+    outside = adjoint - (adjoint @ flat.T) @ flat
+    defects = [0.0, *np.linalg.norm(outside, axis=1)]
+    for h in _stacked(C.discrete, C.dims, np.eye):
+        defects += [np.linalg.norm(g.conj().T @ g - np.eye(len(g))) for g in h]
+    return float(max(defects))
+
+
+# Below, a list of n generators is a list over the atoms of arrays (n, d, d).
+
+
+def _stacked(generators, dims, missing):
+    """The generators as arrays, None replaced by ``missing(d)``: 0 or the identity."""
+    stacked = []
+    for a, d in enumerate(dims):
+        zero = missing((d, d)) if missing is np.zeros else missing(d)
+        blocks = [zero if g[a] is None else g[a].toarray() for g in generators]
+        stacked.append(np.array(blocks).reshape(len(blocks), d, d))
+    if not all(np.isfinite(block).all() for block in stacked):
+        raise ValueError(
+            "balance: expected finite generators, got NaN or infinite entries. Check the generators."
+        )
+    return stacked
+
+
+def _flat(blocks):
+    """One row of real numbers per generator, so that dot products are ``Re tr(Aᴴ B)`` summed over the atoms."""
+    rows = [block.reshape(len(block), block.shape[1] ** 2) for block in blocks]
+    parts = [(row.real, row.imag) if np.iscomplexobj(row) else (row,) for row in rows]
+    return np.hstack([part for pair in parts for part in pair])
+
+
+def _unflat(rows, like):
+    """The inverse of ``_flat``, with the shapes and dtypes of ``like``."""
+    blocks, start = [], 0
+    for block in like:
+        d, size = block.shape[1], block.shape[1] ** 2
+        part = rows[:, start : start + size]
+        start += size
+        if np.iscomplexobj(block):
+            part = part + 1j * rows[:, start : start + size]
+            start += size
+        blocks.append(part.reshape(len(rows), d, d))
+    return blocks
+
+
+def _orthonormal(lie, soft=False):
+    """A basis of the real span, orthonormal in ``Re tr(Aᴴ B)``; orthogonal generators are not mixed.
+
+    With ``soft`` the directions that are known to less than ``SHARED`` are made shorter.
+    """
+    rows = _flat(lie)
+    norms = np.linalg.norm(rows, axis=1)
+    rows = rows[norms > 0] / norms[norms > 0, None]
+    if not len(rows):
+        return [block[:0] for block in lie]
+    Q, R, _ = scipy.linalg.qr(rows.T, mode="economic", pivoting=True)
+    known = np.abs(np.diagonal(R))
+    rank = np.count_nonzero(known > REDUNDANT)
+    scale = np.minimum(1.0, known[:rank] / SHARED) if soft else 1.0
+    return _unflat(np.ascontiguousarray((Q[:, :rank] * scale).T), lie)
+
+
+def _adjoint(A):
+    return A.conj().swapaxes(-1, -2)
+
+
+def _conjugate(generators, S):
+    """``S⁻¹ A S`` on every atom."""
+    return [np.linalg.solve(s, A @ s) if len(A) else A for A, s in zip(generators, S, strict=True)]
+
+
+class _Volume:
+    """The logarithm of the volume of a list of generators, to second order along ``exp(tX)``.
+
+    Attributes
+    ----------
+    A : the same span, orthonormal
+    """
+
+    def __init__(self, A):
+        rows = _flat(A)
+        Q, R = np.linalg.qr(rows.T)
+        self.log = 2 * float(np.log(np.abs(np.diagonal(R))).sum())
+        self.A = _unflat(np.ascontiguousarray(Q.T), A)
+        self.rows = Q.T
+
+    def gradient(self):
+        """``Σ AᴴA − AAᴴ``, per atom."""
+        return [np.sum(_adjoint(A) @ A - A @ _adjoint(A), axis=0) for A in self.A]
+
+    def hessian(self, X):
+        """``Σ ad_Aᴴ (I − Π) ad_A X``, Π the projection on the span: moving A inside it changes no volume."""
+        moved = [A @ x - x @ A for A, x in zip(self.A, X, strict=True)]
+        flat = _flat(moved)
+        moved = _unflat(flat - (flat @ self.rows.T) @ self.rows, self.A)
+        products = [
+            np.sum(_adjoint(A) @ B - B @ _adjoint(A), axis=0)
+            for A, B in zip(self.A, moved, strict=True)
+        ]
+        return [(Y + _adjoint(Y)) / 2 for Y in products]
+
+
+def _minimise(lie, discrete, max_iter):
+    """The Hermitian factor S on every atom, or None if the identity is a minimum already."""
+    singles = [[h[k : k + 1] for h in discrete] for k in range(len(discrete[0]) if discrete else 0)]
+    start = [span for span in (lie, *singles) if span and len(span[0])]
+    if not start:
+        return None
+    S = [np.eye(block.shape[1]) for block in start[0]]
+    volumes, best = [_Volume(span) for span in start], None
+    for _ in range(max_iter):
+        gradient = [sum(parts) for parts in zip(*(v.gradient() for v in volumes), strict=True)]
+        size = np.linalg.norm(_flat_one(gradient))
+        if size <= BALANCED * np.sqrt(sum(len(s) for s in S)):
+            break
+        X = _newton_step(volumes, gradient, size)
+        moved = _line_search(volumes, gradient, X)
+        if moved is None:
+            break
+        t, volumes = moved
+        S = [s @ scipy.linalg.expm(t / 2 * x) for s, x in zip(S, X, strict=True)]
+        if max(np.linalg.cond(s) for s in S) > MAX_CONDITION:
+            break
+        best = S
+    return None if best is None else [_hermitian_factor(s) for s in best]
+
+
+def _newton_step(volumes, gradient, size):
+    """Minus the inverse Hessian times the gradient, of bounded length; directions without curvature stay out."""
+
+    def product(x):
+        X = _unflat_one(x, gradient)
+        parts = zip(*(v.hessian(X) for v in volumes), strict=True)
+        # the shift keeps directions of no curvature, met through rounding, from blowing up
+        return _flat_one([sum(part) for part in parts]) + 1e-12 * x
+
+    b = -_flat_one(gradient)
+    hessian = LinearOperator((len(b), len(b)), matvec=product, dtype=float)
+    x, _ = cg(hessian, b, rtol=min(0.1, size), maxiter=200)
+    X = _unflat_one(x, gradient)
+    longest = max(np.linalg.norm(block, 2) for block in X)
+    return [block * min(1.0, MAX_STEP / longest) for block in X]
+
+
+def _line_search(volumes, gradient, X):
+    """Step length and the volumes there, or None when the value cannot be lowered any more."""
+    slope = float(_flat_one(gradient) @ _flat_one(X))
+    for t in 0.5 ** np.arange(20):
+        factors = [scipy.linalg.expm(t / 2 * x) for x in X]
+        moved = [_Volume(_conjugate(v.A, factors)) for v in volumes]
+        # near the minimum the decrease drowns in roundoff; there full steps are right
+        if sum(v.log for v in moved) <= 1e-4 * t * slope + 1e-12:
+            return t, moved
+    return None
+
+
+def _flat_one(X):
+    return _flat([x[None] for x in X])[0]
+
+
+def _unflat_one(x, like):
+    return [block[0] for block in _unflat(x[None], [y[None] for y in like])]
+
+
+def _hermitian_factor(S):
+    """``(S Sᴴ)^½``: the same coordinates up to a unitary change."""
+    U, s, _ = np.linalg.svd(S)
+    return (U * s) @ U.conj().T
+
+
+def _constraint(C, lie, discrete):
+    """A TensorConstraint like C with these generators; an identity that C leaves out stays out."""
+    atoms = range(len(C.dims))
+    return TensorConstraint(
+        C.slots,
+        C.dims,
+        [[_sparse(lie[a][i]) for a in atoms] for i in range(len(lie[0]) if lie else 0)],
+        [
+            [None if h[a] is None else _sparse(discrete[a][k]) for a in atoms]
+            for k, h in enumerate(C.discrete)
+        ],
+    )
+
+
+def _sparse(A):
+    """Without entries at the level of roundoff; None when nothing is left."""
+    A = np.where(np.abs(A) > 1e-15 * len(A) * np.abs(A).max(initial=1e-300), A, 0)
+    return csr_array(A) if A.any() else None

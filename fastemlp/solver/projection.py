@@ -1,0 +1,232 @@
+"""The nullspace from projected random vectors: its dimension shows when a block comes short."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .conjugate import SlowError, Spectrum, least_norm_solution
+from .counted import random_block
+from .orthonormal import orthonormalise
+
+#: Steps of conjugate gradients before the spectrum counts as unkind.
+MAX_STEPS = 400
+#: With fewer steps than this N has few distinct eigenvalues; refining a single-precision result would then take as
+#: many steps for every seven digits as double precision needs in all.
+FEW_STEPS = 60
+#: Corrections in full precision before giving up.
+MAX_REFINEMENTS = 8
+#: Columns of the first random block; their norms tell how many are needed in all.
+FIRST_BLOCK = 16
+#: Columns projected at a time: wide enough for the kernels, small enough for the caches.
+BLOCK = 128
+#: Columns of the fresh random block that must have no null component left at the end.
+CERTIFICATE_BLOCK = 4
+#: The null component of a Gaussian vector is Gaussian; below this share of its deviation it is left to later rounds.
+DROP = 0.1
+#: The same at the end, where missing a direction means missing it in every column.
+MISSED = 1e-2
+#: Times that the final check may send the search back.
+MAX_RETURNS = 5
+
+
+class Projector:
+    """The orthogonal projection on the nullspace of C, in double precision or in two.
+
+    Parameters
+    ----------
+    op : CountedOperator
+    tol : float; singular values up to ``tol·‖C‖`` are zero
+    mixed : bool; allow conjugate gradients in single precision, with residuals in that of op
+
+    Attributes
+    ----------
+    inner : dtype of the conjugate gradients
+    spectrum : Spectrum of CᴴC, filled as columns are projected
+    n_steps : int
+    """
+
+    def __init__(self, op, tol, mixed):
+        self.op = op
+        self.tol = tol
+        self.spectrum = Spectrum()
+        self.n_steps = 0
+        self.inner = op.dtype
+        self.may_switch = mixed and op.eps < 1e-10 and op.keeps_single()
+
+    def rough(self, X):
+        """Project the columns of X, Gaussian with unit variance, to a small part of the null component.
+
+        Returns
+        -------
+        ndarray of shape (m, b), of dtype ``inner``
+        """
+        if self.may_switch:
+            try:
+                Z = self._rough(X, FEW_STEPS)
+            except SlowError:
+                self.inner = np.dtype({"f": np.float32, "c": np.complex64}[self.op.dtype.kind])
+            self.may_switch = False
+            if self.inner == self.op.dtype:
+                return Z
+        return self._rough(X, MAX_STEPS)
+
+    def _rough(self, X, max_steps):
+        Z = X.astype(self.inner)
+        while True:
+            Y, norms = self._solve(self.op.normal(Z), self._rtol, max_steps)
+            Z -= Y * norms
+            # what may be left of the rest, against a null component of norm about 1
+            if self._rtol * norms.max(initial=0.0) <= 0.01 * self.spectrum.lowest:
+                return Z
+
+    def refine(self, Z):
+        """Take what is not null out of the columns of Z, of norm about 1 and the dtype of op; in place."""
+        best = np.inf
+        for _ in range(MAX_REFINEMENTS):
+            R = self.op.normal(Z)
+            norms = np.linalg.norm(R, axis=0)
+            worst, allowed = norms.max(initial=0.0), self._target * self.spectrum.highest
+            if worst <= allowed or worst > 0.5 * best:
+                break
+            best = worst
+            # the rounding of R is not in the range of N, and no solution takes it away
+            floor = np.divide(allowed, 2 * norms, out=np.ones_like(norms), where=norms > 0)
+            Y, _ = self._solve(R, np.maximum(self._rtol, floor), MAX_STEPS, norms)
+            Z -= Y * norms
+        return Z
+
+    @property
+    def _rtol(self):
+        return 20 * float(np.finfo(self.inner).eps)
+
+    @property
+    def _target(self):
+        """``‖N q‖/‖N‖`` at which ``‖C q‖ ≤ tol·‖C‖/100`` for certain, or roundoff."""
+        gap = np.sqrt(self.spectrum.lowest / max(self.spectrum.highest, 1e-300))
+        return max(0.01 * self.tol * min(gap, 1.0), 20 * self.op.eps)
+
+    def _solve(self, R, rtol, max_steps, norms=None):
+        """``N⁺ R`` for the normalised columns of R, in the inner precision, and their norms."""
+        norms = np.linalg.norm(R, axis=0) if norms is None else norms
+        scale = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
+        B = np.ascontiguousarray(R * scale, self.inner)
+        Y, steps = least_norm_solution(self.op.normal, B, rtol, max_steps, self.spectrum)
+        self.n_steps += steps
+        return Y, norms
+
+
+class Search:
+    """The rounds of one solve.
+
+    Parameters
+    ----------
+    projector : Projector
+    rng : numpy Generator
+    max_rank : int; more columns than this do not fit the memory
+    bar : tqdm
+    """
+
+    def __init__(self, projector, rng, max_rank, bar):
+        self.projector = projector
+        self.op = projector.op
+        self.rng = rng
+        self.max_rank = max_rank
+        self.bar = bar
+        self.blocks = []
+
+    def nullspace(self):
+        """An orthonormal basis (m, r) in the precision of op, and the completeness number.
+
+        Raises
+        ------
+        SlowError
+            If the spectrum reaches down to zero.
+        ValueError
+            If the basis does not fit the memory.
+        """
+        for _ in range(MAX_RETURNS):
+            self._collect()
+            Q = self._assembled()
+            for columns in _chunks(Q.shape[1], BLOCK):
+                Q[:, columns] = self.projector.refine(np.ascontiguousarray(Q[:, columns]))
+            Q = orthonormalise(Q)
+            missed = self._missed(Q)
+            if missed <= MISSED / np.sqrt(self.op.m):
+                return Q, missed
+            self.blocks = [Q]
+        raise SlowError
+
+    @property
+    def found(self):
+        return sum(block.shape[1] for block in self.blocks)
+
+    def _collect(self):
+        """Random blocks until one comes short."""
+        width = min(FIRST_BLOCK, self.op.m)
+        while self.found < self.op.m:
+            X = random_block(self.rng, self.op.m, width, self.op.dtype)
+            Z = self._outside(self.projector.rough(X))
+            new, left = self._independent(Z)
+            self.blocks.append(new)
+            self.bar.update(new.shape[1])
+            if new.shape[1] < width:
+                break
+            self._require_memory(left - width)
+            # two standard deviations above the estimate, so that the next round or the one after it is the last
+            width = int(max(left - width, 0) + 2 * np.sqrt(2 * left / width)) + 4
+            width = min(width, BLOCK, self.op.m - self.found)
+        self._require_memory(0)
+
+    def _outside(self, Z):
+        """Z orthogonal to what was found, twice."""
+        for _ in range(2):
+            for block in self.blocks:
+                block = block.astype(Z.dtype, copy=False)
+                Z -= block @ (block.conj().T @ Z)
+        return Z
+
+    def _independent(self, Z):
+        """Orthonormal columns spanning the clearly nonzero directions of Z, and the dimension that Z was drawn from."""
+        gram = (Z.conj().T @ Z).astype(np.result_type(Z.dtype, np.float64))
+        variance = 2 if np.iscomplexobj(Z) else 1
+        left = float(np.trace(gram).real) / (variance * Z.shape[1])
+        squares, V = np.linalg.eigh(gram)
+        clear = squares > DROP**2 * variance
+        new = Z @ (V[:, clear] / np.sqrt(squares[clear])).astype(Z.dtype)
+        return orthonormalise(self._outside(new)), left
+
+    def _assembled(self):
+        """All blocks as one array, released one by one."""
+        Q, start = np.empty((self.op.m, self.found), self.op.dtype), 0
+        self.blocks.reverse()
+        while self.blocks:
+            block = self.blocks.pop()
+            Q[:, start : start + block.shape[1]] = block
+            start += block.shape[1]
+        return Q
+
+    def _missed(self, Q):
+        """The null component outside Q of fresh random unit vectors, the largest norm among them."""
+        X = random_block(self.rng, self.op.m, CERTIFICATE_BLOCK, self.op.dtype)
+        Z = self.projector.rough(X).astype(self.op.dtype)
+        scale = np.linalg.norm(X, axis=0)
+        Z = self.projector.refine(np.ascontiguousarray(Z / scale))
+        for _ in range(2):
+            Z -= Q @ (Q.conj().T @ Z)
+        return float(np.linalg.norm(Z, axis=0).max())
+
+    def _require_memory(self, more):
+        # a random estimate counts only when it is clearly too much
+        rank = self.found + max(0, int(0.8 * more))
+        if rank > self.max_rank:
+            n_bytes = self.op.m * self.op.dtype.itemsize
+            raise ValueError(
+                f"{self.op.caller}: the nullspace has dimension {'about ' * (more > 0)}{self.found + max(0, int(more))}; "
+                f"a basis of vectors of length {self.op.m}, {self.op.dtype}, takes {n_bytes * rank / 2**20:.0f} MiB or "
+                f"more, and memory_budget = {n_bytes * self.max_rank / 2**20:.0f} MiB holds {self.max_rank} of them. "
+                "Raise memory_budget, or solve for a smaller type."
+            )
+
+
+def _chunks(n, width):
+    return [slice(start, min(start + width, n)) for start in range(0, n, width)]

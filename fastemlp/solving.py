@@ -1,0 +1,237 @@
+"""The basis of one tensor type: found in this process, on disk, or by solving; and what vouches for it."""
+
+import os
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from time import perf_counter
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+from tqdm.auto import tqdm
+
+from fastemlp.constraint import constraint
+from fastemlp.isometries import DenseIsometry, Isometry
+from fastemlp.reps import Scalar, Vector, slots
+from fastemlp.solver import solve_nullspace
+from fastemlp.store import default_store
+from fastemlp.store import key as store_key
+
+#: Types of at least this size are solved side by side.
+THREADED_SIZE = 10**5
+#: Seconds of solving from which a type is worth a file.
+WORTH_KEEPING = 0.05
+#: What comes from a file is applied to a vector and checked against C, up to this many coordinates.
+CHECKED_SIZE = 2**20
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The evidence that a basis is right.
+
+    Attributes
+    ----------
+    residual : float; largest ``‖C q‖ / ‖C‖`` over the basis vectors q, in float64; a bound on it from the factors
+        where Q is never written out
+    orthogonality : float; largest entry of ``|QᴴQ − I|``, or a bound on it from the factors
+    gap : float; smallest nonzero singular value of C over ‖C‖, or for ``schur`` the smallest relative distance
+        between eigenvalues that had to be told apart (inf when there is none)
+    completeness : float; norm of the null component left in a fresh random unit vector once the span is taken out;
+        0 where the dimension is known by counting
+    n_matvecs : int; products with C and Cᴴ that were spent
+    strategies : tuple of str; the solvers that were used, each once
+    """
+
+    residual: float
+    orthogonality: float
+    gap: float
+    completeness: float
+    n_matvecs: int
+    strategies: tuple
+
+    @classmethod
+    def worst(cls, certificates):
+        """The certificate of a direct sum: the weakest of its parts in every respect."""
+        found = list(certificates)
+        return cls(
+            residual=max((c.residual for c in found), default=0.0),
+            orthogonality=max((c.orthogonality for c in found), default=0.0),
+            gap=min((c.gap for c in found), default=np.inf),
+            completeness=max((c.completeness for c in found), default=0.0),
+            n_matvecs=sum(c.n_matvecs for c in found),
+            strategies=tuple(dict.fromkeys(s for c in found for s in c.strategies)),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedType:
+    """One tensor type with its solution: an isometry onto the symmetric vectors, and its certificate."""
+
+    isometry: Isometry
+    certificate: Certificate
+
+
+# -- the cache: the only global state of the package --------------------------------------------------------------
+
+_CACHE_BYTES = 2**30
+_cache = OrderedDict()
+_cache_lock = threading.Lock()
+
+
+def clear_basis_cache():
+    """Forget every solved basis of this process."""
+    with _cache_lock:
+        _cache.clear()
+
+
+def basis_cache_info():
+    """How many solved types this process keeps, and their bytes (at most 1 GiB; the least recently used go).
+
+    Returns
+    -------
+    dict with keys "n_types", "n_bytes", "max_bytes"
+    """
+    with _cache_lock:
+        return {"n_types": len(_cache), "n_bytes": _held(), "max_bytes": _CACHE_BYTES}
+
+
+def _held():
+    return sum(solved.isometry.nbytes for solved in _cache.values())
+
+
+@dataclass(frozen=True)
+class SolveOptions:
+    """As the parameters of ``equivariant_basis``."""
+
+    method: str
+    tol: float | None
+    random_state: int
+    store: bool | None
+    verbose: int
+
+
+def solve_types(types, options):
+    """The SolvedType of each of some tensor types, in threads where several are large."""
+    large = sum(term.size() >= THREADED_SIZE for term in types)
+    n_threads = min(large, _n_cpus())
+    hidden = not options.verbose or len(types) < 2
+    # the many small factorisations inside lose far more to waiting BLAS threads than the large products gain
+    with (
+        tqdm(total=len(types), desc="types", delay=1, disable=hidden) as bar,
+        _blas().limit(limits=1, user_api="blas"),
+    ):
+
+        def solve(term):
+            solved = solve_type(term, options)
+            bar.update(1)
+            return solved
+
+        if n_threads < 2:
+            return [solve(term) for term in types]
+        with ThreadPoolExecutor(n_threads) as pool:
+            return list(pool.map(solve, types))
+
+
+def solve_type(term, options):
+    """The SolvedType of one tensor type."""
+    if term == Scalar:
+        exact = Certificate(0.0, 0.0, np.inf, 0.0, 0, ("exact",))
+        return SolvedType(DenseIsometry(np.ones((1, 1))), exact)
+    key = (term, options.method, options.tol, options.random_state)
+    with _cache_lock:
+        if key in _cache:
+            _cache.move_to_end(key)
+            return _cache[key]
+    solved = _solve(term, options) if options.store is False else _stored(term, options)
+    with _cache_lock:
+        _cache[key] = solved
+        while _held() > _CACHE_BYTES and len(_cache) > 1:
+            _cache.popitem(last=False)
+    return solved
+
+
+def _stored(term, options):
+    """From the store; solved, and kept there if that took long, where it is missing or not what it should be."""
+    shelf = default_store()
+    name = _store_key(term, options)
+    found = shelf.load(name)
+    if found is not None:
+        solved = _revived(term, *found)
+        if solved is not None:
+            return solved
+    start = perf_counter()
+    solved = _solve(term, options)
+    if options.store or perf_counter() - start > WORTH_KEEPING:
+        (strategy,) = solved.certificate.strategies
+        about = {"rep": f"{term} of {', '.join(map(repr, term.groups))}", "strategy": strategy}
+        certificate = {**asdict(solved.certificate), "strategies": strategy}
+        shelf.save(name, solved.isometry, certificate, about)
+    return solved
+
+
+def _revived(term, isometry, certificate):
+    """A SolvedType from a file, or None if it does not solve its constraint."""
+    try:
+        certificate = Certificate(**{**certificate, "strategies": (certificate["strategies"],)})
+    except (KeyError, TypeError):
+        return None
+    if isometry.shape[0] != term.size():
+        return None
+    if term.size() <= CHECKED_SIZE and isometry.rank:
+        # a checksum finds accidents; a product with C finds the rest
+        C = constraint(term)
+        v = isometry @ np.random.default_rng(0).standard_normal(isometry.rank)
+        if not np.linalg.norm(C @ v) <= 1e-8 * np.linalg.norm(v) * max(1.0, _size_of(C)):
+            return None
+    return SolvedType(isometry, certificate)
+
+
+def _size_of(C):
+    """A bound on ``‖C‖``, from the Frobenius norms of the small matrices."""
+    norms = [sum(np.linalg.norm(A[a].data) for a in C.slots if A[a] is not None) for A in C.lie]
+    return sum(norms) + len(C.discrete)
+
+
+def _solve(term, options):
+    solution = solve_nullspace(
+        constraint(term),
+        method=options.method,
+        tol=options.tol,
+        random_state=options.random_state,
+        verbose=options.verbose,
+    )
+    certificate = Certificate(
+        solution.residual,
+        solution.orthogonality,
+        solution.gap,
+        solution.completeness,
+        solution.n_matvecs,
+        (solution.strategy,),
+    )
+    return SolvedType(solution.Q, certificate)
+
+
+def _store_key(term, options):
+    """The name on disk of a type's basis: by generators and structure, never by how anything prints."""
+    structure = repr([atom._sort_key() for atom in slots(term)])
+    parts = [structure, options.method, repr(options.tol), repr(options.random_state)]
+    for atom in dict.fromkeys(slots(term)):
+        if isinstance(atom, Vector):
+            continue
+        # the code of a bespoke rep may change while its name stays: its matrices decide
+        C = constraint(atom)
+        for matrices in C.lie + C.discrete:
+            parts += [matrix.toarray().tobytes() for matrix in matrices if matrix is not None]
+    return store_key(*parts)
+
+
+@lru_cache(maxsize=1)
+def _blas():
+    # finding the loaded libraries takes milliseconds
+    return ThreadpoolController()
+
+
+def _n_cpus():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -1,0 +1,245 @@
+"""The directories of entries: shared ones to read, and the user's own to read and write."""
+
+import os
+import warnings
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from fastemlp.store import entry, files
+
+#: ``verify`` applies a basis to a vector up to this many rows.
+PROBE_ROWS = 2**26
+_OFF = {"0", "off", "no", "false"}
+
+
+class BasisStoreWarning(UserWarning):
+    """An entry on disk could not be used or written; the basis is solved all the same."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """An entry as it lies on disk.
+
+    Attributes
+    ----------
+    path : Path
+    directory : Path; the layer it was found in
+    n_bytes : int
+    header : Header, or None if it is damaged
+    problem : str; what is wrong with it, or ""
+    """
+
+    path: Path
+    directory: Path
+    n_bytes: int
+    header: entry.Header | None
+    problem: str
+
+
+class BasisStore:
+    """Solved bases in files named by their key.
+
+    Parameters
+    ----------
+    directory : path-like or None; read and written. With None nothing is written.
+    shared : sequence of path-like; searched first, in this order, and never written
+
+    Notes
+    -----
+    Safe for any number of processes at once: a file appears whole or not at all. What is read is
+    verified against its checksum; that finds accidents, not forgery, so share only directories whose
+    writers you trust. Nothing read is ever executed.
+    """
+
+    def __init__(self, directory, shared=()):
+        self.directory = None if directory is None else Path(directory)
+        self.shared = tuple(Path(each) for each in shared)
+        self._has_warned = False
+
+    @property
+    def directories(self):
+        """Every directory once, in the order of search."""
+        own = () if self.directory is None else (self.directory,)
+        return tuple(dict.fromkeys((*self.shared, *own)))
+
+    def load(self, key):
+        """What was saved under a key.
+
+        Returns
+        -------
+        (isometry, certificate), or None
+            None if there is no such entry, or none that is intact: then a ``BasisStoreWarning`` says
+            which file is damaged and how.
+        """
+        for directory in self.directories:
+            path = files.entry_path(directory, key)
+            try:
+                isometry, certificate, _ = entry.read(path, key)
+            except FileNotFoundError:
+                continue
+            except (entry.DamagedEntry, OSError, MemoryError) as error:
+                warnings.warn(
+                    f"basis store: {path} is not used: {_reason(error)}. The basis is "
+                    "solved anew. `fastemlp basis verify` looks through every entry.",
+                    BasisStoreWarning,
+                    stacklevel=2,
+                )
+                continue
+            return isometry, certificate
+        return None
+
+    def save(self, key, isometry, certificate, description):
+        """Keep a solved type under its key, replacing what is there.
+
+        Parameters
+        ----------
+        key : str, from ``store.key``
+        isometry : Isometry
+        certificate : dict of str to number or str; inf is allowed
+        description : dict of str to number or str, for people: ``rep``, ``strategy``, …; ``size``, ``rank``,
+            ``created`` and ``version`` are added
+
+        Returns
+        -------
+        bool
+            False if it could not be written (no space, no permission, …): the first time a
+            ``BasisStoreWarning`` says why.
+
+        Raises
+        ------
+        TypeError
+            If a class or a value is not one that can be stored.
+        """
+        if self.directory is None:
+            return False
+        path = files.entry_path(self.directory, key)
+        size, rank = isometry.shape
+        created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        about = {"size": size, "rank": rank, "created": created, "version": _package_version()}
+        try:
+            files.write(path, entry.encode(key, isometry, certificate, {**about, **description}))
+        except OSError as error:
+            if not self._has_warned:
+                self._has_warned = True
+                warnings.warn(
+                    f"basis store: cannot write to {self.directory} ({error.strerror or error}); solved "
+                    "bases are not kept for later. Set FASTEMLP_BASIS_DIR to a directory with room, or "
+                    "FASTEMLP_BASIS_STORE=0 to keep none.",
+                    BasisStoreWarning,
+                    stacklevel=2,
+                )
+            return False
+        files.remove(path.parent, files.is_abandoned)
+        return True
+
+    def entries(self):
+        """Yield a StoredFile for every entry of every directory, from its header alone."""
+        for directory in self.directories:
+            for path in sorted(directory.glob(f"{files.FOLDERS}/*{files.ENTRY}")):
+                try:
+                    n_bytes = path.stat().st_size
+                    header, problem = entry.read_header(path), ""
+                except FileNotFoundError:  # removed since it was listed
+                    continue
+                except (entry.DamagedEntry, OSError) as error:
+                    header, problem = None, _reason(error)
+                yield StoredFile(path, directory, n_bytes, header, problem)
+
+    def verify(self):
+        """Read every entry whole and check it; yield ``(StoredFile, what is wrong or "")``.
+
+        Checksum and key, then the isometry itself: ``orthogonality()`` and, up to 2²⁶ rows, ``QᴴQ x = x``
+        on a random x.
+        """
+        for stored in self.entries():
+            problem = stored.problem
+            if not problem:
+                try:
+                    isometry, _, _ = entry.read(stored.path, stored.path.stem)
+                    problem = _defect(isometry)
+                except FileNotFoundError:
+                    continue
+                except (entry.DamagedEntry, OSError, MemoryError) as error:
+                    problem = _reason(error)
+            yield stored, problem
+
+    def clear(self):
+        """Remove the user's own entries and temporary files, damaged ones too; never shared ones.
+
+        Returns
+        -------
+        n_files, n_bytes : int; removed
+        """
+        if self.directory is None:
+            return 0, 0
+        folders = self.directory.glob(files.FOLDERS)
+        removed = [files.remove(folder, files.is_ours) for folder in folders]
+        return sum(n for n, _ in removed), sum(n_bytes for _, n_bytes in removed)
+
+    def __repr__(self):
+        return f"BasisStore({self.directory}, shared={list(map(str, self.shared))})"
+
+
+def default_store(directory=None):
+    """The store that the environment asks for, read anew at each call.
+
+    Parameters
+    ----------
+    directory : path-like, optional; in place of the user's own
+
+    Notes
+    -----
+    ``FASTEMLP_BASIS_STORE=0`` turns it off: nothing is found and nothing is kept.
+    ``FASTEMLP_BASIS_PATH`` lists shared directories, separated as in PATH, which are searched first and
+    never written. ``FASTEMLP_BASIS_DIR`` is the user's own directory; without it, ``bases`` in the cache
+    directory of the platform.
+    """
+    if os.environ.get("FASTEMLP_BASIS_STORE", "").strip().lower() in _OFF:
+        return _store(None, ())
+    shared = os.environ.get("FASTEMLP_BASIS_PATH", "").split(os.pathsep)
+    own = directory or os.environ.get("FASTEMLP_BASIS_DIR")
+    own = own or os.path.join(platformdirs.user_cache_dir("fastemlp"), "bases")
+    expand = os.path.expanduser
+    return _store(expand(own), tuple(expand(each) for each in shared if each))
+
+
+@lru_cache(maxsize=16)
+def _store(directory, shared):
+    # one object for one setting, so that it remembers what it has warned of
+    return BasisStore(directory, shared)
+
+
+@lru_cache(maxsize=1)
+def _package_version():
+    try:
+        return version("fastemlp")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _reason(error):
+    return str(error) or type(error).__name__  # a MemoryError has nothing to say
+
+
+def _defect(isometry):
+    """What is wrong with a basis, or ""."""
+    size, rank = isometry.shape
+    try:
+        # the limit that the solvers hold themselves to, and the rounding of sums over all rows
+        limit = 1e4 * np.finfo(isometry.dtype).eps + size * np.finfo(np.float64).eps
+        worst = isometry.orthogonality()
+        # from the factors alone this is a bound by construction, so look at a product too
+        if worst <= limit and rank and size <= PROBE_ROWS:
+            Q = isometry.astype(np.result_type(isometry.dtype, np.float64))
+            x = np.random.default_rng(0).standard_normal(rank)
+            worst = np.linalg.norm(Q.H @ (Q @ x) - x) / np.linalg.norm(x)
+    except Exception as error:  # damaged factors can make any of the classes raise anything
+        return f"its isometry cannot be applied ({type(error).__name__}: {error})"
+    # written so that a NaN fails
+    return "" if worst <= limit else f"|QᴴQ − I| reaches {worst:.1e}, expected at most {limit:.1e}"
