@@ -1,92 +1,138 @@
-"""Time to find every invariant of a representation, alone and beside scipy."""
+"""Finding the symmetric vectors: time and memory of the problems in ``problems.py``, and how cost grows."""
 
-import warnings
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
-from scipy.linalg import null_space
-from scipy.sparse.linalg import LinearOperator, lobpcg
 
-from fastemlp import equivariant_basis
-from fastemlp.solving import clear_basis_cache
 from fastemlp.constraint import constraint
-from fastemlp.groups import SO, O, S, SO13p, Sp
+from fastemlp.groups import SO, S, Z
 from fastemlp.reps import V
+from fastemlp.solver import lanczos, solve_nullspace
 
 from .common import best_of, ratio
+from .problems import PROBLEMS, check, solve
 
-# representation and its known number of invariants
-CASES = {
-    "SO(3): V**6": (lambda: (V**6)(SO(3)), 15),
-    "O(5): V**4": (lambda: (V**4)(O(5)), 3),
-    "SO(1,3)+: V**2 >> V**2": (lambda: (V**2 >> V**2)(SO13p()), 4),
-    "S(6): V**3": (lambda: (V**3)(S(6)), 5),
-    "Sp(2): V**2 >> V**2": (lambda: (V**2 >> V**2)(Sp(2)), 3),
+MEMORY = """
+import resource
+from benchmarks.problems import PROBLEMS, solve
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+basis = solve(PROBLEMS[{name!r}])
+print((peak() - before) / 1024)
+"""
+FIRST_CALL = """
+from time import perf_counter
+import fastemlp
+from benchmarks.problems import PROBLEMS, solve
+start = perf_counter()
+for name in ("SO(3) T8", "S(4) T6", "conjugated SO(3) T7 lanczos", "SU(3) T(4,4)"):
+    solve(PROBLEMS[name])
+print(perf_counter() - start)
+"""
+#: Families of growing size m, each solved by one method.
+FAMILIES = {
+    "schur: SO(3) Tk": ("schur", [lambda k=k: (V**k)(SO(3)) for k in (8, 10, 12, 14)]),
+    "orbits: Z(n) V>>V": ("orbits", [lambda n=n: (V >> V)(Z(n)) for n in (250, 500, 1000, 2000)]),
+    "orbits: S(16) Tk": ("orbits", [lambda k=k: (V**k)(S(16)) for k in (3, 4, 5, 6)]),
+    "products: SO(3) Tk": ("products", [lambda k=k: (V**k)(SO(3)) for k in (8, 9, 10, 11)]),
 }
 
 
-def solve(rep):
-    """Find the basis from nothing: what an earlier call left in the cache does not count."""
-    clear_basis_cache()
-    return equivariant_basis(rep)
-
-
-def check_basis(Q, C, rank, tolerance=1e-10):
-    """Raise unless the columns of Q are `rank` orthonormal null vectors of C."""
-    if Q.shape[1] != rank:
-        raise RuntimeError(f"expected {rank} invariants, got {Q.shape[1]}")
-    residual = np.abs(C.matmat(Q)).max()
-    defect = np.abs(Q.T @ Q - np.eye(rank)).max()
-    if not max(residual, defect) < tolerance:
-        raise RuntimeError(f"residual {residual:.1e}, orthogonality defect {defect:.1e}")
-
-
-def dense_null_space(C):
-    """Return the nullspace by scipy's dense routine, on CᵀC: far smaller than C itself."""
-    return null_space(C.normal_matmat(np.eye(C.shape[1])))
-
-
-def lobpcg_null_space(C, rank):
-    """Return the nullspace by scipy's matrix-free routine, which has to be told the rank.
-
-    ARPACK (``eigsh``, ``svds``) is no peer: started from a single vector it misses copies of a
-    repeated eigenvalue, and here the wanted one is repeated `rank` times.
-    """
-    n = C.shape[1]
-    gram = LinearOperator(
-        (n, n),
-        matvec=lambda v: C.normal_matmat(v.reshape(n, 1)).ravel(),
-        matmat=C.normal_matmat,
-        dtype=np.float64,
-    )
-    start = np.random.default_rng(0).standard_normal((n, rank))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the tolerance; we check the answer
-        return lobpcg(gram, start, tol=1e-9, maxiter=200, largest=False)[1]
-
-
 class Solve:
-    params = tuple(CASES)
-    param_names = ("rep",)
+    params = tuple(PROBLEMS)
+    param_names = ("problem",)
     timeout = 300
 
-    def setup(self, case):
-        make_rep, self.rank = CASES[case]
-        self.rep = make_rep()
-        self.C = constraint(self.rep)
-        check_basis(solve(self.rep).to_dense(), self.C, self.rank)  # also compiles the kernels
+    def setup(self, name):
+        self.problem = PROBLEMS[name]
+        check(self.problem, solve(self.problem))  # also compiles the kernels
 
-    def time_solve(self, case):
-        solve(self.rep)
+    def time_solve(self, name):
+        solve(self.problem)
 
-    def track_ratio_to_null_space(self, case):
-        check_basis(dense_null_space(self.C), self.C, self.rank)
-        ours = best_of(lambda: solve(self.rep))
-        return ratio(ours, best_of(lambda: dense_null_space(self.C), repeats=3))
+    def track_share_of_target(self, name):
+        """Our time over the time to meet: at most 1."""
+        return ratio(best_of(lambda: solve(self.problem), repeats=3), self.problem.target)
 
-    def track_ratio_to_lobpcg(self, case):
-        check_basis(lobpcg_null_space(self.C, self.rank), self.C, self.rank, tolerance=1e-6)
-        ours = best_of(lambda: solve(self.rep))
-        return ratio(ours, best_of(lambda: lobpcg_null_space(self.C, self.rank), repeats=3))
+    def track_peak_mib_above_import(self, name):
+        return float(_fresh(MEMORY.format(name=name)))
 
-    track_ratio_to_null_space.unit = "ratio"
-    track_ratio_to_lobpcg.unit = "ratio"
+    track_share_of_target.unit = "share"
+    track_peak_mib_above_import.unit = "MiB"
+
+
+class Growth:
+    """The exponent p of ``time ~ mᵖ`` over four sizes; 1 means linear in the size of the space."""
+
+    params = tuple(FAMILIES)
+    param_names = ("family",)
+    timeout = 300
+
+    def track_exponent(self, family):
+        method, make = FAMILIES[family]
+        sizes, times = [], []
+        for C in (constraint(rep()) for rep in make):
+            if method == "products":
+                X = np.random.default_rng(0).standard_normal((C.shape[1], 8))
+                work = lambda C=C, X=X: C.normal_matmat(X)  # noqa: E731
+            else:
+                work = lambda C=C: solve_nullspace(C, method)  # noqa: E731
+            work()
+            sizes.append(C.shape[1])
+            times.append(best_of(work))
+        return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+
+
+class MixedPrecision:
+    """Lanczos with most of its products in single precision, against double precision alone."""
+
+    params = (8, 9)
+    param_names = ("tensor order of SO(3)",)
+    timeout = 300
+
+    def setup(self, k):
+        self.C = constraint((V**k)(SO(3)))
+        for mixed in (True, False):
+            solution = lanczos(self.C, mixed=mixed)
+            if not solution.residual <= 1e-13:
+                raise RuntimeError(f"mixed={mixed}: residual {solution.residual:.1e}")
+
+    def track_ratio_to_double(self, k):
+        mixed = best_of(lambda: lanczos(self.C, mixed=True), repeats=3)
+        return ratio(mixed, best_of(lambda: lanczos(self.C, mixed=False), repeats=3))
+
+    track_ratio_to_double.unit = "ratio"
+
+
+class FirstCall:
+    """One problem for each kind of solver, in a fresh process that finds compiled kernels or does not."""
+
+    timeout = 300
+
+    def track_seconds_cold(self):
+        with tempfile.TemporaryDirectory() as cache:
+            return float(_fresh(FIRST_CALL, NUMBA_CACHE_DIR=cache))
+
+    def track_seconds_warm(self):
+        with tempfile.TemporaryDirectory() as cache:
+            _fresh(FIRST_CALL, NUMBA_CACHE_DIR=cache)
+            return float(_fresh(FIRST_CALL, NUMBA_CACHE_DIR=cache))
+
+    track_seconds_cold.unit = track_seconds_warm.unit = "s"
+
+
+def _fresh(code, **environment):
+    """What a snippet prints in a new process, started where the benchmarks are."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+        env={**os.environ, **environment},
+    )
+    return done.stdout
