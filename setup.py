@@ -27,12 +27,15 @@ class BuildKernels(build_ext):
 windows = os.name == "nt"
 kernels = [
     Extension(
-        "fastemlp._kernels.layers",
-        ["fastemlp/_kernels/layers.pyx"],
-        include_dirs=[np.get_include()],
+        f"fastemlp._kernels.{name}",
+        [f"fastemlp/_kernels/{name}.pyx"],
+        include_dirs=[np.get_include(), "fastemlp/_kernels"],
+        depends=["fastemlp/_kernels/contract.h"],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=["/O2"] if windows else ["-O3"],
+        # a square root that need not set errno is one vector instruction
+        extra_compile_args=["/O2"] if windows else ["-O3", "-fno-math-errno"],
     )
+    for name in ("contract", "updates")
 ]
 
 setup(

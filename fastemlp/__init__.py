@@ -12,11 +12,13 @@ from fastemlp.explain import explain, why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.isotypic import Irrep, irreps, isotypic_decomposition
 from fastemlp.reps import Rep, Scalar, T, V, parse_rep, uniform_rep
+from fastemlp.ridge import EquivariantRidge
 from fastemlp.solving import basis_cache_info, clear_basis_cache
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "EquivariantRidge",
     "FastEMLPRegressor",
     "Group",
     "Irrep",

@@ -5,16 +5,24 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastemlp.basis import equivariant_basis
 from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.nn import EMLP, MLP
 from fastemlp.reps import Rep, Scalar, V, parse_rep
 from fastemlp.scaling import EquivariantScaler
-from fastemlp.training import flatten, train
+from fastemlp.training import (
+    SCHEDULES,
+    SOLVERS,
+    Huber,
+    SquaredError,
+    flatten,
+    objects,
+    train,
+)
 
 _PREDICT_CHUNK = 2048  # rows a forward pass takes at once: activations stay in cache
 
@@ -36,15 +44,37 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         Size of each hidden layer; an int is spread over tensor ranks by ``uniform_rep``.
     n_layers : int
         Hidden layers.
+    loss : {"squared_error", "huber"}
+        Both are invariant: Huber's acts on the root mean square error of each object of the output, and forgives
+        outliers.
+    huber_delta : float
+        Where Huber's loss turns from square to linear, in units of the standard deviation of y.
+    type_weights : dict or None
+        ``{type: weight}`` for an output of several types, such as ``{"V0": 1, "V": 10}`` for 3V0+V: the loss is the
+        weighted mean over the types. None counts every column of y alike.
+    solver : {"adam", "adamw", "lbfgs"}
+        "adamw" decays weights; "lbfgs" is for small data: it takes all samples at once, in ``max_iter`` iterations.
     learning_rate : float
-        Peak of the schedule (a short warm-up, then a cosine down to zero over ``max_iter``).
+        Peak of the schedule. Not for "lbfgs", like everything down to ``batch_size``.
+    schedule : {"cosine", "one_cycle", "constant"}
+        Course of the learning rate over ``max_iter`` epochs; each begins with a linear warm-up.
+    warmup : float in [0, 1) or None
+        The warm-up's share of training; None is 0.45 for "one_cycle" and 0.05 otherwise.
+    weight_decay : float
+        Of "adamw" alone: parameters shrink by ``learning_rate * weight_decay`` a step.
+    max_grad_norm : float or None
+        Longer gradients are shortened to this norm; None leaves them. The network is a polynomial of high degree
+        in its input, and one unusual sample can throw it off without this.
+    ema_decay : float in [0, 1) or None
+        When given, the model is the exponential moving average of the parameters over the steps, 0.99 for one over
+        the last hundred or so.
     batch_size : int
         Samples per step, at most those there are.
     max_iter : int
         Epochs.
     early_stopping : bool
         Hold out ``validation_fraction`` of the samples, stop when ``n_iter_no_change`` epochs bring no improvement
-        by ``tol`` in their loss, and keep the best parameters.
+        by ``tol`` in their loss, and keep the best parameters. Copies of one sample stay on one side.
     validation_fraction : float in (0, 1)
     n_iter_no_change : int
     tol : float
@@ -91,7 +121,16 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         rep_out=None,
         channels=384,
         n_layers=3,
+        loss="squared_error",
+        huber_delta=1.0,
+        type_weights=None,
+        solver="adam",
         learning_rate=3e-3,
+        schedule="cosine",
+        warmup=None,
+        weight_decay=0.1,
+        max_grad_norm=1.0,
+        ema_decay=None,
         batch_size=100,
         max_iter=200,
         early_stopping=False,
@@ -107,7 +146,16 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         self.rep_out = rep_out
         self.channels = channels
         self.n_layers = n_layers
+        self.loss = loss
+        self.huber_delta = huber_delta
+        self.type_weights = type_weights
+        self.solver = solver
         self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.ema_decay = ema_decay
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
@@ -118,13 +166,16 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Fit to training data.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+            A sample of weight 2 counts like two samples, one of weight 0 like none; the scale of all weights does not
+            matter. With one batch (``batch_size`` ≥ the number of samples) this is exact.
 
         Returns
         -------
@@ -135,6 +186,13 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         ValueError
             For data that is not finite and real, widths that do not fit the reps, or an output that the symmetry
             forces to zero.
+        FloatingPointError
+            When training keeps diverging.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When training diverged and went on from the last good parameters with a smaller learning rate.
         """
         self._check_parameters()
         X, y = validate_data(
@@ -143,6 +201,11 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         y = y.astype(X.dtype, copy=False)
         self._y_is_1d = y.ndim == 1
         y = y.reshape(len(y), -1)
+        weight = None
+        if sample_weight is not None:
+            weight = _check_weight(sample_weight, len(X))
+            present = weight > 0
+            X, y, weight = X[present], y[present], weight[present]
         group = parse_group(self.group) if isinstance(self.group, str) else self.group
         self.rep_in_ = _rep_of_inputs(self.rep_in, group, X.shape[1])
         self.rep_out_ = _rep_of_targets(self.rep_out, group, y.shape[1])
@@ -150,23 +213,20 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         self.network_ = self._build_network(group, X.dtype, rng)
         _require_outputs(self.network_)
-        self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X)
-        self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y)
-        X, y, validation = self._split(
-            self.scaler_in_.transform(X), self.scaler_out_.transform(y), rng
-        )
+        self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weight)
+        self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weight)
+        rows, held_out = self._split(X, y, weight, rng)
+        data = self.scaler_in_.transform(X), self.scaler_out_.transform(y), weight
+        X, y, weight = _take(rows, data)
         result = train(
             self.network_,
             X,
             y,
             rng,
-            validation=validation,
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            verbose=self.verbose,
+            sample_weight=weight,
+            validation=None if held_out is None else _take(held_out, data),
+            loss=self._loss(),
+            **{name: getattr(self, name) for name in _TRAINING_OPTIONS},
         )
         self.params_ = result.params
         self.n_parameters_ = flatten(result.params).size
@@ -218,19 +278,32 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             random_state=rng,
         )
 
-    def _split(self, X, y, rng):
-        """Training X and y, and the held-out (X, y) or None."""
+    def _split(self, X, y, weight, rng):
+        """The rows to train on, and those held out or None.
+
+        Copies of a sample go to one side together and count by their weight, so that a weight and as many copies
+        make the same split.
+        """
         if not self.early_stopping:
-            return X, y, None
-        if len(X) < 2:
+            return slice(None), None
+        _, sample = np.unique(np.hstack([X, y]), axis=0, return_inverse=True)
+        sample = sample.ravel()
+        n = sample.max() + 1
+        if n < 2:
             raise ValueError(
-                f"FastEMLPRegressor.fit: early_stopping needs at least 2 samples, got n_samples = {len(X)}."
+                "FastEMLPRegressor.fit: early_stopping needs at least 2 different samples, got "
+                f"n_samples = {len(X)}, {n} of them different."
             )
-        n_held_out = min(max(1, round(self.validation_fraction * len(X))), len(X) - 1)
-        X, X_held_out, y, y_held_out = train_test_split(
-            X, y, test_size=n_held_out, random_state=int(rng.integers(2**31 - 1))
-        )
-        return X, y, (X_held_out, y_held_out)
+        order = rng.permutation(n)
+        total = np.cumsum(np.bincount(sample, weight)[order])
+        n_held_out = 1 + np.argmin(np.abs(total - self.validation_fraction * total[-1]))
+        held_out = np.isin(sample, order[: min(n_held_out, n - 1)])
+        return ~held_out, held_out
+
+    def _loss(self):
+        if self.loss == "huber":
+            return Huber(self.rep_out_, self.huber_delta, self.type_weights)
+        return SquaredError(self.rep_out_, self.type_weights)
 
     def _dtypes(self):
         return [np.float64, np.float32] if self.dtype is None else np.dtype(self.dtype)
@@ -242,20 +315,21 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             self._refuse("dtype", "None, 'float32' or 'float64'")
         if not isinstance(self.channels, Rep) and not _is_int(self.channels, 1):
             self._refuse("channels", "an int ≥ 1 or a Rep")
-        for name, least in (
-            ("n_layers", 0),
-            ("batch_size", 1),
-            ("max_iter", 1),
-            ("n_iter_no_change", 1),
-        ):
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                self._refuse(name, " or ".join(map(repr, choices)))
+        for name in ("batch_size", "max_iter", "n_iter_no_change", "n_layers"):
+            least = int(name != "n_layers")
             if not _is_int(getattr(self, name), least):
                 self._refuse(name, f"an int ≥ {least}")
-        if not (isinstance(self.learning_rate, Real) and 0 < self.learning_rate < np.inf):
-            self._refuse("learning_rate", "a number > 0")
-        if not (isinstance(self.tol, Real) and 0 <= self.tol < np.inf):
-            self._refuse("tol", "a number ≥ 0")
-        if not (isinstance(self.validation_fraction, Real) and 0 < self.validation_fraction < 1):
-            self._refuse("validation_fraction", "a number between 0 and 1")
+        for name, (holds, expected) in _NUMBERS.items():
+            value = getattr(self, name)
+            if value is None and expected.endswith("None"):
+                continue
+            if not (isinstance(value, Real) and holds(value)):
+                self._refuse(name, expected)
+        if not (self.type_weights is None or isinstance(self.type_weights, dict)):
+            self._refuse("type_weights", "a dict such as {'V0': 1, 'V': 10} or None")
 
     def _refuse(self, name, expected):
         raise ValueError(
@@ -266,6 +340,58 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+_TRAINING_OPTIONS = (
+    "solver",
+    "learning_rate",
+    "schedule",
+    "warmup",
+    "weight_decay",
+    "max_grad_norm",
+    "ema_decay",
+    "batch_size",
+    "max_iter",
+    "tol",
+    "n_iter_no_change",
+    "verbose",
+)
+_CHOICES = {
+    "loss": ("squared_error", "huber"),
+    "solver": SOLVERS,
+    "schedule": tuple(SCHEDULES),
+}
+_NUMBERS = {
+    "learning_rate": (lambda x: 0 < x < np.inf, "a number > 0"),
+    "huber_delta": (lambda x: 0 < x < np.inf, "a number > 0"),
+    "weight_decay": (lambda x: 0 <= x < np.inf, "a number ≥ 0"),
+    "tol": (lambda x: 0 <= x < np.inf, "a number ≥ 0"),
+    "validation_fraction": (lambda x: 0 < x < 1, "a number between 0 and 1"),
+    "max_grad_norm": (lambda x: 0 < x < np.inf, "a number > 0 or None"),
+    "warmup": (lambda x: 0 <= x < 1, "a number in [0, 1) or None"),
+    "ema_decay": (lambda x: 0 <= x < 1, "a number in [0, 1) or None"),
+}
+
+
+def _check_weight(sample_weight, n):
+    """The sample weights as a float64 vector, checked."""
+    weight = check_array(
+        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
+    )
+    if weight.shape != (n,):
+        raise ValueError(
+            f"FastEMLPRegressor.fit: sample_weight must have one entry per sample, shape ({n},), got {weight.shape}."
+        )
+    if weight.min() < 0 or not weight.any():
+        raise ValueError(
+            "FastEMLPRegressor.fit: sample_weight must be ≥ 0 and not zero throughout, got values from "
+            f"{weight.min():.3g} to {weight.max():.3g}."
+        )
+    return weight
+
+
+def _take(rows, arrays):
+    return tuple(None if a is None else a[rows] for a in arrays)
 
 
 def _is_int(value, least):
@@ -337,14 +463,14 @@ def _require_outputs(network):
     """Refuse an architecture whose output the symmetry forces to zero; warn when it can only be constant."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((8, network.rep_in.size())).astype(network.dtype)
-    y = network.features_out.pack(network(network.init(rng), x))
-    last = network.layers[-1]
-    for kind in network.features_out.types:
-        if np.any(kind.view(y)):
+    y = network(network.init(rng), x)
+    for kind, columns in objects(network.rep_out):
+        if np.any(y[:, columns]):
             continue
-        if any(part[0] is kind for part in last.invariants.parts):
+        # biases start at zero
+        if equivariant_basis(kind).rank:
             warnings.warn(
-                f"Under {_names(network)} the only equivariant functions from {network.rep_in} to {kind.rep} that "
+                f"Under {_names(network)} the only equivariant functions from {network.rep_in} to {kind} that "
                 "this network can express are constant.",
                 UserWarning,
                 stacklevel=3,
@@ -352,7 +478,7 @@ def _require_outputs(network):
             continue
         raise ValueError(
             f"FastEMLPRegressor.fit: under {_names(network)} the only equivariant function from {network.rep_in} to "
-            f"{kind.rep} that this network can express is zero. {why_empty(network.rep_in >> kind.rep)} Check "
+            f"{kind} that this network can express is zero. {why_empty(network.rep_in >> kind)} Check "
             f"rep_in={network.rep_in} and rep_out={network.rep_out}, or use a smaller group."
         )
 

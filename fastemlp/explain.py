@@ -49,7 +49,11 @@ def _lines(term, copies):
     head = f"  {copies}{term}, size {term.size():,}"
     if term == Scalar:
         return [f"{head}: nothing to solve"]
-    plan = make_plan(constraint(term))
+    try:
+        plan = make_plan(constraint(term))
+    except ValueError as error:
+        # too large even to look for orbits
+        return [f"{head}: no strategy fits. {error}"]
     first, *others = plan.choices
     where = "" if plan.outer is None else f" in {plan.outer.rank:,} coordinates left by orbits"
     lines = [

@@ -23,16 +23,17 @@ class Irrep(Rep):
     Attributes
     ----------
     parent : Rep; the tensor type it was found in
+    G : Group; given where the parent is Scalar, which has none
     E : ndarray of shape (parent.size(), d), orthonormal columns, read-only; ``rho(g) = Eᴴ parent.rho(g) E``
     type : {"real", "complex", "quaternionic"}; over the complex numbers always "complex"
     """
 
-    def __init__(self, parent, E, type):
+    def __init__(self, parent, E, type, G=None):
         self.parent = parent
         self.E = np.ascontiguousarray(E)
         self.E.flags.writeable = False
         self.type = type
-        self.G = parent.G
+        self.G = parent.G if G is None else G
 
     def size(self):
         return self.E.shape[1]
@@ -118,7 +119,7 @@ def isotypic_decomposition(rep, *, random_state=0):
         parts.append((term, n, chain))
         residual = max(residual, sum(s.residual for s in splittings))
     U = _ChangeOfBasis(parts, perm, catalogue)
-    found = [_irrep(mu, parts, catalogue) for mu in U.multiplicities]
+    found = [_irrep(mu, parts, catalogue, rep.G) for mu in U.multiplicities]
     return IsotypicDecomposition(rep, tuple(found), tuple(U.multiplicities.values()), U, residual)
 
 
@@ -127,7 +128,7 @@ def irreps(rep, *, random_state=0):
     return isotypic_decomposition(rep, random_state=random_state).irreps
 
 
-def _irrep(mu, parts, catalogue):
+def _irrep(mu, parts, catalogue, group):
     """Irreducible number mu, seen in the smallest type that holds it."""
     holders = [(term, chain) for term, _, chain in parts if mu in chain.multiplicities()[-1]]
     term, chain = min(holders, key=lambda holder: holder[1].size)
@@ -136,7 +137,7 @@ def _irrep(mu, parts, catalogue):
     first[np.arange(d), 0, np.arange(d)] = 1
     recipe = catalogue.irreducibles[mu].recipe
     kind = "complex" if catalogue.symmetry.is_complex else TYPES[recipe.type_dim]
-    return Irrep(term, chain.synthesise({mu: first}, d), kind)
+    return Irrep(term, chain.synthesise({mu: first}, d), kind, group)
 
 
 class _ChangeOfBasis(LinearOperator):

@@ -21,13 +21,14 @@ class EquivariantScaler:
     scale: np.ndarray
 
     @classmethod
-    def fit(cls, rep, X):
+    def fit(cls, rep, X, sample_weight=None):
         """Take shift and scale from data.
 
         Parameters
         ----------
         rep : Rep, bound
         X : ndarray of shape (n, size)
+        sample_weight : ndarray of shape (n,), optional; for weighted means
 
         Returns
         -------
@@ -37,10 +38,10 @@ class EquivariantScaler:
         """
         X = np.asarray(X)
         double = X.astype(np.float64, copy=False)
-        shift = equivariant_basis(rep).project(double.mean(0))
+        shift = equivariant_basis(rep).project(np.average(double, 0, sample_weight))
         canonical, perm = rep.canonical()
         perm = np.arange(len(shift)) if perm is None else perm
-        power = ((double - shift) ** 2).mean(0)
+        power = np.average((double - shift) ** 2, 0, sample_weight)
         scale = np.ones_like(shift)
         start = 0
         for term, n in terms(canonical):
@@ -48,7 +49,7 @@ class EquivariantScaler:
             scale[copies] = np.sqrt(power[copies].mean(1, keepdims=True))
             start += copies.size
         # what is constant up to roundoff has no scale of its own
-        floor = 10 * np.finfo(X.dtype).eps * np.sqrt((double**2).mean(0))
+        floor = 10 * np.finfo(X.dtype).eps * np.sqrt(np.average(double**2, 0, sample_weight))
         scale[scale <= floor] = 1
         return cls(shift.astype(X.dtype), scale.astype(X.dtype))
 

@@ -153,6 +153,93 @@ def test_early_stopping_holds_out_and_restores_the_best():
     assert model.n_iter_ == len(model.validation_curve_) < 400
 
 
+def test_copies_of_a_sample_are_held_out_together():
+    X, y = small_task(20)
+    rows = np.repeat(np.arange(20), 3)
+    model = FastEMLPRegressor(O(5), early_stopping=True, validation_fraction=0.3, **SMALL)
+    train, held_out = model._split(X[rows], y[rows, None], None, np.random.default_rng(0))
+    assert not set(rows[train]) & set(rows[held_out])
+    assert held_out.sum() == 18
+    weighted, weighted_out = model._split(
+        X, y[:, None], 3.0 * np.ones(20), np.random.default_rng(0)
+    )
+    assert set(rows[held_out]) == set(np.flatnonzero(weighted_out))
+    assert (weighted != weighted_out).all()
+
+
+def test_early_stopping_needs_two_different_samples():
+    X, y = small_task()
+    model = FastEMLPRegressor(O(5), early_stopping=True, **SMALL)
+    with pytest.raises(ValueError, match="2 different samples, got n_samples = 4, 1 of them"):
+        model.fit(X[[0, 0, 0, 0]], y[[0, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("solver", ["adam", "adamw", "lbfgs"])
+def test_in_one_batch_a_weight_is_as_many_copies_and_zero_is_none(solver, early_stopping):
+    X, y = small_task(30)
+    times = np.random.default_rng(0).integers(0, 4, 30)
+    options = {"solver": solver, "early_stopping": early_stopping, **SMALL}
+    weighted = FastEMLPRegressor(O(5), **options).fit(X, y, sample_weight=5 * times)
+    rows = np.repeat(np.arange(30), times)
+    repeated = FastEMLPRegressor(O(5), **options).fit(X[rows], y[rows])
+    np.testing.assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("weight", "match"),
+    [
+        (np.zeros(60), "must be ≥ 0 and not zero throughout, got values from 0 to 0"),
+        (np.linspace(-1, 1, 60), "must be ≥ 0 .*got values from -1 to 1"),
+        (np.ones(59), r"one entry per sample, shape \(60,\), got \(59,\)"),
+        (np.ones((60, 1)), r"got \(60, 1\)"),
+        (np.full(60, np.nan), "sample_weight contains NaN"),
+    ],
+)
+def test_bad_sample_weights(weight, match):
+    X, y = small_task()
+    with pytest.raises(ValueError, match=match):
+        FastEMLPRegressor(O(5), **SMALL).fit(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"solver": "adamw", "schedule": "one_cycle", "ema_decay": 0.9, "max_grad_norm": None},
+        {"solver": "lbfgs"},
+        {"loss": "huber", "schedule": "constant", "warmup": 0.2},
+        {"loss": "huber", "type_weights": {"V0": 1, "V": 10}},
+    ],
+)
+def test_every_way_of_training_is_equivariant_and_reproducible(options):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 6))
+    y = np.c_[(X[:, :3] * X[:, 3:]).sum(1), X[:, :3]]
+    models = [
+        FastEMLPRegressor(
+            O(3), rep_out="V0+V", **{**SMALL, "max_iter": 80, "batch_size": 20}, **options
+        ).fit(X, y)
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(models[0].predict(X), models[1].predict(X))
+    model = models[0]
+    assert model.loss_curve_[-1] < 0.5 * model.loss_curve_[0]
+    assert equivariance_error(model.predict, model.rep_in_, model.rep_out_, X) <= 1e-11
+
+
+def test_type_weights_shift_the_effort():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 6))
+    y = np.c_[(X[:, :3] * X[:, 3:]).sum(1), np.cross(X[:, :3], X[:, 3:])]
+    errors = []
+    for weights in ({"V0": 1e3, "V": 1}, {"V0": 1, "V": 1e3}):
+        model = FastEMLPRegressor(
+            SO(3), rep_out="V0+V", type_weights=weights, **{**SMALL, "max_iter": 20}
+        ).fit(X, y)
+        errors.append((model.predict(X) - y)[:, 0].std())
+    assert errors[0] < errors[1]
+
+
 def test_one_sample_is_fitted():
     X, y = small_task()
     model = FastEMLPRegressor(O(5), **SMALL).fit(X[:1], y[:1])
@@ -190,6 +277,17 @@ def test_predict_does_not_depend_on_how_rows_are_batched():
         ({"learning_rate": float("nan")}, "learning_rate must be a number > 0"),
         ({"tol": -1}, "tol must be a number ≥ 0"),
         ({"validation_fraction": 1.0}, "validation_fraction must be a number between 0 and 1"),
+        ({"loss": "absolute"}, "loss must be 'squared_error' or 'huber', got 'absolute'"),
+        ({"solver": "sgd"}, "solver must be 'adam' or 'adamw' or 'lbfgs', got 'sgd'"),
+        ({"schedule": "step"}, "schedule must be 'cosine' or 'one_cycle' or 'constant'"),
+        ({"warmup": 1.0}, r"warmup must be a number in \[0, 1\) or None, got 1.0"),
+        ({"weight_decay": -0.1}, "weight_decay must be a number ≥ 0, got -0.1"),
+        ({"weight_decay": None}, "weight_decay must be a number ≥ 0, got None"),
+        ({"max_grad_norm": 0}, "max_grad_norm must be a number > 0 or None, got 0"),
+        ({"ema_decay": 1}, r"ema_decay must be a number in \[0, 1\) or None, got 1"),
+        ({"huber_delta": "small"}, "huber_delta must be a number > 0, got 'small'"),
+        ({"type_weights": 3}, "type_weights must be a dict .* or None, got 3"),
+        ({"type_weights": {"V3": 1}}, "type_weights names V3, but the outputs V0 are made of V0"),
         ({"dtype": "int32"}, "dtype must be None, 'float32' or 'float64'"),
         ({"dtype": np.float16}, "dtype must be None, 'float32' or 'float64'"),
         ({"group": "Q(5)"}, r"Q"),

@@ -33,7 +33,7 @@ ORDER = (
     {"nn", "scaling"},
     {"training"},
     {"estimators"},
-    {"dynamics"},
+    {"dynamics", "ridge"},
     {"testing", "datasets"},
     {ROOT},
     {"plotting", "distributed", "export"},

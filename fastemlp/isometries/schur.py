@@ -169,14 +169,14 @@ class SchurIsometry(Isometry):
         b = X.shape[1]
         coef = np.zeros((self.rank, b), np.result_type(self.dtype, X))
         state = self.left.analyse(X.reshape(self.left.size, -1))
-        for mu, J, (n_left, n_right, _), part in self._blocks():
+        for mu, J, (n_left, n_right, t), part in self._blocks():
             d = J.shape[1]
             rows = state[mu].reshape(d, n_left, self.right.size, b).transpose(2, 0, 1, 3)
             W = self.right.analyse(rows.reshape(self.right.size, -1))[mu]
             W = W.reshape(d, n_right, d, n_left, b)
             # c[q, p, a, ·] = Σ_ij conj(J_a[i, j]) W[j, p, i, q, ·]
             c = np.tensordot(J.conj(), W, axes=((1, 2), (2, 0)))
-            coef[part] = c.transpose(2, 1, 0, 3).reshape(-1, b)
+            coef[part] = c.transpose(2, 1, 0, 3).reshape(n_left * n_right * t, b)
         return coef
 
     def orthogonality(self):
@@ -189,9 +189,17 @@ class SchurIsometry(Isometry):
         return defect + max((_defect(J.conj().T) for J in units), default=0.0)
 
     def astype(self, dtype):
+        cast = {}
+
+        def once(U):
+            # what both words use stays one array
+            if id(U) not in cast:
+                cast[id(U)] = read_only(U.astype(dtype, copy=False))
+            return cast[id(U)]
+
         return SchurIsometry(
-            self.left.map(lambda U: U.astype(dtype, copy=False)),
-            self.right.map(lambda U: U.astype(dtype, copy=False)),
+            self.left.map(once),
+            self.right.map(once),
             {mu: J.astype(dtype, copy=False) for mu, J in self.units.items()},
         )
 
@@ -214,6 +222,8 @@ class SchurIsometry(Isometry):
 
     @classmethod
     def from_state(cls, meta, arrays, children):
+        arrays = {name: read_only(array) for name, array in arrays.items()}
+
         def chain(data):
             return Chain(
                 tuple(data["dims"]),

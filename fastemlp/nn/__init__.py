@@ -4,6 +4,7 @@ A layer is a frozen description: ``init(rng) -> params``, ``forward(params, x) -
 ``backward(dy) -> (dx, grads)`` with grads laid out like params. Activations are packed (see ``Features``).
 """
 
+from fastemlp.nn.alphabet import Alphabet
 from fastemlp.nn.bilinear import BiLinear
 from fastemlp.nn.features import Features, FeatureType
 from fastemlp.nn.gate import Gate, gated_rep
@@ -13,6 +14,7 @@ from fastemlp.nn.network import EMLP, MLP, EMLPBlock, Network
 __all__ = [
     "EMLP",
     "MLP",
+    "Alphabet",
     "BiLinear",
     "EMLPBlock",
     "FeatureType",

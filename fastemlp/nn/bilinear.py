@@ -4,35 +4,41 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastemlp._kernels.contract import contract, contract_backward
 from fastemlp.nn.features import FeatureType
 from fastemlp.reps import Scalar
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Path:
     """Chosen copies of ``actor``, read as maps, take all copies of ``source`` to ``target``.
 
-    ``columns[q, a, p]`` is the packed column of entry (q, p) of the a-th acting map, q over the target's
-    components and p over the source's.
+    Attributes
+    ----------
+    copies : ndarray of int (A,); the copies that act
+    entry : ndarray of int (dim_out, dim_in); which component of the actor is entry (q, p) of the map
+    weights : slice into the weights
     """
 
     source: FeatureType
     target: FeatureType
-    columns: np.ndarray  # (dim_out, n_actors, dim_in)
+    actor: FeatureType
+    copies: np.ndarray
+    entry: np.ndarray
     weights: slice
-
-    @property
-    def n_actors(self):
-        return self.columns.shape[1]
 
     @property
     def contracts_first(self):
         """Whether contracting all pairs before mixing is cheaper than mixing the source's copies first."""
-        p, q = self.source.dim, self.target.dim
-        pairs, n_out = self.n_actors * self.source.mult, self.target.mult
-        contract_then_mix = q * p * pairs + q * pairs * n_out
-        mix_then_contract = p * pairs * n_out + q * p * self.n_actors * n_out
+        p, q, A = self.source.dim, self.target.dim, len(self.copies)
+        n_in, n_out = self.source.mult, self.target.mult
+        contract_then_mix = q * A * n_in * (p * CONTRACTION_COST + n_out)
+        mix_then_contract = p * A * n_out * (n_in + q * CONTRACTION_COST)
         return contract_then_mix <= mix_then_contract
+
+
+#: A multiply-add of the contraction takes the time of this many in a matrix product.
+CONTRACTION_COST = 8
 
 
 class BiLinear:
@@ -40,14 +46,14 @@ class BiLinear:
 
     Parameters
     ----------
-    features_in, features_out : Features
+    features_in, features_out : Features of one Alphabet
     rng : numpy Generator; draws the acting copies, at most ``dim`` of each type
     dtype : float32 or float64
 
     Notes
     -----
-    Scalars do not act. The per-sample matrix W(x) is never formed: each path costs one batched product of
-    small matrices and one GEMM over multiplicities. Finzi et al. 2021, §6.
+    Scalars do not act. The per-sample matrix W(x) is never formed: each path costs one contraction over components,
+    sample by sample, and one matrix product over multiplicities, in the cheaper order. Finzi et al. 2021, §6.
     """
 
     def __init__(self, features_in, features_out, rng, dtype=np.float32):
@@ -69,101 +75,180 @@ class BiLinear:
                     continue
                 copies = actors[actor]
                 stop = start + source.mult * len(copies) * target.mult
-                columns = _map_columns(actor, copies, perm, target.dim, source.dim)
-                self.paths.append(_Path(source, target, columns, slice(start, stop)))
+                # perm sorts an (out, in) matrix into the actor's own order of components
+                entry = np.arange(actor.dim) if perm is None else np.argsort(perm)
+                entry = entry.reshape(target.dim, source.dim).astype(np.intp)
+                self.paths.append(_Path(source, target, actor, copies, entry, slice(start, stop)))
                 start = stop
         self.n_weights = start
 
     def init(self, rng):
         """Initial weights, a 1-tuple: unit-variance features give unit-variance output, type by type."""
-        weights = np.empty(self.n_weights)
+        weights = rng.standard_normal(self.n_weights)
         variance = {}
         for path in self.paths:
-            terms = path.n_actors * path.source.mult * path.source.dim
+            terms = len(path.copies) * path.source.mult * path.source.dim
             variance[path.target] = variance.get(path.target, 0) + terms
         for path in self.paths:
-            size = path.weights.stop - path.weights.start
-            scale = 1 / np.sqrt(variance[path.target])
-            weights[path.weights] = scale * rng.standard_normal(size)
+            weights[path.weights] /= np.sqrt(variance[path.target])
         return (weights.astype(self.dtype),)
 
     def forward(self, params, x):
-        """Apply to packed x of shape (batch, n_in).
+        """Apply to packed x of shape (n_in, batch).
 
         Returns
         -------
-        y : ndarray of shape (batch, n_out)
+        y : ndarray of shape (n_out, batch)
         backward : callable, ``backward(dy) -> (dx, (dweights,))``
         """
-        (weights,) = params
-        y = np.zeros((len(x), self.features_out.size), x.dtype)
-        backwards = []
-        for path in self.paths:
-            run = _contract_then_mix if path.contracts_first else _mix_then_contract
-            image, backward_path = run(path, weights[path.weights], x)
-            path.target.view(y)[...] += image
-            backwards.append(backward_path)
+        operands = self._operands(x)
+        y, pull = self._combine(params, operands)
 
         def backward(dy):
-            dx = np.zeros_like(x)
-            dweights = np.empty_like(weights)
-            for path, backward_path in zip(self.paths, backwards, strict=True):
-                dmaps, dsource, dw = backward_path(np.ascontiguousarray(path.target.view(dy)))
-                # within a path every acting entry is a column of its own
-                dx[:, path.columns.ravel()] += dmaps.reshape(len(x), -1)
-                path.source.view(dx)[...] += dsource
-                dweights[path.weights] = dw.ravel()
-            return dx, (dweights,)
+            gradients, dweights = pull(dy)
+            return self._packed(gradients, operands), (dweights,)
 
         return y, backward
+
+    def tangent(self, params, x, x_dot):
+        """The layer and its derivative along ``x_dot``, forward and backward; see ``Linear.tangent``."""
+        at, along = self._operands(x), self._operands(x_dot)
+        y, pull = self._combine(params, at)
+        # the product rule: maps along, vectors at x; then maps at x, vectors along
+        y_maps, pull_maps = self._combine(params, _Operands(at.vectors, along.maps, at.copies, at.batch))
+        y_vectors, pull_vectors = self._combine(
+            params, _Operands(along.vectors, at.maps, at.copies, at.batch)
+        )
+
+        def backward(dy, dy_dot):
+            gradients, dweights = pull(dy)
+            gradients_dot, dweights_dot = pull(dy_dot)
+            by_maps, dweights_maps = pull_maps(dy)
+            by_vectors, dweights_vectors = pull_vectors(dy)
+            for kind, dv in by_maps.vectors.items():
+                gradients_dot.vectors[kind] += dv
+            for kind, dm in by_vectors.maps.items():
+                gradients_dot.maps[kind] += dm
+            return (
+                self._packed(gradients, at),
+                self._packed(gradients_dot, at),
+                (dweights,),
+                (dweights_dot + dweights_maps + dweights_vectors,),
+            )
+
+        return y, y_maps + y_vectors, backward
+
+    def _combine(self, params, operands):
+        """Every path on given operands: packed y, and ``pull(dy) -> (_Gradients, dweights)``."""
+        (weights,) = params
+        images, backwards = {}, []
+        for path in self.paths:
+            run = _contract_then_mix if path.contracts_first else _mix_then_contract
+            backwards.append(run(path, weights[path.weights], operands, images))
+        y = np.zeros((self.features_out.size, operands.batch), self.dtype)
+        for target, image in images.items():
+            target.add_natural(y, image)
+
+        def pull(dy):
+            gradients = _Gradients(operands)
+            incoming = {target: np.ascontiguousarray(target.natural(dy)) for target in images}
+            dweights = np.empty_like(weights)
+            for path, backward_path in zip(self.paths, backwards, strict=True):
+                dweights[path.weights] = backward_path(incoming[path.target], gradients).ravel()
+            return gradients, dweights
+
+        return y, pull
+
+    def _packed(self, gradients, operands):
+        """Packed dx from the gradients of the operands."""
+        dx = np.zeros((self.features_in.size, operands.batch), self.dtype)
+        for kind, dv in gradients.vectors.items():
+            if kind in gradients.maps:
+                dv[:, operands.copies[kind]] += gradients.maps[kind]
+            kind.add_natural(dx, dv)
+        return dx
+
+    def _operands(self, x):
+        """The natural coordinates of every type that takes part, and of its acting copies."""
+        vectors, maps = {}, {}
+        for path in self.paths:
+            for kind in (path.source, path.actor):
+                if kind not in vectors:
+                    vectors[kind] = np.ascontiguousarray(kind.natural(x))
+            if path.actor not in maps:
+                maps[path.actor] = np.ascontiguousarray(vectors[path.actor][:, path.copies])
+        copies = {path.actor: path.copies for path in self.paths}
+        return _Operands(vectors, maps, copies, x.shape[1])
 
     def __repr__(self):
         return f"BiLinear({self.features_in.rep} -> {self.features_out.rep})"
 
 
-def _map_columns(actor, copies, perm, dim_out, dim_in):
-    """See ``_Path.columns``; ``perm`` sorts an (out, in) matrix into the actor's own order of components."""
-    component = np.arange(actor.dim)
-    if perm is not None:
-        component = np.argsort(perm)
-    # packed column of component s of copy a: start + s·mult + a
-    columns = actor.start + component[:, None] * actor.mult + copies
-    return columns.reshape(dim_out, dim_in, len(copies)).transpose(0, 2, 1).copy()
+@dataclass(frozen=True, eq=False)
+class _Operands:
+    """By type: vectors (dim, mult, batch), acting maps (dim, A, batch), and which copies those are."""
+
+    vectors: dict
+    maps: dict
+    copies: dict
+    batch: int
 
 
-def _contract_then_mix(path, weights, x):
-    """z[q, a, i] = Σ_p M[q, a, p] v[p, i];  y[q, j] = Σ_{a,i} z[q, a, i] w[(a, i), j]"""
-    batch = len(x)
-    q, n_actors, p = path.columns.shape
-    pairs = n_actors * path.source.mult
-    w = weights.reshape(pairs, path.target.mult)
-    maps = x[:, path.columns.ravel()].reshape(batch, q * n_actors, p)
-    v = path.source.view(x)
-    z = (maps @ v).reshape(batch * q, pairs)
-    y = (z @ w).reshape(batch, q, path.target.mult)
+class _Gradients:
+    """Gradients of operands, summed over the paths."""
 
-    def backward(dy):
-        dy = dy.reshape(batch * q, -1)
-        dz = (dy @ w.T).reshape(batch, q * n_actors, path.source.mult)
-        return dz @ v.swapaxes(1, 2), maps.swapaxes(1, 2) @ dz, z.T @ dy
-
-    return y, backward
+    def __init__(self, operands):
+        self.vectors = {kind: np.zeros_like(v) for kind, v in operands.vectors.items()}
+        self.maps = {kind: np.zeros_like(m) for kind, m in operands.maps.items()}
 
 
-def _mix_then_contract(path, weights, x):
-    """u[a, p, j] = Σ_i v[p, i] w[i, (a, j)];  y[q, j] = Σ_{a,p} M[q, a, p] u[a, p, j]"""
-    batch = len(x)
-    q, n_actors, p = path.columns.shape
-    n_in, n_out = path.source.mult, path.target.mult
-    w = weights.reshape(n_in, n_actors * n_out)
-    maps = x[:, path.columns.transpose(0, 2, 1).ravel()].reshape(batch, q, p * n_actors)
-    v = np.ascontiguousarray(path.source.view(x)).reshape(batch * p, n_in)
-    u = (v @ w).reshape(batch, p * n_actors, n_out)
-    y = maps @ u
+def _image(path, images, v):
+    shape = (path.target.dim, path.target.mult, v.shape[-1])
+    if path.target not in images:
+        images[path.target] = np.zeros(shape, v.dtype)
+    return images[path.target]
 
-    def backward(dy):
-        dmaps = (dy @ u.swapaxes(1, 2)).reshape(batch, q, p, n_actors).swapaxes(2, 3)
-        du = (maps.swapaxes(1, 2) @ dy).reshape(batch * p, n_actors * n_out)
-        return dmaps, (du @ w.T).reshape(batch, p, n_in), v.T @ du
 
-    return y, backward
+def _contract_then_mix(path, weights, operands, images):
+    """z[q, a, i] = Σ_p M[q, p, a] v[p, i];  y[q, j] += Σ_{a,i} w[j, (a, i)] z[q, (a, i)]"""
+    maps, v = operands.maps[path.actor], operands.vectors[path.source]
+    q, A = path.target.dim, len(path.copies)
+    p, n_in, batch = v.shape
+    w = weights.reshape(path.target.mult, A * n_in)
+    z = np.zeros((q, A, n_in, batch), v.dtype)
+    contract(maps, path.entry, v[:, None], z)
+    z = z.reshape(q, A * n_in, batch)
+    _image(path, images, v)[...] += np.matmul(w, z)
+
+    def backward(dy, gradients):
+        dz = np.matmul(w.T, dy).reshape(q, A, n_in, batch)
+        contract_backward(
+            maps,
+            path.entry,
+            v[:, None],
+            dz,
+            gradients.maps[path.actor],
+            gradients.vectors[path.source][:, None],
+        )
+        return np.matmul(dy, z.swapaxes(1, 2)).sum(0)
+
+    return backward
+
+
+def _mix_then_contract(path, weights, operands, images):
+    """u[p, a, j] = Σ_i w[(a, j), i] v[p, i];  y[q, j] += Σ_{a,p} M[q, p, a] u[p, a, j]"""
+    maps, v = operands.maps[path.actor], operands.vectors[path.source]
+    A, n_out = len(path.copies), path.target.mult
+    p, n_in, batch = v.shape
+    w = weights.reshape(A * n_out, n_in)
+    u = np.matmul(w, v).reshape(p, A, n_out, batch)
+    contract(maps, path.entry, u, _image(path, images, v)[:, None])
+
+    def backward(dy, gradients):
+        du = np.zeros_like(u)
+        contract_backward(maps, path.entry, u, dy[:, None], gradients.maps[path.actor], du)
+        du = du.reshape(p, A * n_out, batch)
+        gradients.vectors[path.source] += np.matmul(w.T, du)
+        return np.matmul(du, v.swapaxes(1, 2)).sum(0)
+
+    return backward

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from fastemlp.nn.alphabet import Alphabet
 from fastemlp.nn.bilinear import BiLinear
 from fastemlp.nn.features import Features
 from fastemlp.nn.gate import Gate
@@ -34,7 +35,7 @@ class EMLPBlock:
         return self.linear.init(rng), self.bilinear.init(rng)
 
     def forward(self, params, x):
-        """Packed (batch, n_in) to packed (batch, n_out), and the backward pass."""
+        """Packed (n_in, batch) to packed (n_out, batch), and the backward pass."""
         linear_params, bilinear_params = params
         z, linear_backward = self.linear.forward(linear_params, x)
         b, bilinear_backward = self.bilinear.forward(bilinear_params, z)
@@ -47,6 +48,23 @@ class EMLPBlock:
             return dx, (dlinear, dbilinear)
 
         return y, backward
+
+    def tangent(self, params, x, x_dot):
+        """The block and its derivative along ``x_dot``, forward and backward; see ``Linear.tangent``."""
+        linear_params, bilinear_params = params
+        z, z_dot, linear_backward = self.linear.tangent(linear_params, x, x_dot)
+        b, b_dot, bilinear_backward = self.bilinear.tangent(bilinear_params, z, z_dot)
+        y, y_dot, gate_backward = self.gate.tangent(
+            (), z + self.gain * b, z_dot + self.gain * b_dot
+        )
+
+        def backward(dy, dy_dot):
+            dsum, dsum_dot, _, _ = gate_backward(dy, dy_dot)
+            dz, dz_dot, *dbilinear = bilinear_backward(self.gain * dsum, self.gain * dsum_dot)
+            dx, dx_dot, *dlinear = linear_backward(dz + dsum, dz_dot + dsum_dot)
+            return dx, dx_dot, (dlinear[0], dbilinear[0]), (dlinear[1], dbilinear[1])
+
+        return y, y_dot, backward
 
     def __repr__(self):
         return f"EMLPBlock({self.linear!r})"
@@ -116,6 +134,41 @@ class Network:
 
         return self.features_out.unpack(h), backward
 
+    def tangent(self, params, x, x_dot):
+        """The network and its derivative along ``x_dot``, forward and backward.
+
+        Parameters
+        ----------
+        params : as from ``init``
+        x, x_dot : ndarrays of shape (batch, n_in), the network's dtype
+
+        Returns
+        -------
+        y, y_dot : ndarrays of shape (batch, n_out); outputs and ``J(x) x_dot``, a Jacobian-vector product
+        backward : callable
+            ``backward(dy, dy_dot) -> (dx, dx_dot, grads, grads_dot)``. With dy of a scalar output and dy_dot = 0,
+            dx is its gradient, dx_dot the Hessian-vector product with ``x_dot``, and grads_dot the gradient of
+            ``x_dot · ∇_x y`` in the parameters (forward over reverse; Pearlmutter 1994).
+        """
+        h, h_dot = self.features_in.pack(x), self.features_in.pack(x_dot)
+        backwards = []
+        for layer, layer_params in zip(self.layers, params, strict=True):
+            h, h_dot, layer_backward = layer.tangent(layer_params, h, h_dot)
+            backwards.append(layer_backward)
+
+        def backward(dy, dy_dot):
+            dh, dh_dot = self.features_out.pack(dy), self.features_out.pack(dy_dot)
+            grads, grads_dot = [], []
+            for layer_backward in reversed(backwards):
+                dh, dh_dot, layer_grads, layer_grads_dot = layer_backward(dh, dh_dot)
+                grads.append(layer_grads)
+                grads_dot.append(layer_grads_dot)
+            unpack = self.features_in.unpack
+            return unpack(dh), unpack(dh_dot), tuple(reversed(grads)), tuple(reversed(grads_dot))
+
+        unpack = self.features_out.unpack
+        return unpack(h), unpack(h_dot), backward
+
     def __call__(self, params, x):
         """The outputs alone, shape (batch, n_out)."""
         h = self.features_in.pack(x)
@@ -155,13 +208,15 @@ def EMLP(
     """
     rng = np.random.default_rng(random_state)
     hidden = [_hidden_rep(width, group) for width in _widths(ch, num_layers)]
-    features = [Features(rep(group)) for rep in (rep_in, *hidden, rep_out)]
-    for f in features:
-        if any(g.is_complex for g in f.rep.groups):
+    reps = [rep(group) for rep in (rep_in, *hidden, rep_out)]
+    for rep in reps:
+        if any(g.is_complex for g in rep.groups):
             raise ValueError(
-                f"EMLP: {f.rep} is a rep of a complex group ({group}); networks are real. "
+                f"EMLP: {rep} is a rep of a complex group ({group}); networks are real. "
                 "Use group.realified(), which acts on (real, imaginary) parts."
             )
+    alphabet = Alphabet(reps)
+    features = [Features(rep, alphabet, dtype) for rep in reps]
     blocks = [EMLPBlock(a, b, rng, dtype, **options) for a, b in pairwise(features[:-1])]
     return Network(
         [*blocks, Linear(features[-2], features[-1], dtype)], features[0], features[-1], dtype
@@ -183,7 +238,8 @@ def MLP(n_in, n_out, ch=384, num_layers=3, *, dtype=np.float32):
     Network
     """
     sizes = (n_in, *_widths(ch, num_layers), n_out)
-    features = [Features(size * Scalar) for size in sizes]
+    alphabet = Alphabet([Scalar])
+    features = [Features(size * Scalar, alphabet, dtype) for size in sizes]
     layers = []
     for a, b in pairwise(features[:-1]):
         layers += [Linear(a, b, dtype), Gate(b)]

@@ -1,8 +1,9 @@
 """Nullspaces of constraint operators: strategies that know operators, and nothing of groups."""
 
 from .auto import solve_nullspace
-from .block_lanczos import block_lanczos
 from .dense import dense
+from .lanczos import lanczos
+from .lobpcg import lobpcg
 from .orbits import orbits, weights
 from .plan import METHODS, Choice, Plan, make_plan
 from .schur import NotReductive, schur
@@ -17,8 +18,9 @@ __all__ = [
     "NullspaceSolution",
     "Plan",
     "Status",
-    "block_lanczos",
     "dense",
+    "lanczos",
+    "lobpcg",
     "make_plan",
     "orbits",
     "schur",

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from fastemlp.isometries import Composition
 
-from .block_lanczos import block_lanczos as lanczos
 from .dense import dense
+from .lanczos import lanczos
+from .lobpcg import lobpcg
 from .orbits import orbits, weights
-from .plan import METHODS, make_plan
-from .schur import schur
+from .plan import METHODS, blurred, make_plan
+from .schur import BudgetError, schur
 from .solution import ConvergenceError, Status
 
 STRATEGIES = {
@@ -18,6 +19,7 @@ STRATEGIES = {
     "weights": weights,
     "schur": schur,
     "lanczos": lanczos,
+    "lobpcg": lobpcg,
     "dense": dense,
 }
 
@@ -61,21 +63,22 @@ def solve_nullspace(C, method="auto", *, tol=None, random_state=0, memory_budget
             f"solve_nullspace: expected method to be one of {', '.join(METHODS)}, got {method!r}."
         )
     if method != "auto":
+        _require_sharp(method, C, tol)
         return STRATEGIES[method](C, **options)
     plan = make_plan(C, memory_budget)
     failures = []
     for choice in plan.choices:
         try:
             return _run(choice.method, C, plan, options)
-        except ConvergenceError as error:
+        except (ConvergenceError, BudgetError) as error:
             failures.append((choice.method, error))
-            if error.status is Status.AMBIGUOUS_RANK and choice.method != "schur":
+            if choice.method != "schur" and error.status is Status.AMBIGUOUS_RANK:
                 # the constraint itself is unclear: another method would only guess
                 break
-    last = failures[-1][1]
     if len(failures) == 1:
-        raise last
-    evidence = "\n".join(f"  {name}: {error.message}" for name, error in failures)
+        raise failures[0][1]
+    last = [error for _, error in failures if isinstance(error, ConvergenceError)][-1]
+    evidence = "\n".join(f"  {name}: {getattr(e, 'message', e)}" for name, e in failures)
     raise type(last)(
         f"solve_nullspace: {len(failures)} strategies failed.\n{evidence}",
         status=last.status,
@@ -87,6 +90,7 @@ def _run(method, C, plan, options):
     strategy = STRATEGIES[method]
     if method == "schur":
         return schur(C, form=plan.form, **options)
+    _require_sharp(method, C, options["tol"])
     if method == "orbits" or plan.outer is None:
         return strategy(C, **options)
     inner = strategy(plan.operator, **options)
@@ -95,3 +99,12 @@ def _run(method, C, plan, options):
         Q=Composition(plan.outer, inner.Q),
         strategy=f"orbits, then {inner.strategy}",
     )
+
+
+def _require_sharp(method, C, tol):
+    reason = blurred(method, C, tol)
+    if reason:
+        raise ConvergenceError(
+            f"{method}: {reason}. Use schur, or generators of smaller norm.",
+            status=Status.AMBIGUOUS_RANK,
+        )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.linalg
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array, hstack, vstack
 from scipy.sparse.linalg import LinearOperator, cg
 
 from fastemlp.operators import TensorConstraint
 
 #: Generators are normalised, then directions below this are redundant.
 REDUNDANT = 1e-10
-#: Those below this keep a smaller scale.
+#: Generators as close to dependent as this are not mixed.
 SHARED = 1e-3
 #: The gradient at which coordinates count as balanced, per square root of the size.
 BALANCED = 1e-14
+#: Entries of all generators, written out, beyond which they are left as they are.
+LARGE = 2**25
 #: Where no balanced coordinates exist S runs off to infinity, and is stopped at this condition number.
 MAX_CONDITION = 1e3
 #: Longest Newton step, in the logarithm of S Sᴴ.
@@ -50,30 +52,35 @@ def balance(C, *, max_iter=50):
     geodesics ``S exp(tX)``, with a minimum that is unique up to unitary changes where it is attained (Kempf and Ness
     1979). **The balanced generators are closed under the adjoint to roundoff wherever some S makes them so**: the Lie
     ones of any conjugate of a compact or a classical group, the discrete ones of any conjugate of a finite group.
-    ``adjoint_defect`` measures it. For other groups (unipotent, affine) the infimum is not attained; S stops at
-    condition number 1e3 and is a preconditioner, no more. Newton's method with conjugate gradients inside, each
-    product costing O((D + M)·d³).
+    ``adjoint_defect`` measures it. Atoms so large that this would be most of the work (2²⁵ entries in all
+    generators) are left alone, S then being a sparse identity. For other groups (unipotent, affine) the infimum is
+    not attained; S stops at condition number 1e3 and is a preconditioner, no more. Newton's method with conjugate
+    gradients inside, each product costing O((D + M)·d³).
     """
+    if _is_large(C):
+        return [eye_array(d) for d in C.dims], C
+    identity = [np.eye(d) for d in C.dims]
+    if _has_orthonormal_lie(C) and _is_balanced(C):
+        return identity, C
     lie, discrete = _stacked(C.lie, C.dims, np.zeros), _stacked(C.discrete, C.dims, np.eye)
     factors = _minimise(_orthonormal(lie), discrete, max_iter)
     if factors is None:
-        return [np.eye(d) for d in C.dims], normalise(C)
+        return identity, normalise(C)
     lie, discrete = _conjugate(lie, factors), _conjugate(discrete, factors)
-    return factors, _constraint(C, _orthonormal(lie, soft=True), discrete)
+    return factors, _constraint(C, _basis(lie), discrete)
 
 
 def normalise(C):
     """The same constraint from an orthonormal basis of the joint real span of the Lie generators over all atoms.
 
     Zero and redundant generators (to 1e-10) are dropped, and the scale of a generator does not matter. C itself if
-    there is nothing to change. Directions that generators of unit norm share only to 1e-3 or less keep a
-    proportionally smaller scale, as they carry magnified roundoff.
+    there is nothing to change. Generators that are nearly dependent, to between 1e-10 and 1e-3, are left as they are
+    except for their scale: a basis would hold magnified roundoff.
     """
-    lie = _stacked(C.lie, C.dims, np.zeros)
-    rows = _flat(lie)
-    if np.abs(rows @ rows.T - np.eye(len(rows))).max(initial=0.0) <= 1e-12:
+    if _is_large(C) or _has_orthonormal_lie(C):
         return C
-    return _constraint(C, _orthonormal(lie, soft=True), _stacked(C.discrete, C.dims, np.eye))
+    lie = _stacked(C.lie, C.dims, np.zeros)
+    return _constraint(C, _basis(lie), _stacked(C.discrete, C.dims, np.eye))
 
 
 def adjoint_defect(C):
@@ -89,6 +96,40 @@ def adjoint_defect(C):
     for h in _stacked(C.discrete, C.dims, np.eye):
         defects += [np.linalg.norm(g.conj().T @ g - np.eye(len(g))) for g in h]
     return float(max(defects))
+
+
+def _is_large(C):
+    """Whether the generators would not fit the memory, or the time, of dense linear algebra."""
+    return (len(C.lie) + len(C.discrete)) * sum(d * d for d in C.dims) > LARGE
+
+
+def _has_orthonormal_lie(C):
+    rows = [hstack([_row(A, d) for A, d in zip(As, C.dims, strict=True)]) for As in C.lie]
+    if not rows:
+        return True
+    rows = csr_array(vstack(rows))
+    defect = (rows @ rows.conj().T).real - eye_array(len(C.lie))
+    return bool(np.abs(defect.data).max(initial=0.0) <= 1e-12)
+
+
+def _row(A, d):
+    return csr_array((1, d * d)) if A is None else A.reshape((1, d * d))
+
+
+def _is_balanced(C):
+    """Whether the gradient of ``balance`` is zero, in sparse arithmetic; the Lie generators are orthonormal."""
+    gradient = [csr_array((d, d)) for d in C.dims]
+    squares = [1.0] * len(C.lie)
+    squares += [
+        sum(d if A is None else np.linalg.norm(A.data) ** 2 for A, d in zip(h, C.dims, strict=True))
+        for h in C.discrete
+    ]
+    for generator, square in zip((*C.lie, *C.discrete), squares, strict=True):
+        for a, A in enumerate(generator):
+            if A is not None and square > 0:
+                gradient[a] = gradient[a] + (A.conj().T @ A - A @ A.conj().T) / square
+    size = np.sqrt(sum(np.linalg.norm(G.data) ** 2 for G in gradient))
+    return bool(size <= BALANCED * np.sqrt(sum(C.dims)))
 
 
 # Below, a list of n generators is a list over the atoms of arrays (n, d, d).
@@ -129,21 +170,32 @@ def _unflat(rows, like):
     return blocks
 
 
-def _orthonormal(lie, soft=False):
-    """A basis of the real span, orthonormal in ``Re tr(Aᴴ B)``; orthogonal generators are not mixed.
+def _orthonormal(lie):
+    """A basis of the real span, orthonormal in ``Re tr(Aᴴ B)``; orthogonal generators are not mixed."""
+    return _pivoted(lie)[0]
 
-    With ``soft`` the directions that are known to less than ``SHARED`` are made shorter.
-    """
+
+def _basis(lie):
+    """The same, or the generators themselves with norm 1 where that would magnify roundoff."""
+    basis, clear = _pivoted(lie)
+    if clear:
+        return basis
+    rows = _flat(lie)
+    norms = np.linalg.norm(rows, axis=1)
+    return _unflat(rows[norms > 0] / norms[norms > 0, None], lie)
+
+
+def _pivoted(lie):
+    """The orthonormal basis, and whether it is free of nearly redundant directions."""
     rows = _flat(lie)
     norms = np.linalg.norm(rows, axis=1)
     rows = rows[norms > 0] / norms[norms > 0, None]
     if not len(rows):
-        return [block[:0] for block in lie]
+        return [block[:0] for block in lie], True
     Q, R, _ = scipy.linalg.qr(rows.T, mode="economic", pivoting=True)
     known = np.abs(np.diagonal(R))
     rank = np.count_nonzero(known > REDUNDANT)
-    scale = np.minimum(1.0, known[:rank] / SHARED) if soft else 1.0
-    return _unflat(np.ascontiguousarray((Q[:, :rank] * scale).T), lie)
+    return _unflat(np.ascontiguousarray(Q[:, :rank].T), lie), known[rank - 1] > SHARED
 
 
 def _adjoint(A):

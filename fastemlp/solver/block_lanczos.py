@@ -123,6 +123,7 @@ class _Search:
         self.block_columns = max(1, memory_budget // (op.n_rows * op.dtype.itemsize))
         self.largest_locked = 0.0
         self.lowest_positive = np.inf
+        self.leak = 0.0
         self.n_steps = 0
         self.n_restarts = 0
         self.bar = tqdm(disable=not verbose, unit=" steps", desc="block_lanczos")
@@ -181,6 +182,7 @@ class _Search:
                     ritz = self._ritz(krylov, keep + b + max(self._room, 0))
                     leaving = self._lock(krylov, ritz)
                 if over:
+                    self.leak = float(leak)
                     return self.locked.shape[1] - before, step
                 # Looking costs n³: at most a fixed share of the work.
                 next_look = krylov.n + max(b, krylov.n // 4)
@@ -255,7 +257,7 @@ class _Search:
         rank = split_rank(values, self.norm, tol, max(0.1 * tol, op.eps), op.caller)
         if rank < len(sigma):
             self._note_positive(sigma[rank])
-        return certified(
+        solution = certified(
             op,
             np.ascontiguousarray(Z[:, :rank]),
             norm=self.norm,
@@ -265,6 +267,7 @@ class _Search:
             n_steps=self.n_steps,
             n_restarts=self.n_restarts,
         )
+        return replace(solution, completeness=self.leak)
 
     def _separate(self, tol):
         """Singular values of everything locked, ascending, and their vectors."""

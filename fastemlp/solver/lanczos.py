@@ -11,16 +11,18 @@ from fastemlp.operators import KroneckerProduct, TensorConstraint
 
 from .balance import balance, normalise
 from .block_lanczos import block_lanczos
-from .certify import certified, measured
+from .certify import certified
 from .conjugate import SlowError
 from .counted import CountedOperator, estimate_norm
 from .dense import dense
 from .orthonormal import orthonormalise
 from .polish import polish
-from .projection import Projector, Search
+from .projection import BLOCK, Projector, Search
 
 #: Up to this size a singular value decomposition is as quick as anything.
 SMALL = 48
+#: Residuals up to this share of the tolerance are left as they are.
+SHARP = 0.01
 
 
 def lanczos(C, *, tol=None, mixed=True, memory_budget=2**30, random_state=0, verbose=0):
@@ -114,40 +116,79 @@ class _Found:
 def _solve(C, op, tol, mixed, memory_budget, rng, verbose):
     """Solve in balanced coordinates where there are any."""
     if not isinstance(C, TensorConstraint):
-        return _project(op, tol, mixed, memory_budget, rng, verbose)
+        return _project(op, tol, mixed, memory_budget, rng, verbose)[0]
     unit = normalise(C)
-    factors, balanced = balance(unit)
-    inner = CountedOperator(balanced, op.caller)
-    found = _project(inner, tol, mixed, memory_budget, rng, verbose)
-    if balanced is C:
-        return replace(found, n_matvecs=inner.n_matvecs + found.n_matvecs)
-    outer = CountedOperator(unit, op.caller)
-    if balanced is not unit:
-        found = replace(found, Q=_moved(unit, factors, found.Q), how=", balanced" + found.how)
-    norm = estimate_norm(outer, rng, n_iter=8)
-    residual = measured(outer, found.Q, norm=norm, gap=0.0, strategy="").residual
+    factors, balanced = balance(C)
+    inner, outer = (CountedOperator(part, op.caller) for part in (balanced, unit))
+    found, projector = _project(inner, tol, mixed, memory_budget, rng, verbose)
+    if any(isinstance(S, np.ndarray) and (np.eye(len(S)) != S).any() for S in factors):
+        found = replace(found, how=", balanced" + found.how)
+        found = _in_original_coordinates(found, outer, factors, projector, tol, rng)
+    elif unit is not C:
+        found = replace(found, residual=_norms(outer, found.Q)[0] / estimate_norm(outer, rng, 8))
+    return replace(found, n_matvecs=inner.n_matvecs + outer.n_matvecs + found.n_matvecs)
+
+
+def _in_original_coordinates(found, op, factors, projector, tol, rng):
+    """An orthonormal basis of ``(⊗S) Q``, sharpened as far as it goes."""
+    C, norm = op.C, estimate_norm(op, rng, 8)
+    there, back = (
+        KroneckerProduct([S[a] for a in C.slots], [C.dims[a] for a in C.slots])
+        for S in (factors, [np.linalg.inv(S) for S in factors])
+    )
+    Q = orthonormalise(_by_blocks(there.matmat, found.Q))
+    residual = _norms(op, Q)[0] / norm
+    if residual > SHARP * tol and projector is not None:
+        # in balanced coordinates again, where a small error of these combinations shows
+        def sharpened(X):
+            Y = back.matmat(X)
+            lengths = np.linalg.norm(Y, axis=0)
+            return there.matmat(projector.refine(Y / lengths, strict=True) * lengths)
+
+        Q = orthonormalise(_by_blocks(sharpened, Q))
+        residual = _norms(op, Q)[0] / norm
     if residual > 0.1 * tol:
-        Q = orthonormalise(polish(outer, found.Q, max(0.01 * tol, 4 * op.eps) * norm))
-        found = replace(found, Q=Q)
-        residual = measured(outer, Q, norm=norm, gap=0.0, strategy="").residual
-    n_matvecs = inner.n_matvecs + outer.n_matvecs + found.n_matvecs
-    return replace(found, residual=residual, n_matvecs=n_matvecs)
+        target = max(0.01 * tol, 4 * op.eps) * norm
+        Q = orthonormalise(_by_blocks(lambda X: polish(op, X, target), Q))
+        residual = _norms(op, Q)[0] / norm
+    return replace(found, Q=Q, residual=residual)
+
+
+def _by_blocks(function, Q):
+    """``function(Q)`` for blocks of columns, in place."""
+    for start in range(0, Q.shape[1], BLOCK):
+        columns = slice(start, start + BLOCK)
+        Q[:, columns] = function(np.ascontiguousarray(Q[:, columns]))
+    return Q
 
 
 def _project(op, tol, mixed, memory_budget, rng, verbose):
-    """By projection of random vectors, or by block Lanczos where that is slow or finds tiny singular values."""
+    """By projection of random vectors, or by block Lanczos where that is slow or finds tiny singular values.
+
+    Returns
+    -------
+    found : _Found
+    projector : Projector, or None after block Lanczos
+    """
     max_rank = memory_budget // (op.m * op.dtype.itemsize)
     projector = Projector(op, tol, mixed)
     try:
         with tqdm(disable=not verbose, delay=1, unit=" vectors", desc="lanczos") as bar:
             Q, completeness = Search(projector, rng, max_rank, bar).nullspace()
     except SlowError:
-        return _fallback(op, tol, memory_budget, rng, verbose)
+        return _fallback(op, tol, memory_budget, rng, verbose), None
     spectrum = projector.spectrum
-    if np.sqrt(_square_norm(op, Q)) > 0.1 * tol * np.sqrt(spectrum.highest):
-        return _fallback(op, tol, memory_budget, rng, verbose)
+    norm = np.sqrt(spectrum.highest)
+    largest, frobenius = _norms(op, Q)
+    # the whole span is to be null: no combination of these columns may hide a small singular value
+    if frobenius > tol * norm:
+        return _fallback(op, tol, memory_budget, rng, verbose), None
+    if largest > SHARP * tol * norm:
+        Q = orthonormalise(_by_blocks(lambda X: polish(op, X, 0.3 * SHARP * tol * norm), Q))
+        if _norms(op, Q)[1] > 0.1 * tol * norm:
+            return _fallback(op, tol, memory_budget, rng, verbose), None
     gap = np.sqrt(spectrum.lowest / spectrum.highest)
-    return _Found(Q, gap, "", completeness, n_steps=projector.n_steps)
+    return _Found(Q, gap, "", completeness, n_steps=projector.n_steps), projector
 
 
 def _fallback(op, tol, memory_budget, rng, verbose):
@@ -155,32 +196,22 @@ def _fallback(op, tol, memory_budget, rng, verbose):
         op.C, tol=tol, memory_budget=memory_budget, random_state=rng, verbose=verbose
     )
     return _Found(
-        solution.Q.to_dense(),
+        solution.Q.to_dense().copy(),
         solution.gap,
         " (by blocks: small singular values)",
+        solution.completeness,
         n_steps=solution.n_steps,
         n_restarts=solution.n_restarts,
         n_matvecs=solution.n_matvecs,
     )
 
 
-def _square_norm(op, Q):
-    """``‖C Q‖²`` in the Frobenius norm: small only if every vector of the span is null."""
-    total = 0.0
-    for start in range(0, Q.shape[1], 64):
-        total += float(np.linalg.norm(op.apply(Q[:, start : start + 64]))) ** 2
-    return total
-
-
-def _moved(C, factors, Q):
-    """An orthonormal basis of ``(⊗S) Q``."""
-    S = KroneckerProduct([factors[a] for a in C.slots], [C.dims[a] for a in C.slots])
-    moved = np.empty_like(Q)
-    for start in range(0, Q.shape[1], 64):
-        moved[:, start : start + 64] = S.matmat(Q[:, start : start + 64])
-    # long and short columns would spoil the Gram matrix
-    moved /= np.linalg.norm(moved, axis=0)
-    return orthonormalise(orthonormalise(moved))
+def _norms(op, Q):
+    """The largest ``‖C q‖`` over the columns, and ``‖C Q‖`` in the Frobenius norm."""
+    squares = [0.0]
+    for start in range(0, Q.shape[1], BLOCK):
+        squares.extend(np.linalg.norm(op.apply(Q[:, start : start + BLOCK]), axis=0) ** 2)
+    return float(np.sqrt(max(squares))), float(np.sqrt(sum(squares)))
 
 
 def _require_memory(op, rank, memory_budget):

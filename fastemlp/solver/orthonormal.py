@@ -18,6 +18,8 @@ def orthonormalise(Q):
     matrix is not numerically definite. Cost 2·m·r² flops each time.
     """
     eps = float(np.finfo(Q.dtype).eps)
+    if Q.shape[1]:
+        Q /= np.linalg.norm(Q, axis=0)
     for _ in range(4):
         gram = _gram(Q)
         try:
@@ -28,7 +30,9 @@ def orthonormalise(Q):
         # dividing by L leaves the square of a small defect behind
         if defect <= 10 * eps:
             break
-        inverse = scipy.linalg.solve_triangular(L, np.eye(len(L), dtype=L.dtype), lower=True).conj().T
+        inverse = (
+            scipy.linalg.solve_triangular(L, np.eye(len(L), dtype=L.dtype), lower=True).conj().T
+        )
         for rows in _rows(Q):
             Q[rows] = Q[rows] @ inverse
         if defect <= np.sqrt(eps):

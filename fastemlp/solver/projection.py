@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from .conjugate import SlowError, Spectrum, least_norm_solution
+from .conjugate import SlowError, Spectrum, least_norm_solution, preconditioned_solution
 from .counted import random_block
 from .orthonormal import orthonormalise
 
 #: Steps of conjugate gradients before the spectrum counts as unkind.
-MAX_STEPS = 400
-#: With fewer steps than this N has few distinct eigenvalues; refining a single-precision result would then take as
-#: many steps for every seven digits as double precision needs in all.
+MAX_STEPS = 5000
+#: With fewer steps than this N has few distinct eigenvalues. Single precision cannot win then: it takes as many steps
+#: for every seven digits as double precision needs in all.
 FEW_STEPS = 60
+#: The cost of a step in single precision, and what it has to save in all to be chosen.
+SINGLE_COST, WORTH = 0.5, 0.75
 #: Corrections in full precision before giving up.
 MAX_REFINEMENTS = 8
 #: Columns of the first random block; their norms tell how many are needed in all.
@@ -60,44 +62,87 @@ class Projector:
         -------
         ndarray of shape (m, b), of dtype ``inner``
         """
-        if self.may_switch:
-            try:
-                Z = self._rough(X, FEW_STEPS)
-            except SlowError:
-                self.inner = np.dtype({"f": np.float32, "c": np.complex64}[self.op.dtype.kind])
-            self.may_switch = False
-            if self.inner == self.op.dtype:
-                return Z
-        return self._rough(X, MAX_STEPS)
+        before = self.n_steps
+        Z = self._rough(X)
+        steps = self.n_steps - before
+        if self.may_switch and steps > FEW_STEPS and self._single_is_worth_it(X, steps):
+            Z = Z.astype(self.inner)
+        self.may_switch = False
+        return Z
 
-    def _rough(self, X, max_steps):
+    def _rough(self, X):
         Z = X.astype(self.inner)
-        while True:
-            Y, norms = self._solve(self.op.normal(Z), self._rtol, max_steps)
-            Z -= Y * norms
+        for first in (True, False, False):
+            R = self.op.normal(Z)
+            allowed = 0.0 if first else self._roundoff * np.linalg.norm(Z, axis=0)
+            norms = self._correct(Z, R, allowed, learn=first)
             # what may be left of the rest, against a null component of norm about 1
             if self._rtol * norms.max(initial=0.0) <= 0.01 * self.spectrum.lowest:
-                return Z
+                break
+        return Z
 
-    def refine(self, Z):
-        """Take what is not null out of the columns of Z, of norm about 1 and the dtype of op; in place."""
-        best = np.inf
-        for _ in range(MAX_REFINEMENTS):
+    def _single_is_worth_it(self, X, steps):
+        """Try single precision on the columns that took double precision this many steps, and switch if it saves."""
+        double, before = self.inner, self.n_steps
+        self.inner = np.dtype({"f": np.float32, "c": np.complex64}[self.op.dtype.kind])
+        try:
+            Z = self._rough(X).astype(self.op.dtype)
+            rounds = self._refined(Z / np.linalg.norm(Z, axis=0), self._target)
+        except SlowError:
+            rounds = None
+        cost = SINGLE_COST * (self.n_steps - before)
+        if rounds is None or cost + rounds > WORTH * steps:
+            self.inner = double
+        return self.inner != double
+
+    def refine(self, Z, strict=False):
+        """Take what is not null out of the columns of Z, of norm about 1 and the dtype of op; in place.
+
+        To well below ``tol``, or if ``strict`` to roundoff.
+        """
+        self._refined(Z, 20 * self.op.eps if strict else self._target)
+        return Z
+
+    def _refined(self, Z, target):
+        """The number of residuals computed."""
+        best, n_residuals = np.inf, 0
+        while n_residuals < MAX_REFINEMENTS:
             R = self.op.normal(Z)
-            norms = np.linalg.norm(R, axis=0)
-            worst, allowed = norms.max(initial=0.0), self._target * self.spectrum.highest
+            n_residuals += 1
+            worst = np.linalg.norm(R, axis=0).max(initial=0.0)
+            allowed = target * self.spectrum.highest
             if worst <= allowed or worst > 0.5 * best:
                 break
             best = worst
-            # the rounding of R is not in the range of N, and no solution takes it away
-            floor = np.divide(allowed, 2 * norms, out=np.ones_like(norms), where=norms > 0)
-            Y, _ = self._solve(R, np.maximum(self._rtol, floor), MAX_STEPS, norms)
-            Z -= Y * norms
-        return Z
+            self._correct(Z, R, allowed)
+        return n_residuals
+
+    def _correct(self, Z, R, allowed, learn=False):
+        """Subtract ``N⁺ R`` from Z, solved in the inner precision until residuals are ``allowed``; the norms of R."""
+        norms = np.linalg.norm(R, axis=0)
+        scale = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
+        # the rounding of R is not in the range of N, and no solution takes it away
+        rtol = np.maximum(self._rtol, 0.5 * allowed * scale)
+        B = np.ascontiguousarray(R * scale, self.inner)
+        Z -= self._inverse(B, rtol, learn) * norms
+        return norms
+
+    def _inverse(self, B, rtol, learn):
+        """``N⁺ B``; the spectrum met on the way is noted if ``learn``."""
+        max_steps = min(MAX_STEPS, 3 * self.op.m + 50)
+        Y, steps, spectrum = least_norm_solution(self.op.normal, B, rtol, max_steps)
+        if learn:
+            self.spectrum = self.spectrum.union(spectrum)
+        self.n_steps += steps
+        return Y
 
     @property
     def _rtol(self):
         return 20 * float(np.finfo(self.inner).eps)
+
+    @property
+    def _roundoff(self):
+        return 20 * float(np.finfo(self.inner).eps) * self.spectrum.highest
 
     @property
     def _target(self):
@@ -105,14 +150,32 @@ class Projector:
         gap = np.sqrt(self.spectrum.lowest / max(self.spectrum.highest, 1e-300))
         return max(0.01 * self.tol * min(gap, 1.0), 20 * self.op.eps)
 
-    def _solve(self, R, rtol, max_steps, norms=None):
-        """``N⁺ R`` for the normalised columns of R, in the inner precision, and their norms."""
-        norms = np.linalg.norm(R, axis=0) if norms is None else norms
-        scale = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
-        B = np.ascontiguousarray(R * scale, self.inner)
-        Y, steps = least_norm_solution(self.op.normal, B, rtol, max_steps, self.spectrum)
+
+class PreconditionedProjector(Projector):
+    """A projection on the nullspace, not an orthogonal one, by preconditioned conjugate gradients.
+
+    Parameters
+    ----------
+    op, tol : as for Projector
+    precondition : callable (m, b) -> (m, b), about the inverse of N
+    spectrum : Spectrum of N, which these iterations do not show
+    """
+
+    def __init__(self, op, tol, precondition, spectrum):
+        super().__init__(op, tol, mixed=False)
+        self.precondition = precondition
+        self.spectrum = spectrum
+
+    def _inverse(self, B, rtol, learn):
+        # the preconditioner magnifies the null part of roundoff, so that a few rounds are better than one long one
+        rtol = np.maximum(rtol, 1e-8)
+        Y, steps = preconditioned_solution(self.op.normal, self.precondition, B, rtol, MAX_STEPS)
         self.n_steps += steps
-        return Y, norms
+        return Y
+
+    @property
+    def _rtol(self):
+        return 1e-8
 
 
 class Search:
@@ -133,6 +196,14 @@ class Search:
         self.max_rank = max_rank
         self.bar = bar
         self.blocks = []
+
+    def start_with(self, Z):
+        """Take the null components of the unit columns of Z for granted."""
+        if not Z.shape[1]:
+            return
+        Z = self._outside(self.projector.refine(Z))
+        self.blocks.append(self._independent(Z)[0])
+        self._require_memory(0)
 
     def nullspace(self):
         """An orthonormal basis (m, r) in the precision of op, and the completeness number.
@@ -167,6 +238,9 @@ class Search:
             X = random_block(self.rng, self.op.m, width, self.op.dtype)
             Z = self._outside(self.projector.rough(X))
             new, left = self._independent(Z)
+            if not left <= 2 * self.op.m:
+                # a projection makes nothing longer: this one is lost in roundoff
+                raise SlowError
             self.blocks.append(new)
             self.bar.update(new.shape[1])
             if new.shape[1] < width:
@@ -221,10 +295,10 @@ class Search:
         if rank > self.max_rank:
             n_bytes = self.op.m * self.op.dtype.itemsize
             raise ValueError(
-                f"{self.op.caller}: the nullspace has dimension {'about ' * (more > 0)}{self.found + max(0, int(more))}; "
-                f"a basis of vectors of length {self.op.m}, {self.op.dtype}, takes {n_bytes * rank / 2**20:.0f} MiB or "
-                f"more, and memory_budget = {n_bytes * self.max_rank / 2**20:.0f} MiB holds {self.max_rank} of them. "
-                "Raise memory_budget, or solve for a smaller type."
+                f"{self.op.caller}: the nullspace has dimension {rank} or more. A basis of vectors of "
+                f"length {self.op.m}, {self.op.dtype}, takes {n_bytes * rank / 2**20:.2f} MiB or more, "
+                f"and memory_budget = {n_bytes * self.max_rank / 2**20:.2f} MiB holds {self.max_rank} "
+                "of them. Raise memory_budget, or solve for a smaller type."
             )
 
 

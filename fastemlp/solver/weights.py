@@ -147,7 +147,8 @@ def representatives(lie, dims, monomials):
         same = difference.max(axis=0).toarray().ravel() <= 1e-13 * np.sqrt(squares[i])
         links.append(np.stack([i[same], j[same]]))
     i, j = np.concatenate(links, axis=1)
-    n, label = connected_components(csr_array((np.ones(len(i)), (i, j)), (len(lie),) * 2), False)
+    alike = csr_array((np.ones(len(i)), (i, j)), (len(lie), len(lie)))
+    n, label = connected_components(alike, directed=False)
     first = np.unique(label, return_index=True)[1]
     size = np.bincount(label, minlength=n)
     return [

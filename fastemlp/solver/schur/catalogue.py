@@ -10,6 +10,8 @@ import scipy.linalg
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from fastemlp.isometries.base import read_only
+
 from ..solution import CertificationError, Status
 from .split import Members, choose_recipe, commutant_units, frames, isotypic_parts
 
@@ -23,6 +25,10 @@ POLISHED = 3e-14
 WELL_APART = 5e-2
 #: Spectra of one irreducible in two places agree to this.
 SPECTRUM_SAME = 1e-7
+
+
+class BudgetError(ValueError):
+    """A product is too large for the memory budget."""
 
 
 class Irreducible:
@@ -105,13 +111,15 @@ class Catalogue:
         ------
         CertificationError
             If eigenvalues that should be told apart, or be equal, are not.
+        BudgetError
+            If the product does not fit the memory budget.
         """
         key = (index, atom)
         if key not in self._splittings:
             action = _Product(self.irreducibles[index], self.symmetry, atom, self.mix)
             n_bytes = 12 * action.n**2 * self.symmetry.dtype.itemsize
             if n_bytes > self.memory_budget:
-                raise ValueError(
+                raise BudgetError(
                     f"schur: an irreducible of size {action.p} times a letter of size {action.q} needs "
                     f"{n_bytes / 2**20:,.0f} MiB, more than memory_budget = {self.memory_budget / 2**20:,.0f} MiB. "
                     "Raise memory_budget, or use lanczos."
@@ -176,7 +184,7 @@ class Catalogue:
             U, residual = better, improved
         return Splitting(
             tuple(targets),
-            U.reshape(action.p, action.q, action.n),
+            read_only(U.reshape(action.p, action.q, action.n)),
             residual,
             float(np.abs(U.conj().T @ U - np.eye(action.n)).max()),
         )

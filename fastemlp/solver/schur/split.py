@@ -22,6 +22,10 @@ from ..solution import CertificationError, Status
 N_MEMBERS = 5
 #: Eigenvalues closer than this, relative to the largest, are one.
 SAME = 1e-9
+#: Eigenspaces are linked by entries above this, relative to the largest, ...
+LINKED = 1e-9
+#: ... and above this over the distance of their eigenvalues, by which roundoff mixes neighbours.
+MIXED = 1e-13
 
 
 class Members:
@@ -105,11 +109,7 @@ def isotypic_parts(probes, members):
     starts = np.flatnonzero(np.append(True, steps > SAME))
     sizes = np.diff(np.append(starts, len(w)))
     M = np.matmul(np.matmul(V.conj().T, M), V)
-    squares = np.abs(M[1]) ** 2
-    links = np.add.reduceat(np.add.reduceat(squares, starts, axis=0), starts, axis=1)
-    _, label = connected_components(
-        csr_array(links > (1e-7 * np.sqrt(links.max(initial=0))) ** 2), directed=False
-    )
+    _, label = connected_components(csr_array(_linked(M, w, starts)), directed=False)
     parts = []
     for component in range(label.max() + 1):
         mine = np.flatnonzero(label == component)
@@ -131,6 +131,15 @@ def isotypic_parts(probes, members):
             )
         )
     return parts
+
+
+def _linked(M, w, starts):
+    """Which eigenspaces belong to one irreducible, a symmetric-or-not boolean array."""
+    squares = np.sum(np.abs(M[1:]) ** 2, axis=0)
+    strength = np.sqrt(np.add.reduceat(np.add.reduceat(squares, starts, axis=0), starts, axis=1))
+    distance = np.abs(np.subtract.outer(w[starts], w[starts])) / max(1.0, np.abs(w).max())
+    np.fill_diagonal(distance, 1.0)
+    return strength > np.maximum(LINKED, MIXED / distance) * strength.max()
 
 
 def choose_recipe(part, is_complex):

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import expm, polar
+from scipy.linalg import expm, polar, schur
 
 #: Relative tolerance of every "lies in the span" and "is unitary" below.
 CLOSED = 1e-10
-#: Largest total size of the Lie algebra's matrices, in numbers.
-MAX_NUMBERS = 2 * 10**7
+#: Largest total size of the Lie algebra's matrices, in numbers, and largest atom: all are dense here.
+MAX_NUMBERS, MAX_ATOM = 2 * 10**7, 500
+#: What leaves the span by less than this, though by more than CLOSED, does so because generators are inexact.
+ROUNDED = 1e-6
+#: Brackets by which a Lie algebra grows at a time.
+MANY = 64
+#: A discrete generator nearer to the identity than the second, but not than the first, is too close to tell apart.
+IDENTITY, TOO_CLOSE = 1e-14, 1e-6
 
 
 class NotReductive(ValueError):
@@ -75,7 +81,8 @@ def reductive_group(C):
     Raises
     ------
     NotReductive
-        If the real span of the Lie algebra is not closed under the adjoint, or a discrete generator is not normal.
+        If the real span of the Lie algebra is not closed under the adjoint, or a discrete generator is not normal or
+        nearly the identity.
 
     Notes
     -----
@@ -104,6 +111,10 @@ def reductive_group(C):
 def _with_duals(C):
     """Dense generators on the atoms and on their duals: lie, discrete (lists over generators of lists over atoms)."""
     dims = list(C.dims)
+    if not dims or 0 in dims:
+        raise NotReductive("there is no slot, or one of size 0, and nothing to take apart")
+    if max(dims, default=0) > MAX_ATOM:
+        raise NotReductive(f"a slot of size {max(dims):,} is too large for dense matrices")
     n_numbers = max(len(C.lie), 1) * sum(d * d for d in dims)
     if n_numbers > MAX_NUMBERS:
         raise NotReductive(
@@ -180,42 +191,67 @@ class _Joint:
 def _closed(joint, basis, discrete, rng):
     """The span closed under brackets and under conjugation by the discrete generators."""
     inverses = [[np.linalg.inv(B) for B in h] for h in discrete]
+
+    def element():
+        return joint.unflat(rng.standard_normal(len(basis)) @ basis / np.sqrt(len(basis)))
+
+    def leaving(n_brackets):
+        pairs = [(element(), element()) for _ in range(n_brackets)]
+        found = [[A @ B - B @ A for A, B in zip(X, Y, strict=True)] for X, Y in pairs]
+        X = element()
+        found += [
+            [h @ A @ g for h, A, g in zip(hs, X, gs, strict=True)]
+            for hs, gs in zip(discrete, inverses, strict=True)
+        ]
+        return [row for row in map(joint.flat, found) if joint.outside(basis, row)]
+
     quiet = 0
     while len(basis) and quiet < 2:
         if basis.size > MAX_NUMBERS:
             raise NotReductive(
                 f"its Lie algebra closes at more than {len(basis)} generators, too many to hold"
             )
-        X, Y = (
-            joint.unflat(rng.standard_normal(len(basis)) @ basis / np.sqrt(len(basis)))
-            for _ in range(2)
-        )
-        found = [[A @ B - B @ A for A, B in zip(X, Y, strict=True)]]
-        found += [
-            [h @ A @ g for h, A, g in zip(hs, X, gs, strict=True)]
-            for hs, gs in zip(discrete, inverses, strict=True)
-        ]
-        new = [row for row in map(joint.flat, found) if joint.outside(basis, row)]
+        new = leaving(1)
         quiet = 0 if new else quiet + 1
         if new:
-            basis = joint.orthonormal([*basis, *new])
+            basis = _extended(basis, np.array(new + leaving(min(len(basis), MANY))))
     return basis
+
+
+def _extended(basis, rows):
+    """The basis and those directions of some rows that leave its span by most.
+
+    What leaves it by little would be known to few digits only; other brackets will show it better.
+    """
+    rest = rows - (rows @ basis.T) @ basis
+    _, s, Vt = np.linalg.svd(rest, full_matrices=False)
+    if s[0] < ROUNDED:
+        raise NotReductive(
+            f"brackets leave the span of the Lie algebra by {s[0]:.0e}, as those of rounded generators do"
+        )
+    return np.linalg.qr(np.concatenate([basis, Vt[s > 0.1 * s[0]]]).T)[0].T
 
 
 def _unitary_form(h):
     """Unitary stand-ins ``U exp(i·s·log|h|)`` of a normal matrix per atom."""
+    distance = max(np.abs(B - np.eye(len(B))).max(initial=0.0) for B in h)
+    if IDENTITY < distance < TOO_CLOSE:
+        # residuals relative to h would not show what h - I does
+        raise NotReductive(
+            f"a discrete generator differs from the identity by {distance:.0e} only, too little to see what it does"
+        )
     out = []
     for B in h:
-        if not np.allclose(
-            B @ B.conj().T, B.conj().T @ B, 0, CLOSED * max(1, np.abs(B).max() ** 2)
-        ):
+        if np.allclose(B @ B.conj().T, np.eye(len(B)), 0, 1e-13):
+            out.append(B)
+            continue
+        # BBᴴ − BᴴB would show the square of a small departure from normality
+        upper = np.triu(schur(B, output="complex")[0], 1)
+        if np.abs(upper).max(initial=0.0) > CLOSED * np.abs(B).max():
             raise NotReductive(
                 "a discrete generator is not a normal matrix, so invariant subspaces need not have invariant "
                 "orthogonal complements"
             )
-        if np.allclose(B @ B.conj().T, np.eye(len(B)), 0, 1e-13):
-            out.append(B)
-            continue
         U, positive = polar(B)
         w, W = np.linalg.eigh(positive)
         # an irrational power keeps products of moduli apart
@@ -233,8 +269,10 @@ def _probes(joint, basis, unitary, rng):
         P = [(A + A.conj().T) / 2 for A in X]
         out = []
         norm = max(np.linalg.norm(A, 2) for A in X)
+        # a random angle: any fixed one is a full turn for some weights
+        angle = rng.uniform(1.5, 2.5)
         for k, p in zip(K, P, strict=True):
-            Z = (k + 1j * p if np.abs(p).max() > CLOSED else k) * (2 / norm)
+            Z = (k + 1j * p if np.abs(p).max() > CLOSED else k) * (angle / norm)
             out.append(expm(Z))
         return out
 

@@ -1,0 +1,102 @@
+"""The irreducibles that the features of a network are made of, and the maps between them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastemlp.basis import equivariant_basis
+from fastemlp.constraint import atom_generators
+from fastemlp.reps import Scalar, slots, terms
+from fastemlp.solver import NotReductive
+from fastemlp.solver.schur import Catalogue, decompose, reductive_group
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A tensor type as copies of letters.
+
+    Attributes
+    ----------
+    parts : tuple of (letter, d, m); m copies of a letter of size d, letters ascending
+    U : ndarray of shape (dim, dim), orthogonal, or None for the identity
+        Row (letter, copy, component) of ``U x`` for x in the type.
+    """
+
+    parts: tuple
+    U: np.ndarray | None
+
+
+class Alphabet:
+    """The letters that the types of some reps are written in.
+
+    For a group closed under the adjoint the letters are its irreducibles, and an equivariant map joins equal letters
+    only (Schur's lemma). For other groups each type is a letter of its own.
+
+    Parameters
+    ----------
+    reps : sequence of Rep, bound
+
+    Notes
+    -----
+    Letter 0 is the scalar. Real reps only.
+    """
+
+    def __init__(self, reps):
+        types = {term: None for rep in reps for term, _ in terms(rep.canonical()[0])}
+        self._types = [Scalar, *(term for term in types if term != Scalar)]
+        atoms = list(dict.fromkeys(atom for term in self._types for atom in slots(term)))
+        groups = list(dict.fromkeys(group for rep in reps for group in rep.groups))
+        #: by letter, ndarray (t, d, d); None where letters are types
+        self._commutants = None
+        try:
+            group = reductive_group(atom_generators(atoms, groups)) if atoms else None
+        except NotReductive:
+            self._splits = {
+                term: Split(((letter, term.size(), 1),), None)
+                for letter, term in enumerate(self._types)
+            }
+            return
+        self._splits = {Scalar: Split(((0, 1, 1),), None)}
+        self._commutants = [np.ones((1, 1, 1))]
+        if group is not None:
+            rng = np.random.default_rng(0)
+            catalogue = Catalogue(group.draw(rng), rng)
+            for term in self._types[1:]:
+                chain, _ = decompose(catalogue, [atoms.index(a) for a in slots(term)])
+                self._splits[term] = _split(chain)
+            self._commutants = [letter.commutant for letter in catalogue.irreducibles]
+
+    def split(self, term):
+        """The Split of a tensor type."""
+        return self._splits[term]
+
+    def maps(self, source, target):
+        """A basis of the equivariant maps between two letters, ndarray (t, d_out, d_in), each of squared norm d_out.
+
+        Orthogonal to each other. The first of a letter to itself is the identity where letters are irreducible.
+        """
+        if self._commutants is not None:
+            return self._commutants[source] if source == target else np.zeros((0, 0, 0))
+        one, other = self._types[source], self._types[target]
+        Q = equivariant_basis(one >> other).to_dense() * np.sqrt(other.size())
+        return Q.T.reshape(-1, other.size(), one.size())
+
+    def invariants(self, letter):
+        """An orthonormal basis of the invariants of a letter, ndarray (d, r)."""
+        if letter == 0:
+            return np.ones((1, 1))
+        if self._commutants is not None:
+            return np.zeros((self._commutants[letter].shape[1], 0))
+        return equivariant_basis(self._types[letter]).to_dense()
+
+
+def _split(chain):
+    state = chain.analyse(np.eye(chain.size))
+    parts, rows = [], []
+    for letter, Y in sorted(state.items()):
+        d, m, _ = Y.shape
+        parts.append((letter, d, m))
+        # rows by copy, then component
+        rows.append(Y.swapaxes(0, 1).reshape(d * m, -1))
+    U = np.concatenate(rows)
+    return Split(tuple(parts), None if np.array_equal(U, np.eye(len(U))) else U)

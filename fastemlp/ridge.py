@@ -1,0 +1,530 @@
+"""Equivariant ridge regression: the exact, closed-form baseline."""
+
+import math
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from itertools import chain, combinations_with_replacement, groupby, product
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import linalg
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from fastemlp.basis import equivariant_basis
+from fastemlp.estimators import _rep_of_inputs, _rep_of_targets
+from fastemlp.explain import why_empty
+from fastemlp.groups import Group, parse_group
+from fastemlp.reps import Scalar, terms
+from fastemlp.scaling import EquivariantScaler
+
+#: A design matrix, or a basis of one tensor power, may take this many bytes.
+DESIGN_BYTES = 2**30
+_CHUNK = 2**22  # numbers that a temporary array holds
+
+
+class EquivariantRidge(RegressorMixin, BaseEstimator):
+    """Ridge regression on polynomials that are exactly equivariant under a matrix group, in closed form.
+
+    Fits ``y ≈ W φ(x) + b`` where ``φ(x) = x ⊕ x⊗x ⊕ … ⊕ x^{⊗degree}``, W is equivariant, b among
+    the invariants of ``rep_out``, by ``min Σ_i ‖y_i − W φ(x_i) − b‖² + α‖W‖²``.
+
+    Parameters
+    ----------
+    group : Group, str or None
+        The symmetry, for example ``O(5)`` or ``"O(5)"``. None is plain ridge regression on scalars (unless ``rep_in``
+        is bound to a group of its own).
+    rep_in : Rep, str or None
+        How the group acts on the columns of X, for example ``5*Scalar + 5*V`` or ``"5V0+5V"``. None reads X as
+        vectors: its width must be a multiple of ``group.d``.
+    rep_out : Rep, str or None
+        How the group acts on y. None is for a scalar y, or scalars where nothing else fits the width.
+    degree : int
+        Highest tensor power of x.
+    alphas : float or sequence of float, > 0
+        Penalties to choose from, by the exact leave-one-out error.
+    fit_intercept : bool
+        Whether there is an invariant b, which is not penalised.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_coefficients,)
+        W in an orthonormal basis: types of ``rep_out``, then their copies, then the equivariant polynomials.
+    intercept_ : ndarray of shape (n_outputs,)
+        b. Both act between scaled inputs and scaled targets.
+    alpha_ : float; the chosen penalty
+    alphas_ : ndarray of shape (n_alphas,)
+    loo_error_ : ndarray of shape (n_alphas,)
+        Mean squared error of each sample, predicted by the fit to all others, in units of the variance of y.
+        NaN for a single sample, inf where roundoff leaves a sample's leverage at 1.
+    rep_in_, rep_out_ : Rep; as used, bound
+    n_features_in_ : int
+
+    Notes
+    -----
+    Inputs and targets are scaled by one factor per copy of each type and shifted along invariants only, and
+    ``x^{⊗k}`` is divided by ``√n_features^(k−1)`` so that one α suits all degrees. All arithmetic is in float64.
+
+    Only symmetric tensors are spanned by ``x^{⊗k}``, so W is sought among maps that do not care for the order of
+    their slots, and a product of different columns is computed once. That changes neither the minimiser nor ‖W‖.
+    Distinct copies of a type in ``rep_out`` are independent right-hand sides of one least-squares problem.
+
+    The unit that is left out is a sample with its weight, all outputs together; copies of a sample count as one
+    of their summed weight, as a copy left behind would give the answer away. With the hat matrix H and
+    the residual e of one fit, the residual without sample i is ``(I − H_ii)⁻¹ e_i``, H_ii of shape (n_out, n_out);
+    the scaling is not refitted. One thin SVD of the design matrix, ``n·d_out`` rows for an output type of size d_out,
+    serves every α.
+
+    Examples
+    --------
+    >>> from fastemlp.datasets import make_inertia
+    >>> from fastemlp.ridge import EquivariantRidge
+    >>> X, y, spec = make_inertia(400, random_state=0, return_spec=True)
+    >>> model = EquivariantRidge(spec.group, rep_in=spec.rep_in, rep_out=spec.rep_out, degree=3)
+    >>> bool(model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.999)
+    True
+    >>> model.coef_.shape
+    (295,)
+    """
+
+    def __init__(
+        self,
+        group=None,
+        *,
+        rep_in=None,
+        rep_out=None,
+        degree=1,
+        alphas=(1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0, 1000.0),
+        fit_intercept=True,
+    ):
+        self.group = group
+        self.rep_in = rep_in
+        self.rep_out = rep_out
+        self.degree = degree
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit to training data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional; a sample of weight 2 counts like two samples
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For data that is not finite and real, widths that do not fit the reps, several alphas with a single
+            distinct sample, or an output that the symmetry forces to zero.
+        MemoryError
+            When the design matrix or a basis would exceed ``DESIGN_BYTES``; the message gives the numbers.
+        """
+        alphas = self._check_parameters()
+        X, y = validate_data(
+            self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
+        )
+        X, y = X.astype(np.float64, copy=False), y.astype(np.float64)
+        self._y_is_1d = y.ndim == 1
+        y = y.reshape(len(y), -1)
+        X, y, weights = _distinct_samples(X, y, sample_weight)
+        if len(X) == 1 and len(alphas) > 1:
+            raise ValueError(
+                f"EquivariantRidge.fit: choosing among {len(alphas)} alphas leaves samples out in turn, which needs at "
+                "least 2 different samples of weight > 0, got n_samples = 1 of them. Pass a single alpha."
+            )
+        self.rep_in_, self.rep_out_ = self._reps(X.shape[1], y.shape[1])
+        self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weights)
+        self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weights)
+
+        sources = _copies(self.rep_in_)
+        self._targets = []
+        problems = []
+        targets = self.scaler_out_.transform(y)
+        for rep, columns in _copies(self.rep_out_):
+            features = PolynomialFeatures.build(sources, rep, self.degree, len(X))
+            invariants = equivariant_basis(rep, dtype=np.float64).to_dense()
+            invariants = invariants if self.fit_intercept else invariants[:, :0]
+            self._require_output(features, invariants, rep)
+            A = features(self.scaler_in_.transform(X))
+            Y = targets[:, columns.T]
+            problems.append(LeaveOneOutRidge(A, Y, weights, invariants))
+            self._targets.append((features, columns))
+
+        self.alphas_ = alphas
+        self.loo_error_ = _loo_errors(problems, alphas, weights) / y.shape[1]
+        self.alpha_ = float(alphas[0 if len(alphas) == 1 else np.argmin(self.loo_error_)])
+        self.intercept_ = np.zeros(y.shape[1])
+        self._coefficients = []
+        for problem, (_, columns) in zip(problems, self._targets, strict=True):
+            coefficients, self.intercept_[columns.T] = problem.solve(self.alpha_)
+            self._coefficients.append(coefficients)
+        self.coef_ = np.concatenate([c.T.ravel() for c in self._coefficients])
+        return self
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs), as y was; of the dtype of X
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        y = np.empty((len(X), self.rep_out_.size()), X.dtype)
+        widest = max(features.rank * features.dim for features, _ in self._targets)
+        for rows in _chunks(len(X), widest):
+            x = self.scaler_in_.transform(X[rows].astype(np.float64, copy=False))
+            scaled = np.empty((len(x), y.shape[1]))
+            for (features, columns), c in zip(self._targets, self._coefficients, strict=True):
+                scaled[:, columns.T] = features(x) @ c
+            y[rows] = self.scaler_out_.inverse_transform(scaled + self.intercept_)
+        return y.ravel() if self._y_is_1d else y
+
+    def _reps(self, n_in, n_out):
+        group = parse_group(self.group) if isinstance(self.group, str) else self.group
+        try:
+            rep_in = _rep_of_inputs(self.rep_in, group, n_in)
+            rep_out = _rep_of_targets(self.rep_out, group, n_out)
+        except (TypeError, ValueError) as error:
+            # the helpers speak for the estimator they were written for
+            message = str(error).replace("FastEMLPRegressor", "EquivariantRidge")
+            raise type(error)(message) from error
+        for group in (*rep_in.groups, *rep_out.groups):
+            if group.is_complex:
+                raise ValueError(
+                    f"EquivariantRidge.fit: X and y are real, but {group} is complex. "
+                    "Pass its real form, group.realified(), whose V has twice the size."
+                )
+        return rep_in, rep_out
+
+    def _require_output(self, features, invariants, rep):
+        """Refuse an output that the symmetry forces to zero; warn when it can only be constant."""
+        if features.rank:
+            return
+        names = ", ".join(map(repr, dict.fromkeys((*self.rep_in_.groups, *rep.groups))))
+        what = (
+            f"equivariant polynomial of degree ≤ {self.degree} from {self.rep_in_} to {_name(rep)}"
+        )
+        if invariants.shape[1]:
+            warnings.warn(f"Under {names} every {what} is constant.", UserWarning, stacklevel=3)
+            return
+        raise ValueError(
+            f"EquivariantRidge.fit: under {names} the only {what} is zero. "
+            f"{why_empty(self.rep_in_ >> rep)} Raise degree, check rep_in={self.rep_in_} and "
+            f"rep_out={self.rep_out_}, or use a smaller group."
+        )
+
+    def _check_parameters(self):
+        """The penalties as an array; raises for a parameter out of range."""
+        if not (self.group is None or isinstance(self.group, (Group, str))):
+            self._refuse("group", "a Group, its name or None")
+        if (
+            not isinstance(self.degree, Integral)
+            or isinstance(self.degree, bool)
+            or self.degree < 1
+        ):
+            self._refuse("degree", "an int ≥ 1")
+        if not isinstance(self.fit_intercept, (bool, np.bool_)):
+            self._refuse("fit_intercept", "True or False")
+        alphas = (self.alphas,) if isinstance(self.alphas, Real) else self.alphas
+        if isinstance(alphas, str) or not np.iterable(alphas):
+            self._refuse("alphas", "a number > 0 or a sequence of them")
+        alphas = list(alphas)
+        if not alphas or not all(isinstance(a, Real) and 0 < a < np.inf for a in alphas):
+            self._refuse("alphas", "a number > 0 or a sequence of them")
+        return np.array(alphas, np.float64)
+
+    def _refuse(self, name, expected):
+        raise ValueError(
+            f"EquivariantRidge: {name} must be {expected}, got {getattr(self, name)!r}."
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+@dataclass(frozen=True)
+class _Path:
+    """Equivariant maps from products of k copies, for every choice of copies with one pattern of repeats."""
+
+    Q: np.ndarray  # (d_1⋯d_k, d_out·rank), scale included
+    columns: tuple  # of k int arrays (n_products, d_j)
+    features: slice
+
+    def products(self, X):
+        """``x_1 ⊗ … ⊗ x_k`` of each choice, of shape (n·n_products, d_1⋯d_k)."""
+        tensors = X[:, self.columns[0]]
+        for columns in self.columns[1:]:
+            tensors = tensors[..., None] * X[:, columns][:, :, None, :]
+            tensors = tensors.reshape(*tensors.shape[:2], -1)
+        return tensors.reshape(-1, len(self.Q))
+
+
+@dataclass(frozen=True)
+class PolynomialFeatures:
+    """A basis of the equivariant polynomials up to some degree, with values in one tensor type.
+
+    Attributes
+    ----------
+    dim : int; size of the type
+    rank : int; number of polynomials
+    paths : tuple of _Path
+    """
+
+    dim: int
+    rank: int
+    paths: tuple
+
+    @classmethod
+    def build(cls, sources, target, degree, n_samples):
+        """All polynomials from ``sources``, pairs (type, columns of each copy), to the type ``target``.
+
+        Raises
+        ------
+        MemoryError
+            When their values at n_samples points, or a basis, would exceed ``DESIGN_BYTES``.
+        """
+        n_features = sum(columns.size for _, columns in sources)
+        dim, rank, planned = target.size(), 0, []
+        for k in range(1, degree + 1):
+            for chosen in combinations_with_replacement(range(len(sources)), k):
+                Q = _basis(math.prod((sources[s][0] for s in chosen), start=Scalar), target)
+                if not Q.shape[1]:
+                    continue
+                shape = (dim, *(sources[s][0].size() for s in chosen), Q.shape[1])
+                powers = [(len(sources[s][1]), m) for s, m in Counter(chosen).items()]
+                for pattern in product(*(_partitions(m, m) for _, m in powers)):
+                    runs = tuple(chain(*pattern))
+                    symmetric = _symmetric_part(Q.reshape(shape), runs)
+                    # the orderings of one product are as many equal terms of W φ(x), and of ‖W‖²
+                    orderings = math.factorial(k) / math.prod(map(math.factorial, runs))
+                    symmetric = symmetric * math.sqrt(orderings / n_features ** (k - 1))
+                    planned.append((chosen, pattern, symmetric))
+                    choices = (_n_choices(n, p) for (n, _), p in zip(powers, pattern, strict=True))
+                    rank += symmetric.shape[-1] * math.prod(choices)
+                    _require_memory(
+                        f"the design matrix up to degree {k} to {_name(target)}",
+                        n_samples * dim,
+                        rank,
+                    )
+        return cls(dim, rank, tuple(_enumerate(sources, planned)))
+
+    def __call__(self, X):
+        """Their values at the rows of X: ndarray of shape (n, dim, rank)."""
+        A = np.empty((len(X), self.dim, self.rank))
+        for path in self.paths:
+            n_products = len(path.columns[0])
+            for rows in _chunks(len(X), n_products * sum(path.Q.shape)):
+                values = path.products(X[rows]) @ path.Q
+                values = values.reshape(-1, n_products, self.dim, values.shape[1] // self.dim)
+                A[rows, :, path.features] = values.swapaxes(1, 2).reshape(len(values), self.dim, -1)
+        return A
+
+
+class LeaveOneOutRidge:
+    """Ridge regression with an unpenalised intercept, and its exact leave-one-out errors for any penalty.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n, d, r); rows of the design matrix, d for each sample. Overwritten.
+    Y : ndarray of shape (n, d, c); c right-hand sides
+    weights : ndarray of shape (n,), > 0
+    invariants : ndarray of shape (d, r0); orthonormal columns, what the intercept is made of
+
+    Notes
+    -----
+    Weighting multiplies the rows of sample i by √w_i. The intercept is eliminated by subtracting the invariant part of
+    the weighted means; what is left is orthogonal to its columns √w_i Q0, so the hat matrix is
+    ``H = U s²/(s²+α) Uᵀ + √w (Q0 Q0ᵀ) √wᵀ / Σw`` with the thin SVD U s Vᵀ of the centred rows.
+    """
+
+    def __init__(self, A, Y, weights, invariants):
+        n, d, r = A.shape
+        self.share = weights / weights.sum()
+        self.P = invariants @ invariants.T
+        self.A_mean = self.P @ np.tensordot(self.share, A, 1)
+        self.Y_mean = self.P @ np.tensordot(self.share, Y, 1)
+        root = np.sqrt(weights)[:, None, None]
+        A -= self.A_mean
+        A *= root
+        self.Y = root * (Y - self.Y_mean)
+        U, s, self.Vt = linalg.svd(A.reshape(n * d, r), full_matrices=False, overwrite_a=True)
+        # centring leaves directions that hold roundoff alone
+        kept = s > np.finfo(float).eps * max(n * d, r) * s.max(initial=0)
+        self.U, self.s, self.Vt = U[:, kept].reshape(n, d, -1), s[kept], self.Vt[kept]
+        self.UtY = np.tensordot(self.U, self.Y, axes=((0, 1), (0, 1)))
+        # without penalty every sample would be fitted exactly
+        self.interpolates = len(self.s) + invariants.shape[1] == n * d
+
+    def solve(self, alpha):
+        """Coefficients (r, c) and intercepts (d, c)."""
+        coefficients = self.Vt.T @ ((self.s / (self.s**2 + alpha))[:, None] * self.UtY)
+        return coefficients, self.Y_mean - self.A_mean @ coefficients
+
+    def loo_errors(self, alphas):
+        """``Σ_i w_i ‖y_i − prediction of y_i by the fit to all others‖²`` for each penalty."""
+        n, d, q = self.U.shape
+        total = np.zeros(len(alphas))
+        for rows in _chunks(n, d * (q + d)):
+            U, Y = self.U[rows], self.Y[rows]
+            # I − H and the residual are what lies outside the span, plus what α holds back inside it
+            outside = np.eye(d) - U @ U.swapaxes(1, 2) - self.share[rows, None, None] * self.P
+            residual = Y - U @ self.UtY
+            if self.interpolates:
+                outside, residual = 0.0, 0.0
+            for a, alpha in enumerate(alphas):
+                held_back = alpha / (self.s**2 + alpha)
+                I_minus_H = outside + (U * held_back) @ U.swapaxes(1, 2)
+                e = residual + U @ (held_back[:, None] * self.UtY)
+                try:
+                    total[a] += np.sum(np.linalg.solve(I_minus_H, e) ** 2)
+                except np.linalg.LinAlgError:
+                    total[a] = np.inf
+        return total
+
+
+def _loo_errors(problems, alphas, weights):
+    """Mean leave-one-out error for each penalty, all outputs together."""
+    if len(weights) == 1:
+        return np.full(len(alphas), np.nan)
+    return sum(problem.loo_errors(alphas) for problem in problems) / weights.sum()
+
+
+def _distinct_samples(X, y, sample_weight):
+    """The distinct samples of weight > 0, and the weight that the copies of each have together."""
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    present = weights > 0
+    if not present.any():
+        raise ValueError(
+            f"EquivariantRidge.fit: all {len(weights)} sample weights are 0. Give some sample a weight > 0."
+        )
+    X, y, weights = X[present], y[present], weights[present]
+    # as bytes rows sort fast; + 0.0 takes away the sign of zero
+    rows = np.hstack([X, y]) + 0.0
+    rows = rows.view(f"V{rows.strides[0]}").ravel()
+    _, first, sample = np.unique(rows, return_index=True, return_inverse=True)
+    return X[first], y[first], np.bincount(sample, weights)
+
+
+def _copies(rep):
+    """The distinct types of a rep with the columns of each copy: list of (type, int array (n_copies, size))."""
+    canonical, perm = rep.canonical()
+    perm = np.arange(rep.size()) if perm is None else perm
+    found, start = [], 0
+    for term, n in terms(canonical):
+        stop = start + n * term.size()
+        found.append((term, perm[start:stop].reshape(n, -1)))
+        start = stop
+    return found
+
+
+def _basis(source, target):
+    """Orthonormal basis maps from ``source`` to ``target``, an array of shape (d_out·d_in, rank)."""
+    what = f"the basis of {_name(source)} >> {_name(target)}"
+    size = source.size() * target.size()
+    _require_memory(what, size, 1)
+    basis = equivariant_basis(source >> target, dtype=np.float64)
+    _require_memory(what, size, basis.rank)
+    return basis.to_dense()
+
+
+def _symmetric_part(Q, runs):
+    """The maps in the span of Q that are symmetric in each run of equal slots.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (d_out, d_1, …, d_k, r), orthonormal
+    runs : lengths of the runs, k in sum
+
+    Returns
+    -------
+    ndarray of shape (d_1⋯d_k, d_out, r_symmetric), orthonormal
+    """
+    r = Q.shape[-1]
+    image, first = Q, 1
+    for length in runs:
+        for j in range(1, length):
+            # symmetric in j slots before, in j + 1 after
+            swapped = (image.swapaxes(first + i, first + j) for i in range(j))
+            image = sum(swapped, start=image) / (j + 1)
+        first += length
+    maps = Q.reshape(len(Q), -1, r)
+    if max(runs) > 1:
+        # symmetrising commutes with the group, so within the span it is an orthogonal projector
+        projector = Q.reshape(-1, r).T @ image.reshape(-1, r)
+        values, vectors = np.linalg.eigh((projector + projector.T) / 2)
+        maps = maps @ vectors[:, values > 0.5]
+    return maps.swapaxes(0, 1)
+
+
+def _partitions(m, largest):
+    """The ways to write m as a sum of descending positive ints up to ``largest``."""
+    if m == 0:
+        yield ()
+    for first in range(min(m, largest), 0, -1):
+        for rest in _partitions(m - first, first):
+            yield (first, *rest)
+
+
+def _n_choices(n, pattern):
+    """How many products of copies 1, …, n repeat their factors in the given pattern."""
+    return math.perm(n, len(pattern)) // math.prod(map(math.factorial, Counter(pattern).values()))
+
+
+def _choices(n, pattern):
+    """These products: int array of shape (n_choices, m), factors ordered as the pattern's runs."""
+    found = []
+    for factors in combinations_with_replacement(range(n), sum(pattern)):
+        runs = sorted((list(run) for _, run in groupby(factors)), key=len, reverse=True)
+        if tuple(map(len, runs)) == pattern:
+            found.append(list(chain(*runs)))
+    return np.array(found, np.intp).reshape(-1, sum(pattern))
+
+
+def _enumerate(sources, planned):
+    """Yield the paths of the planned (types, patterns of repeats, maps)."""
+    start = 0
+    for chosen, pattern, Q in planned:
+        powers = dict.fromkeys(chosen)
+        choices = [
+            _choices(len(sources[s][1]), runs) for s, runs in zip(powers, pattern, strict=True)
+        ]
+        index = np.indices([len(c) for c in choices]).reshape(len(choices), -1)
+        factors = np.concatenate([c[i] for c, i in zip(choices, index, strict=True)], axis=1)
+        columns = tuple(sources[s][1][factors[:, slot]] for slot, s in enumerate(chosen))
+        stop = start + len(factors) * Q.shape[2]
+        if stop > start:
+            yield _Path(Q.reshape(len(Q), -1), columns, slice(start, stop))
+        start = stop
+
+
+def _require_memory(what, n_rows, n_columns):
+    n_bytes = 8 * n_rows * n_columns
+    if n_bytes > DESIGN_BYTES:
+        raise MemoryError(
+            f"EquivariantRidge.fit: {what} has {n_rows:,} rows and {n_columns:,} columns, {n_bytes / 2**20:,.0f} MiB, "
+            f"more than the {DESIGN_BYTES / 2**20:,.0f} MiB allowed. Lower degree, or pass fewer samples or features."
+        )
+
+
+def _name(rep):
+    return "V0" if rep == Scalar else str(rep)
+
+
+def _chunks(n, numbers_per_row):
+    """Slices of n rows, each of which takes about ``_CHUNK`` numbers."""
+    step = max(1, _CHUNK // max(1, numbers_per_row))
+    return (slice(start, start + step) for start in range(0, n, step))

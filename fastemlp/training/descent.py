@@ -1,0 +1,58 @@
+"""Stochastic gradient descent, one mini-batch at a time."""
+
+import math
+
+import numpy as np
+
+from fastemlp.training.divergence import Guard
+
+
+class Descent:
+    """An optimiser at work on an objective, on a schedule.
+
+    Parameters
+    ----------
+    objective : Objective; its ``theta`` moves
+    optimiser : Adam
+    average : Average or None; follows ``theta``
+    learning_rate : float; the peak
+    schedule : callable; progress in [0, 1] -> factor of the learning rate
+    max_grad_norm : float or None
+    """
+
+    def __init__(self, objective, optimiser, average, learning_rate, schedule, max_grad_norm):
+        self.objective, self.optimiser, self.average = objective, optimiser, average
+        self.learning_rate, self.schedule = learning_rate, schedule
+        self.max_grad_norm = math.inf if max_grad_norm is None else max_grad_norm
+
+    def run(self, batches, rng, monitor, max_iter):
+        """Train for up to ``max_iter`` epochs; see ``Guard`` for what is raised and warned about."""
+        theta = self.objective.theta.vector
+        guard = Guard(theta, self.optimiser, self.average, self.learning_rate)
+        for epoch in range(max_iter):
+            total = rows = 0
+            for k, batch in enumerate(batches.epoch(rng)):
+                progress = (epoch + (k + 1) / len(batches)) / max_iter
+                rate = guard.factor * self.learning_rate * self.schedule(progress)
+                total += self._step(batch, rate) * len(batch[0])
+                rows += len(batch[0])
+                if not math.isfinite(total):
+                    break
+            loss = total / rows
+            guard.check(epoch + 1, loss, max_iter)
+            if monitor.record(loss):
+                break
+        guard.warn()
+
+    def _step(self, batch, rate):
+        """One step; the loss before it, or NaN for a gradient that is not finite. Then nothing moves."""
+        theta, gradient = self.objective.theta.vector, self.objective.gradient.vector
+        value = self.objective.value_and_gradient(*batch)
+        norm = math.sqrt(np.vdot(gradient, gradient))
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            return math.nan
+        scale = self.max_grad_norm / norm if norm > self.max_grad_norm else 1.0
+        self.optimiser.step(theta, gradient, rate, scale)
+        if self.average is not None:
+            self.average.update(theta)
+        return value

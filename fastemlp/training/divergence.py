@@ -1,0 +1,111 @@
+"""Noticing that training diverges, and going back."""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+MAX_RESTARTS = 5
+# an epoch has exploded when its loss is both this many times the best one so far and this share of the first one
+_RISE, _SHARE = 10.0, 0.1
+
+
+class Guard:
+    """Keeps the last good parameters and optimiser state, and goes back to them with half the learning rate.
+
+    Parameters
+    ----------
+    theta : ndarray; the parameters, restored in place
+    optimiser : Adam
+    average : Average or None
+    learning_rate : float; for the messages
+
+    Attributes
+    ----------
+    factor : float; what the learning rate has to be multiplied with
+    restarts : list of int; the epochs that diverged
+    """
+
+    def __init__(self, theta, optimiser, average, learning_rate):
+        self.factor, self.restarts = 1.0, []
+        self._learning_rate = learning_rate
+        self._live = theta, optimiser, average
+        # the epoch before a divergence may have ended with the fatal step: go back to the one before that
+        self._good, self._pending = (_Checkpoint(*self._live) for _ in range(2))
+        self._first = self._best = None
+
+    def check(self, epoch, loss, max_iter):
+        """Judge an epoch (counted from 1) by its mean loss.
+
+        Raises
+        ------
+        FloatingPointError
+            When going back has not helped ``MAX_RESTARTS`` times.
+        """
+        if self._diverged(loss):
+            self._go_back(epoch, loss, max_iter)
+            return
+        if self._first is None:
+            self._first = self._best = loss
+        self._best = min(self._best, loss)
+        if loss <= 2 * self._best:
+            self._good, self._pending = self._pending, self._good
+            self._pending.save(*self._live)
+
+    def warn(self):
+        """Tell of the restarts, if there were any."""
+        if self.restarts:
+            warnings.warn(
+                f"Training diverged {_times(self.restarts)} and went on from the last good parameters with half the "
+                f"learning rate each time, {self.factor * self._learning_rate:.2g} in the end. Lower "
+                f"learning_rate={self._learning_rate:.2g} or max_grad_norm.",
+                ConvergenceWarning,
+                stacklevel=5,  # past the thread limiter: whoever called train
+            )
+
+    def _diverged(self, loss):
+        if not np.isfinite(loss):
+            return True
+        return self._best is not None and loss > max(_RISE * self._best, _SHARE * self._first)
+
+    def _go_back(self, epoch, loss, max_iter):
+        self.restarts.append(epoch)
+        if len(self.restarts) > MAX_RESTARTS:
+            best = "none" if self._best is None else f"{self._best:.3g}"
+            raise FloatingPointError(
+                f"Training diverged {_times(self.restarts)} of {max_iter}: the loss is {loss:.3g} (best before: "
+                f"{best}) with learning_rate={self._learning_rate:.3g}, halved {MAX_RESTARTS} times. "
+                "Lower learning_rate or max_grad_norm, or look for outliers in X and y."
+            )
+        self.factor /= 2
+        self._good.restore(*self._live)
+        self._pending.save(*self._live)
+
+
+class _Checkpoint:
+    """A copy of everything a step changes."""
+
+    def __init__(self, theta, optimiser, average):
+        self.theta, self.moments = theta.copy(), optimiser.moments.copy()
+        self.average = None if average is None else average.vector.copy()
+        self.save(theta, optimiser, average)
+
+    def save(self, theta, optimiser, average):
+        np.copyto(self.theta, theta)
+        np.copyto(self.moments, optimiser.moments)
+        self.t = optimiser.t
+        if average is not None:
+            np.copyto(self.average, average.vector)
+            self.average_t = average.t
+
+    def restore(self, theta, optimiser, average):
+        np.copyto(theta, self.theta)
+        np.copyto(optimiser.moments, self.moments)
+        optimiser.t = self.t
+        if average is not None:
+            np.copyto(average.vector, self.average)
+            average.t = self.average_t
+
+
+def _times(epochs):
+    return f"in epoch{'s' if len(epochs) > 1 else ''} {', '.join(map(str, epochs))}"

@@ -1,0 +1,52 @@
+"""L-BFGS on all data at once: for small problems."""
+
+import numpy as np
+from scipy.optimize import minimize
+
+
+def minimise_lbfgs(objective, data, monitor, max_iter):
+    """Run scipy's L-BFGS-B from ``objective.theta``, which ends at the last iterate.
+
+    Parameters
+    ----------
+    objective : Objective
+    data : (X, y, weight); one batch of everything
+    monitor : Monitor; sees every iteration
+    max_iter : int; iterations
+
+    Raises
+    ------
+    FloatingPointError
+        When the loss or its gradient is not finite somewhere on the way.
+
+    Notes
+    -----
+    scipy works in float64 whatever the network's dtype; each evaluation rounds its point to that dtype.
+    """
+    theta, gradient = objective.theta.vector, objective.gradient.vector
+
+    def value_and_gradient(point):
+        theta[:] = point
+        value = objective.value_and_gradient(*data)
+        if not (np.isfinite(value) and np.isfinite(np.vdot(gradient, gradient))):
+            raise FloatingPointError(
+                f"L-BFGS diverged in iteration {len(monitor.loss_curve) + 1}: the loss is {value:.3g} with a gradient "
+                f"of norm {np.linalg.norm(gradient):.3g}. Use solver='adam', or look for outliers in X and y."
+            )
+        return value, gradient.astype(np.float64)
+
+    def after_iteration(intermediate_result):
+        theta[:] = intermediate_result.x
+        if monitor.record(float(intermediate_result.fun)):
+            raise StopIteration
+
+    result = minimize(
+        value_and_gradient,
+        theta.astype(np.float64),
+        jac=True,
+        method="L-BFGS-B",
+        callback=after_iteration,
+        # ftol: the precision of the loss, not float64's, decides when it no longer falls
+        options={"maxiter": max_iter, "maxfun": 20 * max_iter, "ftol": np.finfo(theta.dtype).eps},
+    )
+    theta[:] = result.x

@@ -1,0 +1,131 @@
+"""Training a network from its initial parameters to a result."""
+
+from functools import partial
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from fastemlp.training.batches import Batches
+from fastemlp.training.descent import Descent
+from fastemlp.training.lbfgs import minimise_lbfgs
+from fastemlp.training.losses import squared_error
+from fastemlp.training.monitor import Monitor, TrainingResult
+from fastemlp.training.objective import Objective
+from fastemlp.training.optimisers import Adam, AdamW, Average
+from fastemlp.training.parameters import FlatParameters
+from fastemlp.training.schedules import SCHEDULES
+
+SOLVERS = ("adam", "adamw", "lbfgs")
+
+
+# a step is many small products: more BLAS threads cost more in waiting than they save, above all on a busy machine
+@threadpool_limits.wrap(limits=1, user_api="blas")
+def train(
+    network,
+    X,
+    y,
+    rng,
+    *,
+    sample_weight=None,
+    validation=None,
+    loss=squared_error,
+    solver="adam",
+    learning_rate=3e-3,
+    schedule="cosine",
+    warmup=None,
+    weight_decay=0.1,
+    max_grad_norm=1.0,
+    ema_decay=None,
+    batch_size=100,
+    max_iter=200,
+    tol=0.0,
+    n_iter_no_change=50,
+    verbose=0,
+):
+    """Fit a network to data.
+
+    Parameters
+    ----------
+    network : Network
+    X, y : ndarrays of shape (n, n_in) and (n, n_out), of the network's dtype
+    rng : numpy Generator; draws the initial parameters and the batches
+    sample_weight : ndarray of shape (n,), optional; positive, brought to mean one
+    validation : (X, y) or (X, y, sample_weight), optional
+        When given, training stops after ``n_iter_no_change`` epochs in which its loss did not fall by ``tol``,
+        and the best parameters are returned.
+    loss : callable; see ``fastemlp.training.losses``
+    solver : {"adam", "adamw", "lbfgs"}
+        L-BFGS takes all data at once, for ``max_iter`` iterations; what follows up to ``batch_size`` is not for it.
+    learning_rate : float; the peak of the schedule
+    schedule : {"cosine", "one_cycle", "constant"}
+    warmup : float in [0, 1), optional; share of all steps, None for what is usual with the schedule
+    weight_decay : float; of "adamw" alone
+    max_grad_norm : float or None; longer gradients are shortened to this norm
+    ema_decay : float in [0, 1) or None
+        When given, the exponential moving average of the parameters is validated and returned in their place.
+    batch_size : int; at most n is used
+    max_iter : int; epochs
+    tol, n_iter_no_change : float, int; see ``validation``
+    verbose : int; 1 shows a progress bar
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    FloatingPointError
+        When training diverges again and again, see ``Guard``.
+
+    Warns
+    -----
+    ConvergenceWarning
+        When it diverged, and then went well from the last good parameters with a smaller learning rate.
+
+    Notes
+    -----
+    BLAS runs on one thread meanwhile, so the result does not depend on how many there are. Apart from what the network
+    and the loss do, a step allocates nothing.
+    """
+    if solver == "lbfgs":
+        batch_size, ema_decay = len(X), None
+    batches = Batches(*_weighted(X, y, sample_weight), batch_size)
+    objective = Objective(network, loss, rng, (batches.size, y.shape[1]))
+    # what is validated and returned: the parameters themselves, or their average
+    final, average = objective.theta, None
+    if ema_decay is not None:
+        final = FlatParameters(objective.theta.params)
+        average = Average(final.vector, ema_decay)
+    validate = None
+    if validation is not None:
+        validate = partial(objective.value, final.params, *_weighted(*validation))
+    with (
+        Monitor(final.vector, validate, tol, n_iter_no_change, max_iter, verbose) as monitor,
+        # overflow is looked for where it matters, and reported with what to do
+        np.errstate(over="ignore", invalid="ignore"),
+    ):
+        if solver == "lbfgs":
+            minimise_lbfgs(objective, batches.data, monitor, max_iter)
+        else:
+            optimiser = _optimiser(solver, final.vector, weight_decay)
+            factor = SCHEDULES[schedule]
+            factor = factor if warmup is None else partial(factor, warmup=warmup)
+            descent = Descent(objective, optimiser, average, learning_rate, factor, max_grad_norm)
+            descent.run(batches, rng, monitor, max_iter)
+    monitor.restore_best()
+    return TrainingResult(
+        final.params, monitor.loss_curve, monitor.validation_curve, len(monitor.loss_curve)
+    )
+
+
+def _optimiser(solver, vector, weight_decay):
+    if solver == "adam":
+        return Adam(vector.size, vector.dtype)
+    return AdamW(vector.size, vector.dtype, weight_decay)
+
+
+def _weighted(X, y, sample_weight=None):
+    """The data with weights of mean one, in its precision."""
+    if sample_weight is not None:
+        sample_weight = (sample_weight / np.mean(sample_weight)).astype(y.dtype)
+    return X, y, sample_weight

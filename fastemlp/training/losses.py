@@ -1,0 +1,186 @@
+"""Losses of a batch with their gradients, for outputs that a group acts on.
+
+A loss is ``loss(prediction, target, weight=None, out=None) -> (value, gradient)``:
+
+prediction, target : ndarray of shape (batch, n_out)
+weight : ndarray of shape (batch,), optional
+    Weights of the samples. They multiply, and the sum is over the batch size: weights of mean one give a mean.
+out : ndarray like prediction, optional
+    Receives the gradient of the value with respect to the prediction; must not alias the others.
+
+Distances are Euclidean in every copy of a type, so the values are invariant under a group that acts orthogonally.
+"""
+
+import numpy as np
+
+from fastemlp.reps import Rep, Scalar, parse_rep, terms
+
+
+def objects(rep):
+    """Where the copies of each type of a bound rep lie.
+
+    Returns
+    -------
+    list of (type, columns)
+        For each distinct type in canonical order: a Rep, and an int array of shape (copies, size of the type).
+    """
+    canonical, perm = rep.canonical()
+    perm = np.arange(rep.size()) if perm is None else perm
+    found, start = [], 0
+    for kind, n in terms(canonical):
+        stop = start + n * kind.size()
+        found.append((kind, perm[start:stop].reshape(n, kind.size())))
+        start = stop
+    return found
+
+
+class SquaredError:
+    """Mean squared error over samples and outputs.
+
+    Parameters
+    ----------
+    rep : Rep, bound; of the outputs. Needed with ``type_weights`` only.
+    type_weights : dict, optional
+        ``{type: weight}`` for a mixed output such as 3V0+V: the loss is the weighted mean over the types of the mean
+        squared error of each. Types are Reps or text, those not named weigh 1. None: every column counts alike.
+    """
+
+    def __init__(self, rep=None, type_weights=None):
+        self._root = None if type_weights is None else np.sqrt(_column_weights(rep, type_weights))
+
+    def __call__(self, prediction, target, weight=None, out=None):
+        difference = np.subtract(prediction, target, out=out)
+        self._apply_root_weights(difference, weight)
+        value = float(np.vdot(difference, difference)) / difference.size
+        difference *= difference.dtype.type(2 / difference.size)
+        self._apply_root_weights(difference, weight)
+        return value, difference
+
+    def _apply_root_weights(self, difference, weight):
+        # the root once makes the squares weighted, twice the gradient
+        if self._root is not None:
+            difference *= self._root.astype(difference.dtype, copy=False)
+        if weight is not None:
+            difference *= np.sqrt(weight)[:, None]
+
+
+squared_error = SquaredError()
+
+
+class Huber:
+    """Huber's loss of the root mean square r of each object's error: r² up to δ, ``2δr − δ²`` beyond.
+
+    The objects are the copies of the output's types. A componentwise Huber loss would depend on the frame a vector
+    is written in; this one is invariant, and equals the mean squared error for δ → ∞.
+
+    Parameters
+    ----------
+    rep : Rep, bound; of the outputs
+    delta : float > 0; in units of one component of the targets
+    type_weights : dict, optional; as for ``SquaredError``
+
+    Notes
+    -----
+    P. J. Huber, Robust Estimation of a Location Parameter, 1964 (there half of this).
+    """
+
+    def __init__(self, rep, delta=1.0, type_weights=None):
+        self.delta = delta
+        columns = [copy for _, copies in objects(rep) for copy in copies]
+        self._membership = np.zeros((rep.size(), len(columns)))
+        for k, copy in enumerate(columns):
+            self._membership[copy, k] = 1
+        self._dims = self._membership.sum(0)
+        # an object counts as much as its columns do
+        self._shares = self._membership.T @ _column_weights(rep, type_weights) / rep.size()
+
+    def __call__(self, prediction, target, weight=None, out=None):
+        difference = np.subtract(prediction, target, out=out)
+        dtype, n = difference.dtype, len(difference)
+        # r[b, k]: an object's root mean square error
+        r = np.sqrt((difference * difference) @ (self._membership / self._dims).astype(dtype))
+        inside = np.minimum(r, dtype.type(self.delta))
+        shares = (self._shares / n).astype(dtype)
+        if weight is not None:
+            shares = shares * weight[:, None]
+        # min(r, δ)·(2r − min(r, δ)) is both branches at once
+        value = float(np.sum(shares * inside * (2 * r - inside)))
+        # d value / d difference = 2 · share/dim · min(1, δ/r) · difference
+        factor = np.divide(inside, r, out=np.ones_like(r), where=r > 0)
+        factor *= shares
+        difference *= factor @ (2 * self._membership / self._dims).T.astype(dtype)
+        return value, difference
+
+
+class CrossEntropy:
+    """Softmax cross-entropy of the outputs against class probabilities, a mean over samples.
+
+    Targets are rows of probabilities, such as one-hot rows.
+
+    Parameters
+    ----------
+    rep : Rep, bound; of the outputs
+
+    Raises
+    ------
+    ValueError
+        If an output is not a scalar: the softmax of a vector's components would depend on the frame.
+    """
+
+    def __init__(self, rep):
+        others = [str(kind) for kind, _ in objects(rep) if kind != Scalar]
+        if others:
+            raise ValueError(
+                f"CrossEntropy: the outputs must be scalars, one per class, got rep={rep} with {', '.join(others)}. "
+                f"Pass rep={rep.size()}*Scalar."
+            )
+
+    def __call__(self, prediction, target, weight=None, out=None):
+        # log p = z − log Σ exp z, the largest z taken out first
+        log_p = np.subtract(prediction, prediction.max(1, keepdims=True), out=out)
+        log_p -= np.log(np.exp(log_p).sum(1, keepdims=True))
+        w = np.ones(len(log_p), log_p.dtype) if weight is None else weight
+        w = (w / len(w)).astype(log_p.dtype, copy=False)
+        value = -float(np.einsum("b,bj,bj->", w, target, log_p))
+        gradient = np.exp(log_p, out=log_p)
+        gradient -= target
+        gradient *= w[:, None]
+        return value, gradient
+
+
+def _column_weights(rep, type_weights):
+    """One weight per output column, of mean one; see ``SquaredError``."""
+    if type_weights is None:
+        return np.ones(rep.size())
+    found = objects(rep)
+    wanted = {_as_type(key, rep): _as_weight(key, w) for key, w in type_weights.items()}
+    unknown = [str(kind) for kind in wanted if all(kind != other for other, _ in found)]
+    if unknown:
+        raise ValueError(
+            f"type_weights names {', '.join(unknown)}, but the outputs {rep} are made of "
+            f"{', '.join(str(kind) for kind, _ in found)}. Name these."
+        )
+    given = [wanted.get(kind, 1.0) for kind, _ in found]
+    if not sum(given) > 0:
+        raise ValueError(
+            "type_weights are all zero. Give at least one type of the outputs a weight."
+        )
+    weights = np.empty(rep.size())
+    for w, (_, columns) in zip(given, found, strict=True):
+        weights[columns] = w / sum(given) / columns.size * rep.size()
+    return weights
+
+
+def _as_type(key, rep):
+    kind = parse_rep(key) if isinstance(key, str) else key
+    if not isinstance(kind, Rep):
+        raise TypeError(f"type_weights must map types such as 'V' to weights, got the key {key!r}.")
+    if not kind.is_bound and len(rep.groups) == 1:
+        kind = kind(rep.groups[0])
+    return kind.canonical()[0] if kind.is_bound else kind
+
+
+def _as_weight(key, weight):
+    if not 0 <= weight < np.inf:
+        raise ValueError(f"type_weights must be numbers ≥ 0, got {weight!r} for {key}.")
+    return float(weight)

@@ -1,0 +1,76 @@
+"""What is watched while a network trains: the curves, the best parameters, when to stop."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a fit came to.
+
+    Attributes
+    ----------
+    params : nested tuple of ndarrays; the final parameters (averaged, if asked for), or the best validated ones
+    loss_curve : list of float; training loss of each epoch or L-BFGS iteration
+    validation_curve : list of float; validation loss of each, empty without validation data
+    n_iter : int; epochs or iterations run
+    """
+
+    params: tuple
+    loss_curve: list
+    validation_curve: list
+    n_iter: int
+
+
+class Monitor:
+    """Records an epoch at a time, keeps the best validated parameters and says when to stop.
+
+    Parameters
+    ----------
+    vector : ndarray; the parameters, as they change
+    validate : callable or None; () -> their validation loss
+    tol, n_iter_no_change : float, int
+        Stop after so many epochs in which the validation loss did not fall by ``tol``.
+    max_iter : int; length of the progress bar
+    verbose : int; 1 shows it
+    """
+
+    def __init__(self, vector, validate, tol, n_iter_no_change, max_iter, verbose):
+        self._vector, self._validate = vector, validate
+        self._tol, self._n_iter_no_change = tol, n_iter_no_change
+        self.loss_curve, self.validation_curve = [], []
+        self._best = None
+        self._best_value = self._reference = np.inf
+        self._last_improved = 0
+        self._bar = tqdm(total=max_iter, disable=not verbose, desc="fit", unit="epoch")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._bar.close()
+
+    def record(self, loss):
+        """Note an epoch's training loss and validate; True when it is time to stop."""
+        self.loss_curve.append(loss)
+        self._bar.update()
+        self._bar.set_postfix(loss=f"{loss:.2e}", refresh=False)
+        if self._validate is None:
+            return False
+        epoch, value = len(self.loss_curve), self._validate()
+        self.validation_curve.append(value)
+        if value < self._best_value:
+            self._best_value = value
+            if self._best is None:
+                self._best = np.empty_like(self._vector)
+            np.copyto(self._best, self._vector)
+        if value < self._reference - self._tol:
+            self._reference, self._last_improved = value, epoch
+        return epoch - self._last_improved >= self._n_iter_no_change
+
+    def restore_best(self):
+        """Bring back the best validated parameters, if any were validated."""
+        if self._best is not None:
+            np.copyto(self._vector, self._best)

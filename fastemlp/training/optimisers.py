@@ -1,0 +1,86 @@
+"""First-order optimisers and weight averaging, on one flat parameter vector."""
+
+import numpy as np
+
+from fastemlp._kernels.updates import adam_update, average_update
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015), updating in place.
+
+    Parameters
+    ----------
+    size : int
+    dtype : float32 or float64
+    beta1, beta2, epsilon : float; as in the paper
+
+    Attributes
+    ----------
+    moments : ndarray of shape (2, size); running means of the gradient and of its square
+    t : int; steps taken
+    """
+
+    weight_decay = 0.0
+
+    def __init__(self, size, dtype, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.moments = np.zeros((2, size), dtype)
+        self.t = 0
+
+    def step(self, theta, gradient, learning_rate, scale=1.0):
+        """Move ``theta`` once against ``scale · gradient``."""
+        self.t += 1
+        # both bias corrections, folded into the step size and epsilon
+        root = np.sqrt(1 - self.beta2**self.t)
+        adam_update(
+            theta,
+            gradient,
+            *self.moments,
+            self.beta1,
+            self.beta2,
+            learning_rate * root / (1 - self.beta1**self.t),
+            self.epsilon * root,
+            scale,
+            1 - learning_rate * self.weight_decay,
+        )
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+
+    Parameters
+    ----------
+    size, dtype : as for Adam
+    weight_decay : float ≥ 0; every parameter, biases too, shrinks by ``learning_rate · weight_decay`` a step
+    **options : ``beta1``, ``beta2``, ``epsilon``
+    """
+
+    def __init__(self, size, dtype, weight_decay=0.1, **options):
+        super().__init__(size, dtype, **options)
+        self.weight_decay = weight_decay
+
+
+class Average:
+    """An exponential moving average of a vector, free of bias towards where it started.
+
+    After t updates it is ``Σ_s d^(t-s) θ_s / Σ_s d^(t-s)``: exactly θ_1 after the first, the plain mean as d → 1.
+
+    Parameters
+    ----------
+    vector : ndarray; updated in place, its initial value counts for nothing
+    decay : float in [0, 1)
+
+    Attributes
+    ----------
+    t : int; updates so far
+    """
+
+    def __init__(self, vector, decay):
+        self.vector = vector
+        self.decay = decay
+        self.t = 0
+
+    def update(self, theta):
+        """Take in one more ``theta``."""
+        self.t += 1
+        average_update(self.vector, theta, (1 - self.decay) / (1 - self.decay**self.t))
