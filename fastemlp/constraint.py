@@ -4,7 +4,7 @@
 discrete generator h (Finzi et al. 2021, theorem 1). Stacked, that is ``C v = 0``.
 """
 
-from fastemlp.operators import MinusIdentity, Stack, TensorConstraint
+from fastemlp.operators import EPS, MinusIdentity, Stack, TensorConstraint
 from fastemlp.reps import (
     DualRep,
     SumRep,
@@ -54,7 +54,7 @@ def constraint(rep):
         operators += [
             MinusIdentity(rho_operator(rep, {group: h})) for h in group.sparse_discrete_generators
         ]
-    return Stack(operators, rep.size())
+    return Stack(operators, rep.size(), _accuracy(rep.groups))
 
 
 def atom_generators(atoms, groups, letters=None):
@@ -74,8 +74,16 @@ def atom_generators(atoms, groups, letters=None):
         ]
     letters = atoms if letters is None else letters
     return TensorConstraint(
-        [atoms.index(a) for a in letters], [a.size() for a in atoms], lie, discrete
+        [atoms.index(a) for a in letters],
+        [a.size() for a in atoms],
+        lie,
+        discrete,
+        _accuracy(groups),
     )
+
+
+def _accuracy(groups):
+    return max((group.lie_accuracy for group in groups), default=EPS)
 
 
 def _bespoke_atoms(rep):

@@ -16,6 +16,7 @@ from scipy.sparse.linalg import LinearOperator
 from fastemlp._kernels.pairs import pair_matmat
 from fastemlp._kernels.slots import slot_matmat
 
+EPS = float(np.finfo(np.float64).eps)
 #: Building the two-slot form of CᴴC takes up to this many products of entries.
 PAIR_TERMS = 2**21
 #: Multiplications of the two-slot form that take the time of one of the one-slot form, which is more passes.
@@ -202,10 +203,14 @@ class Stack(LinearOperator):
     ----------
     operators : sequence of LinearOperator of shape (m_i, m)
     m : int; the common number of columns (needed when there are no operators)
+    accuracy : float; relative error of the operators themselves, beyond which their nullspace means nothing
     """
 
-    def __init__(self, operators, m):
+    def __init__(self, operators, m, accuracy=EPS):
         self.operators = tuple(operators)
+        self.accuracy = float(accuracy)
+        #: what the rounding errors of C are relative to, where that is more than ‖C‖: in ρ(h) − I they are those of 1
+        self.scale = 1.0 if any(isinstance(op, MinusIdentity) for op in self.operators) else 0.0
         for i, op in enumerate(self.operators):
             if op.shape[1] != m:
                 raise ValueError(
@@ -309,6 +314,7 @@ class TensorConstraint(Stack):
     dims : sequence of int; size of each atom
     lie : sequence of D generators A, each a sequence of one (size, size) sparse array per atom, or None for zero
     discrete : sequence of M generators h, in the same way, None for the identity
+    accuracy : float; as for ``Stack``
 
     Attributes
     ----------
@@ -320,7 +326,7 @@ class TensorConstraint(Stack):
     matrices in view is what the combinatorial and representation-theoretic solvers work from.
     """
 
-    def __init__(self, slots, dims, lie, discrete):
+    def __init__(self, slots, dims, lie, discrete, accuracy=EPS):
         self.slots = tuple(slots)
         self.dims = tuple(dims)
         self.lie = tuple(tuple(A) for A in lie)
@@ -328,7 +334,8 @@ class TensorConstraint(Stack):
         sizes = [self.dims[i] for i in self.slots]
         sums = [KroneckerSum([A[i] for i in self.slots], sizes) for A in self.lie]
         products = [KroneckerProduct([h[i] for i in self.slots], sizes) for h in self.discrete]
-        super().__init__([*sums, *(MinusIdentity(op) for op in products)], math.prod(sizes))
+        operators = [*sums, *(MinusIdentity(op) for op in products)]
+        super().__init__(operators, math.prod(sizes), accuracy)
 
     def normal_matmat(self, X):
         """``Cᴴ C X``; the Lie part, a Casimir operator, in one pass over pairs of slots where that is cheaper."""
@@ -380,6 +387,7 @@ class TensorConstraint(Stack):
             self.dims,
             [self.lie[i] for i in lie],
             [self.discrete[k] for k in discrete],
+            self.accuracy,
         )
 
 

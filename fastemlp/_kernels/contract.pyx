@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""Small tensors acting on each other sample by sample, the samples fastest; float32 and float64, without the GIL."""
+"""Small tensors acting on each other sample by sample, the samples fastest; without the GIL."""
 
 from cython cimport floating
 from libc.stdlib cimport free, malloc
@@ -15,14 +15,16 @@ cdef extern from "contract.h":
         Py_ssize_t R, Py_ssize_t J, Py_ssize_t stride, Py_ssize_t n,
     ) nogil
     void fastemlp_float_inner_product(
-        float *out, const float *u, const float *v, Py_ssize_t J, Py_ssize_t stride, Py_ssize_t n
+        float *out, const float *u, const float *v,
+        Py_ssize_t J, Py_ssize_t stride, Py_ssize_t n,
     ) nogil
     void fastemlp_double_inner_product(
-        double *out, const double *u, const double *v, Py_ssize_t J, Py_ssize_t stride, Py_ssize_t n
+        double *out, const double *u, const double *v,
+        Py_ssize_t J, Py_ssize_t stride, Py_ssize_t n,
     ) nogil
 
 
-# samples that are taken through all the loops at once: what they touch stays in the second-level cache
+# samples taken through all the loops at once: what they touch stays in the second-level cache
 cdef enum:
     TILE = 64
 
@@ -38,7 +40,8 @@ cdef inline void sum_of_products(
 
 
 cdef inline void inner_product(
-    floating *out, const floating *u, const floating *v, Py_ssize_t J, Py_ssize_t stride, Py_ssize_t n
+    floating *out, const floating *u, const floating *v,
+    Py_ssize_t J, Py_ssize_t stride, Py_ssize_t n,
 ) noexcept nogil:
     if floating is float:
         fastemlp_float_inner_product(out, u, v, J, stride, n)
@@ -54,8 +57,8 @@ def contract(
 ):
     """out[q, a or 0, j, :] += Σ_p maps[entry[q, p], a, :] v[p, a or 0, j, :]
 
-    Shapes: maps (·, A, batch), entry (Q, P), v (P, A or 1, J, batch), out (Q, A or 1, J, batch); an axis of length 1
-    is shared by all a, and an out that is shared sums over them.
+    Shapes: maps (·, A, batch), entry (Q, P), v (P, A or 1, J, batch), out (Q, A or 1, J, batch).
+    An axis of length 1 is shared by all a, and an out that is shared sums over them.
     """
     cdef Py_ssize_t Q = entry.shape[0], P = entry.shape[1], A = maps.shape[1]
     cdef Py_ssize_t J = v.shape[2], batch = maps.shape[2]
@@ -124,7 +127,10 @@ def contract_backward(
                         m[r] = &maps[entry[q, p], a, b]
                         u[r] = &dout[q, a if apart else 0, 0, b]
                         inner_product(
-                            &dmaps[entry[q, p], a, b], u[r], &v[p, a if own else 0, 0, b], J, batch, n
+                            &dmaps[entry[q, p], a, b],
+                            u[r],
+                            &v[p, a if own else 0, 0, b],
+                            J, batch, n,
                         )
                         r += 1
                     if own:

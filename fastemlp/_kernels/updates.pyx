@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""One-pass updates of the parameter vector; float32 and float64, without the GIL, nothing allocated."""
+"""One-pass updates of the parameter vector; without the GIL, nothing allocated."""
 
 from cython cimport floating
 from libc.math cimport sqrt, sqrtf
@@ -17,10 +17,11 @@ def adam_update(
     double scale=1.0,
     double keep=1.0,
 ):
-    """g = scale · gradient;  m <- β1 m + (1-β1) g;  v <- β2 v + (1-β2) g²;  θ <- keep · θ - step · m / (√v + ε)
+    """g = scale · gradient;  m <- β1 m + (1-β1) g;  v <- β2 v + (1-β2) g²;
+    θ <- keep · θ - step · m / (√v + ε)
 
-    ``step`` and ``epsilon`` carry the bias corrections of Kingma & Ba 2015, §2; ``scale`` clips the gradient; ``keep``
-    below one is the decoupled weight decay of Loshchilov & Hutter 2019.
+    ``step`` and ``epsilon`` carry the bias corrections of Kingma & Ba 2015, §2; ``scale`` clips the
+    gradient; ``keep`` below one is the decoupled weight decay of Loshchilov & Hutter 2019.
     """
     cdef Py_ssize_t i
     cdef floating b1 = <floating> beta1, b2 = <floating> beta2

@@ -120,7 +120,7 @@ class Group:
         """The discrete generators as a dense, read-only array of shape (M, d, d)."""
         return self._dense(self._discrete)
 
-    @cached_property
+    @property
     def orthonormal_lie_algebra(self):
         """Basis of the real span of the Lie algebra generators, orthonormal in Re tr(Aᴴ B).
 
@@ -128,6 +128,18 @@ class Group:
         generator does not matter, and redundant ones (to 1e-10) are dropped. The span is real
         because conjugate representations are not linear over the complex numbers.
         """
+        return self._span[0]
+
+    @property
+    def lie_accuracy(self):
+        """How well ``orthonormal_lie_algebra`` is known: eps, or more where generators are nearly dependent.
+
+        Two generators at an angle φ determine the direction between them to eps/φ and no better.
+        """
+        return self._span[1]
+
+    @cached_property
+    def _span(self):
         return orthonormal_span(self._lie, self._d)
 
     @cached_property

@@ -7,6 +7,9 @@ from scipy.sparse.csgraph import connected_components
 
 from fastemlp.groups.generators import TOLERANCE, canonical, from_csr_parts
 
+_EPS = float(np.finfo(np.float64).eps)
+#: Below this sine of an angle, Householder reflections would lose the structure of the matrices.
+_NEARLY_DEPENDENT = 1e-2
 _RANK_CUT = 1e-10
 _ORTHOGONAL = 1e-14
 _ROUNDOFF = 4 * np.finfo(np.float64).eps
@@ -67,8 +70,11 @@ def orthonormal_span(matrices, d):
 
     Returns
     -------
-    tuple of csr_array of shape (d, d), read-only, same dtype
+    basis : tuple of csr_array of shape (d, d), read-only, same dtype
         Orthonormal in Re tr(Aᴴ B). Already orthogonal generators are only rescaled.
+    accuracy : float
+        How well the basis is known, given that the matrices are known to roundoff: eps over the sine of the smallest
+        angle between one of them and the others.
 
     Notes
     -----
@@ -79,22 +85,24 @@ def orthonormal_span(matrices, d):
     """
     units = [_unit_norm(A) for A in matrices if A.nnz]
     if not units:
-        return ()
+        return (), _EPS
     B = real_rows(units, d)
     gram = sp.coo_array(B @ B.T)
     overlap = (gram.row != gram.col) & (np.abs(gram.data) > _ORTHOGONAL)
     if not overlap.any():
-        return tuple(units)
+        return tuple(units), _EPS
     links = sp.coo_array((gram.data[overlap], (gram.row[overlap], gram.col[overlap])), gram.shape)
     clusters, label = connected_components(sp.csr_array(links), directed=False)
-    basis = []
+    basis, smallest = [], 1.0
     for c in range(clusters):
         members = np.flatnonzero(label == c)
         if members.size == 1:
             basis.append(units[members[0]])
         else:
-            basis.extend(_orthonormalise(B[members], d, units[0].dtype))
-    return tuple(basis)
+            mixed, sine = _orthonormalise(B[members], d, units[0].dtype)
+            basis.extend(mixed)
+            smallest = min(smallest, sine)
+    return tuple(basis), _EPS / smallest
 
 
 def compact_coefficients(basis, d):
@@ -140,9 +148,29 @@ def _orthonormalise(rows, d, dtype):
     Q, R, _ = scipy.linalg.qr(rows[:, support].toarray().T, mode="economic", pivoting=True)
     pivots = np.diagonal(R)
     rank = int(np.sum(np.abs(pivots) > _RANK_CUT * np.abs(pivots[0])))
-    Q = Q[:, :rank] * np.sign(pivots[:rank])
+    sine = float(np.abs(pivots[:rank]).min() / np.abs(pivots[0]))
+    if sine < _NEARLY_DEPENDENT:
+        Q = _gram_schmidt(rows[:, support].toarray(), rank).T
+    else:
+        Q = Q[:, :rank] * np.sign(pivots[:rank])
     Q[np.abs(Q) < _ROUNDOFF] = 0.0
-    return [_matrix_of(column, support, d, dtype) for column in Q.T]
+    return [_matrix_of(column, support, d, dtype) for column in Q.T], sine
+
+
+def _gram_schmidt(rest, rank):
+    """Orthonormal rows with the span of some rows, as combinations of whole rows: skew matrices stay skew exactly."""
+    basis = np.empty((0, rest.shape[1]))
+    for _ in range(rank):
+        norms = np.linalg.norm(rest, axis=1)
+        k = int(np.argmax(norms))
+        row = rest[k] / norms[k]
+        for q in basis:  # again: what a small rest has left of earlier ones
+            row = row - (q @ row) * q
+        row /= np.linalg.norm(row)
+        basis = np.vstack([basis, row])
+        rest = np.delete(rest, k, axis=0)
+        rest = rest - (rest @ row)[:, None] * row
+    return basis
 
 
 def _matrix_of(values, support, d, dtype):

@@ -115,7 +115,9 @@ class BiLinear:
         at, along = self._operands(x), self._operands(x_dot)
         y, pull = self._combine(params, at)
         # the product rule: maps along, vectors at x; then maps at x, vectors along
-        y_maps, pull_maps = self._combine(params, _Operands(at.vectors, along.maps, at.copies, at.batch))
+        y_maps, pull_maps = self._combine(
+            params, _Operands(at.vectors, along.maps, at.copies, at.batch)
+        )
         y_vectors, pull_vectors = self._combine(
             params, _Operands(along.vectors, at.maps, at.copies, at.batch)
         )
@@ -213,7 +215,7 @@ def _contract_then_mix(path, weights, operands, images):
     """z[q, a, i] = Σ_p M[q, p, a] v[p, i];  y[q, j] += Σ_{a,i} w[j, (a, i)] z[q, (a, i)]"""
     maps, v = operands.maps[path.actor], operands.vectors[path.source]
     q, A = path.target.dim, len(path.copies)
-    p, n_in, batch = v.shape
+    _, n_in, batch = v.shape
     w = weights.reshape(path.target.mult, A * n_in)
     z = np.zeros((q, A, n_in, batch), v.dtype)
     contract(maps, path.entry, v[:, None], z)

@@ -125,7 +125,11 @@ class Gate:
                 gates = slice(start, start + kind.mult)
                 g_dot = x_dot[gates]
                 for v, v_dot, dout, out in zip(
-                    twin.slices(x), twin.slices(x_dot), kind.slices(dy), twin.slices(second), strict=True
+                    twin.slices(x),
+                    twin.slices(x_dot),
+                    kind.slices(dy),
+                    twin.slices(second),
+                    strict=True,
                 ):
                     np.multiply(dout, first[gates] * g_dot, out=out)
                     second[gates] += first[gates] * np.einsum("dmcb,dmcb->cb", dout, v_dot)

@@ -317,6 +317,7 @@ def _constraint(C, lie, discrete):
             [None if h[a] is None else _sparse(discrete[a][k]) for a in atoms]
             for k, h in enumerate(C.discrete)
         ],
+        C.accuracy,
     )
 
 

@@ -85,13 +85,13 @@ def block_lanczos(
     rng = np.random.default_rng(random_state)
     _require_positive(block_size=block_size, max_steps=max_steps, memory_budget=memory_budget)
     if tol is None:
-        tol = 1e-11 if op.eps < 1e-10 else 1e-4
+        tol = max(1e-11 if op.eps < 1e-10 else 1e-4, 10 * op.accuracy)
     width = min(block_size or 16, max(op.m, 1))
     norm = estimate_norm(op, rng) if op.n_rows and op.m else 0.0
-    if norm == 0.0:
+    if norm <= tol * op.scale:
         Q = np.eye(op.m, dtype=op.dtype)
         return certified(
-            op, Q, norm=0.0, gap=np.inf, tol=tol, strategy="block_lanczos: C = 0, Q = I"
+            op, Q, norm=op.scale, gap=np.inf, tol=tol, strategy="block_lanczos: C = 0, Q = I"
         )
     if op.m <= 3 * width:
         return _small(C, op, tol, width)

@@ -28,6 +28,9 @@ class CountedOperator:
         self.n_rows, self.m = (int(n) for n in C.shape)
         self.dtype = _supported(C.dtype, caller)
         self.eps = float(np.finfo(self.dtype).eps)
+        # what C is known to, where it says so
+        self.accuracy = max(self.eps, getattr(C, "accuracy", 0.0))
+        self.scale = getattr(C, "scale", 0.0)
         self.n_matvecs = 0
         self._normal = getattr(C, "normal_matmat", None)
 

@@ -48,15 +48,15 @@ def dense(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
             "block_lanczos, or raise memory_budget."
         )
     if tol is None:
-        tol = 10 * max(op.n_rows, op.m, 1) * op.eps
+        tol = 10 * max(max(op.n_rows, op.m, 1) * op.eps, op.accuracy)
     matrix = _materialise(op)
     if op.n_rows > op.m:
         # Same singular values and right vectors, at most m rows.
         matrix = scipy.linalg.qr(matrix, mode="r", overwrite_a=True, check_finite=False)[0]
         matrix = matrix[: op.m]
     sigma, V = _right_singular(matrix)
-    norm = float(sigma[-1]) if len(sigma) else 0.0
-    rank = split_rank(sigma, norm, tol, op.eps, "dense") if norm else op.m
+    norm = max(float(sigma[-1]), op.scale) if len(sigma) else 0.0
+    rank = split_rank(sigma, norm, tol, op.accuracy, "dense") if norm else op.m
     gap = sigma[rank] / norm if rank < op.m else np.inf
     Q = np.ascontiguousarray(V[:, :rank])
     return certified(op, Q, norm=norm, gap=gap, tol=tol, strategy="dense")

@@ -17,7 +17,7 @@ from .counted import CountedOperator, estimate_norm
 from .dense import dense
 from .orthonormal import orthonormalise
 from .polish import polish
-from .projection import BLOCK, Projector, Search
+from .projection import BLOCK, Projector, Search, chunks
 
 #: Up to this size a singular value decomposition is as quick as anything.
 SMALL = 48
@@ -71,12 +71,14 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=2**30, random_state=0, ver
     if memory_budget < 1:
         raise ValueError(f"lanczos: expected memory_budget ≥ 1, got {memory_budget}.")
     if tol is None:
-        tol = 1e-11 if op.eps < 1e-10 else 1e-4
+        tol = max(1e-11 if op.eps < 1e-10 else 1e-4, 10 * op.accuracy)
     norm = estimate_norm(op, rng, n_iter=8) if op.n_rows and op.m else 0.0
-    if norm == 0.0:
+    if norm <= tol * op.scale:
         _require_memory(op, op.m, memory_budget)
         Q = np.eye(op.m, dtype=op.dtype)
-        return certified(op, Q, norm=0.0, gap=np.inf, tol=tol, strategy="lanczos: C = 0, Q = I")
+        return certified(
+            op, Q, norm=op.scale, gap=np.inf, tol=tol, strategy="lanczos: C = 0, Q = I"
+        )
     if op.m <= SMALL:
         solution = dense(C, tol=tol)
         return replace(solution, strategy=f"lanczos (dense: m = {op.m} ≤ {SMALL})")
@@ -147,18 +149,25 @@ def _in_original_coordinates(found, op, factors, projector, tol, rng):
 
         Q = orthonormalise(_by_blocks(sharpened, Q))
         residual = _norms(op, Q)[0] / norm
-    if residual > 0.1 * tol:
-        target = max(0.01 * tol, 4 * op.eps) * norm
-        Q = orthonormalise(_by_blocks(lambda X: polish(op, X, target), Q))
+    if residual > 5 * SHARP * tol:
+        Q = _sharpened(op, Q, SHARP * tol * norm)
         residual = _norms(op, Q)[0] / norm
     return replace(found, Q=Q, residual=residual)
 
 
+def _sharpened(op, Q, target):
+    """Q with the columns of larger residual than target polished, a block at a time."""
+    norms = np.concatenate([_column_norms(op, Q[:, part]) for part in chunks(Q.shape[1], BLOCK)])
+    dull = np.flatnonzero(norms > target)
+    for part in chunks(len(dull), BLOCK):
+        Q[:, dull[part]] = polish(op, Q[:, dull[part]], 0.3 * target)
+    return orthonormalise(Q)
+
+
 def _by_blocks(function, Q):
     """``function(Q)`` for blocks of columns, in place."""
-    for start in range(0, Q.shape[1], BLOCK):
-        columns = slice(start, start + BLOCK)
-        Q[:, columns] = function(np.ascontiguousarray(Q[:, columns]))
+    for part in chunks(Q.shape[1], BLOCK):
+        Q[:, part] = function(np.ascontiguousarray(Q[:, part]))
     return Q
 
 
@@ -184,8 +193,8 @@ def _project(op, tol, mixed, memory_budget, rng, verbose):
     if frobenius > tol * norm:
         return _fallback(op, tol, memory_budget, rng, verbose), None
     if largest > SHARP * tol * norm:
-        Q = orthonormalise(_by_blocks(lambda X: polish(op, X, 0.3 * SHARP * tol * norm), Q))
-        if _norms(op, Q)[1] > 0.1 * tol * norm:
+        Q = _sharpened(op, Q, SHARP * tol * norm)
+        if _norms(op, Q)[1] > tol * norm:
             return _fallback(op, tol, memory_budget, rng, verbose), None
     gap = np.sqrt(spectrum.lowest / spectrum.highest)
     return _Found(Q, gap, "", completeness, n_steps=projector.n_steps), projector
@@ -208,10 +217,13 @@ def _fallback(op, tol, memory_budget, rng, verbose):
 
 def _norms(op, Q):
     """The largest ``‖C q‖`` over the columns, and ``‖C Q‖`` in the Frobenius norm."""
-    squares = [0.0]
-    for start in range(0, Q.shape[1], BLOCK):
-        squares.extend(np.linalg.norm(op.apply(Q[:, start : start + BLOCK]), axis=0) ** 2)
-    return float(np.sqrt(max(squares))), float(np.sqrt(sum(squares)))
+    norms = [_column_norms(op, Q[:, part]) for part in chunks(Q.shape[1], BLOCK)]
+    norms = np.concatenate([np.zeros(1), *norms])
+    return float(norms.max()), float(np.linalg.norm(norms))
+
+
+def _column_norms(op, X):
+    return np.linalg.norm(op.apply(X), axis=0)
 
 
 def _require_memory(op, rank, memory_budget):

@@ -64,7 +64,7 @@ def lobpcg(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     """
     op = CountedOperator(C, "lobpcg")
     rng = np.random.default_rng(random_state)
-    tol = 1e-11 if tol is None else tol
+    tol = max(1e-11, 10 * op.accuracy) if tol is None else tol
     A = assemble(C, memory_budget)
     if A is None or op.eps > 1e-10:
         raise ValueError(
@@ -77,9 +77,9 @@ def lobpcg(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
         raise ConvergenceError(
             "lobpcg: C has NaN or infinite entries. Check the generators.", status=Status.NOT_FINITE
         )
-    if square == 0.0:
+    if np.sqrt(square) <= tol * op.scale:
         Q = np.eye(op.m, dtype=op.dtype)
-        return certified(op, Q, norm=0.0, gap=np.inf, tol=tol, strategy="lobpcg: C = 0, Q = I")
+        return certified(op, Q, norm=op.scale, gap=np.inf, tol=tol, strategy="lobpcg: C = 0, Q = I")
     inverse, how = _preconditioner(N, square, memory_budget, rng)
     max_rank = memory_budget // (op.m * op.dtype.itemsize)
     with tqdm(disable=not verbose, delay=1, unit=" vectors", desc="lobpcg") as bar:
@@ -165,7 +165,7 @@ def _lowest(N, inverse, square, max_rank, rng, bar):
     highest = (
         float(
             scipy.sparse.linalg.eigsh(
-                N, 1, which="LM", tol=1e-2, v0=np.ones(m), return_eigenvectors=False
+                N, 1, which="LM", tol=1e-2, v0=rng.standard_normal(m), return_eigenvectors=False
             )[0]
         )
         if m > 2

@@ -148,7 +148,7 @@ def shrink(C, *, tol=None, memory_budget=2**30):
     O = _solve(C, elements, monomials, tol, memory_budget, "shrink").Q
     lie = representatives([C.lie[i] for i in left_lie], C.dims, monomials)
     discrete = [C.discrete[k] for k in left_discrete]
-    return O, _alive(TensorConstraint(C.slots, C.dims, lie, discrete), O)
+    return O, _alive(TensorConstraint(C.slots, C.dims, lie, discrete, C.accuracy), O)
 
 
 def _alive(C, O):
@@ -179,6 +179,7 @@ class Restricted(LinearOperator):
 
     def __init__(self, C, O):
         self.C, self.O = C, O
+        self.accuracy, self.scale = C.accuracy, C.scale
         super().__init__(np.result_type(C.dtype, O.dtype), (C.shape[0], O.shape[1]))
 
     def _matvec(self, x):

@@ -28,7 +28,7 @@ LONG = 0.1
 #: Lanczos steps that a constraint with a clear gap takes.
 LANCZOS_STEPS = 15
 #: A discrete generator of norm N on the tensor hides its own identity where tol·N is above this.
-BLURRED = 1e-3
+BLURRED = 1e-5
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,10 @@ def make_plan(C, memory_budget=2**30):
         numerical = [c for c in [*small, lanczos] if not blurred(c.method, C)]
         unfit += [(c.method, blurred(c.method, C)) for c in [*small, lanczos] if c not in numerical]
         quick = [*affordable, *sparse, *(c for c in numerical if c is dense)]
-        choices = [*sorted(quick, key=lambda c: c.seconds), *(c for c in numerical if c is lanczos)]
+        # far from balanced coordinates singular values are tiny; only the balanced ones show the rank
+        first = [c for c in affordable if form is not None and form.factors is not None]
+        rest = sorted((c for c in quick if c not in first), key=lambda c: c.seconds)
+        choices = [*first, *rest, *(c for c in numerical if c is lanczos)]
     elif small and dense.seconds <= lanczos.seconds:
         choices = [dense, lanczos]
     else:

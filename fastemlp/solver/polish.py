@@ -6,6 +6,10 @@ import numpy as np
 
 #: A null vector that Lanczos has converged needs far less; a positive one would be wiped out.
 LARGEST_CORRECTION = 0.1
+#: Restarts from the true residual.
+ROUNDS = 4
+#: How far below its largest size the gradient ``Cᴴ r`` is known.
+KNOWN = 1e-7
 
 
 def singular_basis(op, Z):
@@ -35,6 +39,7 @@ def polish(op, Z, target, max_iter=500):
     op : CountedOperator
     Z : ndarray of shape (m, b), columns of norm about 1
     target : float, stop when every ``‖C z‖`` is at most this
+    max_iter : int, iterations in each of at most ``ROUNDS`` rounds
 
     Returns
     -------
@@ -43,12 +48,32 @@ def polish(op, Z, target, max_iter=500):
     Notes
     -----
     Conjugate gradients on the normal equations (CGLS, Björck 1996, algorithm 7.4.1), one product with
-    C and one with Cᴴ per column and iteration.
+    C and one with Cᴴ per column and iteration; each round starts from the true residual.
     """
-    correction = np.zeros_like(Z)
     R = op.apply(Z)
+    worst = np.linalg.norm(R, axis=0)
+    for _ in range(ROUNDS):
+        if worst.max(initial=0.0) <= target:
+            break
+        correction = _least_squares(op, R, target, max_iter)
+        small = np.linalg.norm(correction, axis=0) <= LARGEST_CORRECTION
+        trial = np.where(small, Z - correction, Z)
+        R = op.apply(trial)
+        norms = np.linalg.norm(R, axis=0)
+        better = norms < worst
+        Z = np.where(better, trial, Z)
+        if not np.any(norms < 0.5 * worst):
+            break
+        worst = np.where(better, norms, worst)
+    return Z
+
+
+def _least_squares(op, R, target, max_iter):
+    """The least-squares solution of ``C Y = R`` as far as it is known."""
+    correction = np.zeros((op.m, R.shape[1]), R.dtype)
     S = op.adjoint(R)
     P, gamma = S, _squares(S)
+    largest = gamma
     for _ in range(max_iter):
         U = op.apply(P)
         step = _ratio(gamma, _squares(U))
@@ -56,11 +81,13 @@ def polish(op, Z, target, max_iter=500):
         R = R - step * U
         S = op.adjoint(R)
         gamma, previous = _squares(S), gamma
+        largest = np.maximum(largest, gamma)
+        # further down S is roundoff, and following it leads into the nullspace
+        gamma = np.where(gamma > KNOWN**2 * largest, gamma, 0)
         P = S + _ratio(gamma, previous) * P
-        if np.linalg.norm(R, axis=0).max() <= target:
+        if not gamma.any() or np.linalg.norm(R, axis=0).max() <= target:
             break
-    small = np.linalg.norm(correction, axis=0) <= LARGEST_CORRECTION
-    return np.where(small, Z - correction, Z)
+    return correction
 
 
 def _squares(X):

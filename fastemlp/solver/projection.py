@@ -218,7 +218,7 @@ class Search:
         for _ in range(MAX_RETURNS):
             self._collect()
             Q = self._assembled()
-            for columns in _chunks(Q.shape[1], BLOCK):
+            for columns in chunks(Q.shape[1], BLOCK):
                 Q[:, columns] = self.projector.refine(np.ascontiguousarray(Q[:, columns]))
             Q = orthonormalise(Q)
             missed = self._missed(Q)
@@ -302,5 +302,6 @@ class Search:
             )
 
 
-def _chunks(n, width):
+def chunks(n, width):
+    """Slices that cover range(n), of at most this width."""
     return [slice(start, min(start + width, n)) for start in range(0, n, width)]

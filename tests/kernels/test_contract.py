@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from fastemlp._kernels.contract import contract, contract_backward
 
 

@@ -13,7 +13,8 @@ from solver.operators import (
     symmetric_group,
 )
 
-from fastemlp.solver import block_lanczos, dense
+from fastemlp.solver import dense
+from fastemlp.solver.block_lanczos import block_lanczos
 
 SO3 = [1, 0, 1, 1, 3, 6, 15, 36, 91]
 

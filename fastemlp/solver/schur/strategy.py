@@ -90,7 +90,7 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=N
         raise ValueError(
             f"schur: expected the TensorConstraint of one tensor type, got {type(C).__name__}. Use lanczos."
         )
-    tol = 1e-11 if tol is None else tol
+    tol = max(1e-11, 10 * C.accuracy) if tol is None else tol
     form = reductive_form(C) if form is None else form
     best = failure = None
     for attempt in range(ATTEMPTS):

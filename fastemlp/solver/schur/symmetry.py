@@ -92,7 +92,7 @@ def reductive_group(C):
     multiplicative over tensor products and keep the intertwiners.
     """
     lie, discrete, dual, dims = _with_duals(C)
-    joint = _Joint(dims, C.dtype.kind == "c")
+    joint = _Joint(dims, C.dtype.kind == "c", max(CLOSED, 10 * C.accuracy))
     basis = joint.orthonormal([joint.flat(As) for As in lie])
     discrete = [joint.blocks(hs) for hs in discrete]
     unitary = tuple(_unitary_form(h) for h in discrete)
@@ -153,8 +153,9 @@ def _with_duals(C):
 class _Joint:
     """Tuples of one matrix per atom as real vectors, so that spans over the reals are linear algebra."""
 
-    def __init__(self, dims, is_complex):
+    def __init__(self, dims, is_complex, tolerance=CLOSED):
         self.dims = dims
+        self.tolerance = tolerance
         self.dtype = np.dtype(np.complex128 if is_complex else np.float64)
         self.stops = np.cumsum([0] + [d * d for d in dims])
 
@@ -180,12 +181,12 @@ class _Joint:
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         rows = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
         _, s, Vt = np.linalg.svd(rows, full_matrices=False)
-        return Vt[s > CLOSED * max(s[0], 1e-300)]
+        return Vt[s > self.tolerance * max(s[0], 1e-300)]
 
     def outside(self, basis, row):
         """Whether a row leaves the span."""
         rest = row - (row @ basis.T) @ basis
-        return np.linalg.norm(rest) > CLOSED * max(np.linalg.norm(row), 1)
+        return np.linalg.norm(rest) > self.tolerance * max(np.linalg.norm(row), 1)
 
 
 def _closed(joint, basis, discrete, rng):

@@ -1,0 +1,133 @@
+"""Balanced coordinates: the nullspace is carried along, and conjugates of classical groups become closed again."""
+
+import numpy as np
+import pytest
+from scipy.linalg import subspace_angles
+from scipy.sparse import csr_array
+from solver.operators import reflection, so, sp2, symmetric_group
+
+from fastemlp.operators import KroneckerProduct, TensorConstraint
+from fastemlp.solver import dense
+from fastemlp.solver.balance import adjoint_defect, balance, normalise
+
+
+def tensor(slots, lie=(), discrete=()):
+    """A TensorConstraint on V (atom 0) and V* (atom 1)."""
+    d = [*lie, *discrete][0].shape[0]
+    return TensorConstraint(
+        slots,
+        (d, d),
+        [[csr_array(A), csr_array(-A.T)] for A in lie],
+        [[csr_array(h), csr_array(np.linalg.inv(h).T)] for h in discrete],
+    )
+
+
+def random_basis(d, seed, is_complex=False):
+    rng = np.random.default_rng(seed)
+    S = rng.standard_normal((d, d))
+    return S + 1j * rng.standard_normal((d, d)) if is_complex else S
+
+
+def lorentz():
+    boosts = [np.zeros((4, 4)) for _ in range(3)]
+    for i, A in enumerate(boosts, start=1):
+        A[0, i] = A[i, 0] = 1
+    return boosts + [np.pad(A, ((1, 0), (1, 0))) for A in so(3)]
+
+
+def su2():
+    pauli = [np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1, -1])]
+    return [1j * A for A in pauli]
+
+
+GROUPS = {
+    "SO(3)": (so(3), []),
+    "O(4)": (so(4), [reflection(4)]),
+    "Sp(2)": (sp2(), []),
+    "SO(1,3)": (lorentz(), []),
+    "SU(2)": (su2(), []),
+    "S(4)": ([], symmetric_group(4)),
+    "SO(2) + S(2), reducible": ([np.kron(np.eye(2), so(2)[0])], [np.kron(symmetric_group(2)[0], np.eye(2))]),
+}
+
+
+@pytest.mark.parametrize("slots", [(0, 0), (0, 1, 0)])
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", GROUPS)
+def test_conjugates_become_closed_under_the_adjoint(name, seed, slots):
+    lie, discrete = GROUPS[name]
+    d = [*lie, *discrete][0].shape[0]
+    T = random_basis(d, seed, is_complex=name == "SU(2)")
+    S, balanced = balance(
+        tensor(slots, *([T @ A @ np.linalg.inv(T) for A in part] for part in (lie, discrete)))
+    )
+    assert adjoint_defect(balanced) <= 1e-11
+    for s in S:
+        np.testing.assert_allclose(s, s.conj().T, atol=1e-12 * np.abs(s).max())
+        assert np.linalg.eigvalsh(s).min() > 0
+        assert abs(np.linalg.det(s) - 1) <= 1e-9
+
+
+@pytest.mark.parametrize("name", ["SO(3)", "SO(1,3)", "S(4)"])
+def test_the_nullspace_is_carried_along(name):
+    lie, discrete = GROUPS[name]
+    d = [*lie, *discrete][0].shape[0]
+    T = random_basis(d, 5)
+    slots = (0, 1, 0, 1)
+    C = tensor(slots, *([T @ A @ np.linalg.inv(T) for A in part] for part in (lie, discrete)))
+    S, balanced = balance(C)
+    Q, Y = (dense(op).Q.to_dense() for op in (C, balanced))
+    moved = KroneckerProduct([S[a] for a in slots], [d] * 4).matmat(Y)
+    assert Q.shape == Y.shape
+    assert subspace_angles(Q, moved).max() <= 1e-9
+
+
+def test_what_is_balanced_stays_as_it_is():
+    lie = [A / np.sqrt(2) for A in so(3)]
+    C = TensorConstraint((0, 0), (3,), [[csr_array(A)] for A in lie], [[csr_array(reflection(3))]])
+    S, balanced = balance(C)
+    assert balanced is C
+    np.testing.assert_array_equal(S[0], np.eye(3))
+    assert normalise(C) is C
+
+
+def test_redundant_zero_and_scaled_generators():
+    A, B, D = so(3)
+    C = tensor((0, 0), [1e-6 * A, 0 * A, 1e6 * B, D, A + B])
+    unit = normalise(C)
+    assert len(unit.lie) == 3
+    assert dense(unit).rank == 1
+    # known to 1e-8 only: mixing it would spread the roundoff of the other two
+    assert len(normalise(tensor((0, 0), [A, B, A + 1e-8 * D])).lie) == 3
+    assert adjoint_defect(tensor((0,), [A, B])) <= 1e-15
+
+
+@pytest.mark.parametrize(
+    ("lie", "discrete"),
+    [
+        ([np.eye(3, k=1)], []),
+        ([], [np.eye(3) + np.eye(3, k=1)]),
+        ([np.pad(so(2)[0], (0, 1)), np.eye(3)[:, [0]] * np.eye(3)[2]], []),
+    ],
+)
+def test_where_no_minimum_exists_the_condition_number_is_bounded(lie, discrete):
+    S, balanced = balance(tensor((0, 0), lie, discrete))
+    assert max(np.linalg.cond(s) for s in S) <= 1e3
+    assert dense(balanced).rank == dense(tensor((0, 0), lie, discrete)).rank
+
+
+def test_nan_is_refused():
+    A = np.eye(3, k=1)
+    A[0, 1] = np.nan
+    with pytest.raises(ValueError, match="expected finite generators"):
+        balance(tensor((0,), [A]))
+
+
+def test_atoms_too_large_are_left_alone(monkeypatch):
+    import sys
+
+    monkeypatch.setattr(sys.modules["fastemlp.solver.balance"], "LARGE", 4)
+    C = tensor((0, 0), [2 * A for A in so(3)])
+    S, balanced = balance(C)
+    assert balanced is C
+    np.testing.assert_array_equal(S[0].toarray(), np.eye(3))
