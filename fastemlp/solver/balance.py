@@ -301,9 +301,9 @@ def _unflat_one(x, like):
 
 
 def _hermitian_factor(S):
-    """``(S Sᴴ)^½``: the same coordinates up to a unitary change."""
+    """``(S Sᴴ)^½`` with determinant 1: the same coordinates up to a unitary change and scale."""
     U, s, _ = np.linalg.svd(S)
-    return (U * s) @ U.conj().T
+    return (U * (s / np.exp(np.log(s).mean()))) @ U.conj().T
 
 
 def _constraint(C, lie, discrete):

@@ -192,11 +192,13 @@ def _project(op, tol, mixed, memory_budget, rng, verbose):
     # the whole span is to be null: no combination of these columns may hide a small singular value
     if frobenius > tol * norm:
         return _fallback(op, tol, memory_budget, rng, verbose), None
-    if largest > SHARP * tol * norm:
-        Q = _sharpened(op, Q, SHARP * tol * norm)
+    gap = np.sqrt(spectrum.lowest / spectrum.highest)
+    # a small gap turns a residual into a larger angle
+    sharp = SHARP * tol * norm * (1.0 if gap > 1e-2 else 0.2)
+    if largest > sharp:
+        Q = _sharpened(op, Q, sharp)
         if _norms(op, Q)[1] > tol * norm:
             return _fallback(op, tol, memory_budget, rng, verbose), None
-    gap = np.sqrt(spectrum.lowest / spectrum.highest)
     return _Found(Q, gap, "", completeness, n_steps=projector.n_steps), projector
 
 

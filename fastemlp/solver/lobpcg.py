@@ -20,8 +20,8 @@ from .solution import ConvergenceError, Status
 #: Columns of the first block; it doubles while every Ritz value in it is zero.
 FIRST_BLOCK, LARGEST_BLOCK = 8, 64
 MAX_ITERATIONS = 40
-#: Ritz values and residuals up to this share of ‖N‖ are zero: what is left is for preconditioned conjugate gradients.
-ZERO = 1e-9
+#: Ritz values up to this share of ‖N‖ are zero, and residuals that end the search: the rest is for refinement.
+ZERO, RESIDUAL = 1e-11, 1e-9
 #: A banded factorisation takes width²·m flops and is worth it up to this many.
 BANDED_FLOPS = 2e11
 #: Conjugate gradients that take longer than this on CᴴC show a tiny gap.
@@ -185,7 +185,7 @@ def _ritz_vectors(N, X, inverse, found, square):
                 X,
                 M=inverse,
                 Y=found if found.shape[1] else None,
-                tol=ZERO * square,
+                tol=RESIDUAL * square,
                 maxiter=MAX_ITERATIONS,
                 largest=False,
             )

@@ -47,7 +47,10 @@ GROUPS = {
     "SO(1,3)": (lorentz(), []),
     "SU(2)": (su2(), []),
     "S(4)": ([], symmetric_group(4)),
-    "SO(2) + S(2), reducible": ([np.kron(np.eye(2), so(2)[0])], [np.kron(symmetric_group(2)[0], np.eye(2))]),
+    "SO(2) + S(2), reducible": (
+        [np.kron(np.eye(2), so(2)[0])],
+        [np.kron(symmetric_group(2)[0], np.eye(2))],
+    ),
 }
 
 
