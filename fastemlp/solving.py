@@ -2,6 +2,7 @@
 
 import os
 import threading
+import warnings
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -23,6 +24,8 @@ from fastemlp.store import key as store_key
 THREADED_SIZE = 10**5
 #: Seconds of solving from which a type is worth a file.
 WORTH_KEEPING = 0.05
+#: Generators with a smaller gap than this are suspected of rounding.
+SMALL_GAP = 1e-6
 #: What comes from a file is applied to a vector and checked against C, up to this many coordinates.
 CHECKED_SIZE = 2**20
 
@@ -136,9 +139,9 @@ def solve_types(types, options):
 
 def solve_type(term, options):
     """The SolvedType of one tensor type."""
-    if term == Scalar:
+    if term == Scalar or not term.size():
         exact = Certificate(0.0, 0.0, np.inf, 0.0, 0, ("exact",))
-        return SolvedType(DenseIsometry(np.ones((1, 1))), exact)
+        return SolvedType(DenseIsometry(np.eye(term.size())), exact)
     key = (term, options.method, options.tol, options.random_state)
     with _cache_lock:
         if key in _cache:
@@ -202,6 +205,14 @@ def _solve(term, options):
         random_state=options.random_state,
         verbose=options.verbose,
     )
+    if solution.gap < SMALL_GAP:
+        warnings.warn(
+            f"equivariant_basis: the smallest nonzero singular value of the constraint of {term} is {solution.gap:.0e} "
+            "of the largest, as when generators were rounded (to float32, say) and symmetries hold only nearly. "
+            "They are taken as given: vectors that they almost fix are not in the basis.",
+            UserWarning,
+            stacklevel=5,
+        )
     certificate = Certificate(
         solution.residual,
         solution.orthogonality,

@@ -561,6 +561,30 @@ def test_generators_that_almost_hold_are_refused_not_guessed():
         equivariant_basis((V**2)(Group(discrete_generators=[h])))
 
 
+def test_rounded_generators_are_pointed_out():
+    c, s = np.cos(2 * np.pi / 5), np.sin(2 * np.pi / 5)
+    G = Group(discrete_generators=[np.array([[c, -s], [s, c]], np.float32)])
+    with pytest.warns(UserWarning, match=r"singular value .* of V5 is \de-08 of the largest"):
+        # exact fifths of a turn have two invariants; these turns have none, but only just
+        assert equivariant_basis((V**5)(G), store=False).rank == 0
+
+
+def test_a_bespoke_rep_of_size_0_may_be_multiplied():
+    class Nothing(Rep):
+        def size(self):
+            return 0
+
+        def rho(self, g):
+            return np.zeros((0, 0))
+
+    assert equivariant_basis((Nothing() * V)(SO(3)), store=False).shape == (0, 0)
+
+
+def test_schur_draws_fresh_elements_without_a_seed():
+    rep = (V**6)(SO(3))
+    assert equivariant_basis(rep, method="schur", random_state=None, store=False).rank == 15
+
+
 def test_a_wrong_bespoke_rep_never_reaches_the_solver():
     class Trace(Rep):
         def size(self):

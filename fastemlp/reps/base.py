@@ -70,6 +70,8 @@ class Rep:
         This default takes the matrix logarithm: ``rho(exp(tA)) = exp(t·drho(A))`` holds for all t, so there is
         no truncation error, only roundoff.
         """
+        if not self.size():
+            return np.zeros((0, 0))
         A = np.asarray(A)
         t = 1 / max(1.0, np.linalg.norm(A))
         identity = np.eye(self.size())

@@ -1,5 +1,7 @@
 """Sorting the coordinates of a rep into distinct tensor types."""
 
+import math
+
 import numpy as np
 
 from fastemlp.reps.algebra import ProductRep, SumRep, _product, _sum
@@ -79,5 +81,5 @@ def _product_layout(rep):
 def _sort_slots(atoms, index):
     order = sorted(range(len(atoms)), key=lambda j: atoms[j]._sort_key())
     dims = [atom.size() for atom in atoms]
-    index = index.reshape(-1, *dims).transpose(0, *(1 + j for j in order))
-    return tuple(atoms[j] for j in order), index.reshape(len(index), -1)
+    index = index.reshape(len(index), *dims).transpose(0, *(1 + j for j in order))
+    return tuple(atoms[j] for j in order), index.reshape(len(index), math.prod(dims))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=N
     form = reductive_form(C) if form is None else form
     best = failure = None
     for attempt in range(ATTEMPTS):
-        rng = np.random.default_rng([random_state, attempt])
+        rng = _generator(random_state, attempt)
         try:
             solution = _solve(C, form.group, rng, memory_budget)
         except CertificationError as error:
@@ -115,6 +116,13 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=N
             solution=best,
         )
     return best if form.factors is None else _sheared(C, form.factors, best, tol, memory_budget)
+
+
+def _generator(random_state, attempt):
+    """Another numpy Generator for every attempt: the same for the same int, fresh for None."""
+    if isinstance(random_state, Integral):
+        return np.random.default_rng([random_state, attempt])
+    return np.random.default_rng(random_state)
 
 
 def _solve(C, group, rng, memory_budget):
