@@ -7,11 +7,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 
 from fastemlp.constraint import constraint
 from fastemlp.groups import SO, S, Z
+from fastemlp.operators import TensorConstraint
 from fastemlp.reps import V
-from fastemlp.solver import lanczos, solve_nullspace
+from fastemlp.solver import lanczos, lobpcg, solve_nullspace
 
 from .common import best_of, ratio
 from .problems import PROBLEMS, check, solve
@@ -106,6 +108,30 @@ class MixedPrecision:
         return ratio(mixed, best_of(lambda: lanczos(self.C, mixed=False), repeats=3))
 
     track_ratio_to_double.unit = "ratio"
+
+
+class LongCycle:
+    """lobpcg against lanczos on a closed chain of n planes, each turned against the next: a gap of about 3/n."""
+
+    params = (300, 1000)
+    param_names = ("n",)
+    timeout = 300
+
+    def setup(self, n):
+        shift = sp.csr_array((np.ones(n), (np.arange(n), (np.arange(n) - 1) % n)), shape=(n, n))
+        c, s = np.cos(2 * np.pi / n), np.sin(2 * np.pi / n)
+        h = sp.csr_array(sp.kron(shift, np.array([[c, -s], [s, c]])))
+        self.C = TensorConstraint([0], [2 * n], [], [[h]])
+        for solve_one in (lobpcg, lanczos):
+            solution = solve_one(self.C)
+            if solution.rank != 2 or not solution.residual <= 1e-12:
+                raise RuntimeError(f"expected rank 2, got {solution}")
+
+    def track_ratio_to_lanczos(self, n):
+        ours = best_of(lambda: lobpcg(self.C), repeats=3)
+        return ratio(ours, best_of(lambda: lanczos(self.C), repeats=2))
+
+    track_ratio_to_lanczos.unit = "ratio"
 
 
 class FirstCall:

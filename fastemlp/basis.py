@@ -70,7 +70,8 @@ class Basis(LinearOperator):
         return self._rmatmat(x.reshape(-1, 1)).reshape(-1)
 
     def __repr__(self):
-        return f"Basis(rep={self.rep}, size={self.shape[0]}, rank={self.rank})"
+        hint = "" if self.rank else "; why_empty(rep) says why"
+        return f"Basis(rep={self.rep}, size={self.shape[0]}, rank={self.rank}{hint})"
 
 
 def equivariant_basis(

@@ -4,6 +4,7 @@ import math
 import pickle
 import threading
 import warnings
+from dataclasses import asdict
 
 import numpy as np
 import oracles
@@ -40,9 +41,11 @@ from fastemlp.groups import (
     Z,
     ZksZnxZn,
 )
+from fastemlp.isometries import DenseIsometry
 from fastemlp.reps import Rep, Scalar, T, V, rho_operator
 from fastemlp.solver import ConvergenceError
 from fastemlp.solving import basis_cache_info, clear_basis_cache
+from fastemlp.store import default_store
 
 HOM = V >> V
 
@@ -559,6 +562,41 @@ def test_generators_that_almost_hold_are_refused_not_guessed():
     h = np.diag([-1.0, 1.0, 1.0]) @ broken
     with pytest.raises(ConvergenceError, match="expected a gap of at least"):
         equivariant_basis((V**2)(Group(discrete_generators=[h])))
+
+
+@pytest.fixture
+def store_and_key(tmp_path, monkeypatch, empty_cache):
+    """A store of this test's own, and the key of a rep solved into it."""
+    monkeypatch.setenv("FASTEMLP_BASIS_DIR", str(tmp_path))
+    rep = (V**4)(SO(3))
+    basis = equivariant_basis(rep, store=True)
+    (entry,) = default_store().entries()
+    clear_basis_cache()
+    return rep, basis, entry.path.stem
+
+
+def test_a_stored_basis_is_found_and_not_solved_again(store_and_key, monkeypatch):
+    rep, basis, _ = store_and_key
+    monkeypatch.setattr(fastemlp.solving, "solve_nullspace", None)
+    again = equivariant_basis(rep)
+    np.testing.assert_array_equal(again.to_dense(), basis.to_dense())
+    assert again.certificate == basis.certificate
+
+
+@pytest.mark.parametrize("wrong", ["vectors", "size", "certificate"])
+def test_an_intact_entry_that_is_not_a_solution_is_solved_anew(store_and_key, wrong):
+    rep, basis, key = store_and_key
+    size = 80 if wrong == "size" else 81
+    isometry = basis.isometry if wrong == "certificate" else DenseIsometry(np.eye(size)[:, :3])
+    certificate = {**asdict(basis.certificate), "strategies": "schur"}
+    if wrong == "certificate":
+        del certificate["gap"]
+    default_store().save(key, isometry, certificate, {"rep": "V4"})
+    np.testing.assert_array_equal(equivariant_basis(rep).to_dense(), basis.to_dense())
+
+
+def test_an_empty_basis_says_where_to_ask():
+    assert "why_empty" in repr(equivariant_basis(V(O(3))))
 
 
 def test_rounded_generators_are_pointed_out():

@@ -94,10 +94,9 @@ def _run(method, C, plan, options):
     if method == "orbits" or plan.outer is None:
         return strategy(C, **options)
     inner = strategy(plan.operator, **options)
+    Q = Composition(plan.outer, inner.Q)
     return replace(
-        inner,
-        Q=Composition(plan.outer, inner.Q),
-        strategy=f"orbits, then {inner.strategy}",
+        inner, Q=Q, orthogonality=Q.orthogonality(), strategy=f"orbits, then {inner.strategy}"
     )
 
 
