@@ -30,12 +30,12 @@ kernels = [
         f"fastemlp._kernels.{name}",
         [f"fastemlp/_kernels/{name}.pyx"],
         include_dirs=[np.get_include(), "fastemlp/_kernels"],
-        depends=["fastemlp/_kernels/contract.h"],
+        depends=["fastemlp/_kernels/rows.h"],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         # a square root that need not set errno is one vector instruction
         extra_compile_args=["/O2"] if windows else ["-O3", "-fno-math-errno"],
     )
-    for name in ("contract", "updates")
+    for name in ("tape", "updates")
 ]
 
 setup(

@@ -102,7 +102,7 @@ def demo(seed, figure):
 
 def _n_parameters(model):
     if isinstance(model, FastEMLPRegressor):
-        return model.n_parameters_
+        return len(model.theta_)
     return sum(a.size for a in (*model.coefs_, *model.intercepts_))
 
 

@@ -19,12 +19,12 @@ from fastemlp.training import (
     SOLVERS,
     Huber,
     SquaredError,
-    flatten,
     objects,
     train,
 )
 
-_PREDICT_CHUNK = 2048  # rows a forward pass takes at once: activations stay in cache
+#: What max_iter="auto" comes to: at least so many steps and epochs, or iterations of L-BFGS.
+AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
 
 
 class FastEMLPRegressor(RegressorMixin, BaseEstimator):
@@ -70,8 +70,9 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         the last hundred or so.
     batch_size : int
         Samples per step, at most those there are.
-    max_iter : int
-        Epochs.
+    max_iter : int or "auto"
+        Epochs. "auto" is as many as make 10,000 steps, at least 100: few samples need as many steps as many do.
+        For "lbfgs" iterations, 1,000.
     early_stopping : bool
         Hold out ``validation_fraction`` of the samples, stop when ``n_iter_no_change`` epochs bring no improvement
         by ``tol`` in their loss, and keep the best parameters. Copies of one sample stay on one side.
@@ -90,8 +91,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
     ----------
     rep_in_, rep_out_ : Rep; as used, bound
     network_ : Network
-    params_ : nested tuple of ndarrays
-    n_parameters_ : int
+    theta_ : ndarray of shape (n_parameters,); the parameters of ``network_``
     loss_curve_ : list of float; training loss of each epoch, in units of the variance of y
     validation_curve_ : list of float; the same for the held-out samples, empty without early stopping
     n_iter_ : int; epochs run
@@ -124,15 +124,15 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         loss="squared_error",
         huber_delta=1.0,
         type_weights=None,
-        solver="adam",
+        solver="adamw",
         learning_rate=3e-3,
         schedule="cosine",
         warmup=None,
-        weight_decay=0.1,
+        weight_decay=0.03,
         max_grad_norm=1.0,
         ema_decay=None,
-        batch_size=100,
-        max_iter=200,
+        batch_size=128,
+        max_iter="auto",
         early_stopping=False,
         validation_fraction=0.1,
         n_iter_no_change=50,
@@ -226,10 +226,10 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             sample_weight=weight,
             validation=None if held_out is None else _take(held_out, data),
             loss=self._loss(),
+            max_iter=self._n_epochs(len(X)),
             **{name: getattr(self, name) for name in _TRAINING_OPTIONS},
         )
-        self.params_ = result.params
-        self.n_parameters_ = flatten(result.params).size
+        self.theta_ = result.theta
         self.loss_curve_ = result.loss_curve
         self.validation_curve_ = result.validation_curve
         self.n_iter_ = result.n_iter
@@ -248,11 +248,8 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=self.network_.dtype, reset=False, order="C")
-        y = np.empty((len(X), self.rep_out_.size()), X.dtype)
-        for start in range(0, len(X), _PREDICT_CHUNK):
-            rows = slice(start, start + _PREDICT_CHUNK)
-            scaled = self.network_(self.params_, self.scaler_in_.transform(X[rows]))
-            y[rows] = self.scaler_out_.inverse_transform(scaled)
+        y = self.network_(self.theta_, self.scaler_in_.transform(X))
+        y = self.scaler_out_.inverse_transform(y)
         return y.ravel() if self._y_is_1d else y
 
     def _build_network(self, group, dtype, rng):
@@ -300,6 +297,14 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         held_out = np.isin(sample, order[: min(n_held_out, n - 1)])
         return ~held_out, held_out
 
+    def _n_epochs(self, n_samples):
+        if self.max_iter != "auto":
+            return self.max_iter
+        if self.solver == "lbfgs":
+            return AUTO_ITERATIONS
+        n_batches = -(-n_samples // self.batch_size)
+        return max(-(-AUTO_STEPS // n_batches), AUTO_EPOCHS)
+
     def _loss(self):
         if self.loss == "huber":
             return Huber(self.rep_out_, self.huber_delta, self.type_weights)
@@ -318,7 +323,9 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 self._refuse(name, " or ".join(map(repr, choices)))
-        for name in ("batch_size", "max_iter", "n_iter_no_change", "n_layers"):
+        if self.max_iter != "auto" and not _is_int(self.max_iter, 1):
+            self._refuse("max_iter", "an int ≥ 1 or 'auto'")
+        for name in ("batch_size", "n_iter_no_change", "n_layers"):
             least = int(name != "n_layers")
             if not _is_int(getattr(self, name), least):
                 self._refuse(name, f"an int ≥ {least}")
@@ -351,7 +358,6 @@ _TRAINING_OPTIONS = (
     "max_grad_norm",
     "ema_decay",
     "batch_size",
-    "max_iter",
     "tol",
     "n_iter_no_change",
     "verbose",

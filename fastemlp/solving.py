@@ -1,18 +1,16 @@
 """The basis of one tensor type: found in this process, on disk, or by solving; and what vouches for it."""
 
-import os
 import threading
 import warnings
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from time import perf_counter
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
+from fastemlp._threads import n_cpus, single_threaded_blas
 from fastemlp.constraint import constraint
 from fastemlp.isometries import DenseIsometry, Isometry
 from fastemlp.reps import Scalar, Vector, slots
@@ -118,12 +116,12 @@ class SolveOptions:
 def solve_types(types, options):
     """The SolvedType of each of some tensor types, in threads where several are large."""
     large = sum(term.size() >= THREADED_SIZE for term in types)
-    n_threads = min(large, _n_cpus())
+    n_threads = min(large, n_cpus())
     hidden = not options.verbose or len(types) < 2
     # the many small factorisations inside lose far more to waiting BLAS threads than the large products gain
     with (
         tqdm(total=len(types), desc="types", delay=1, disable=hidden) as bar,
-        _blas().limit(limits=1, user_api="blas"),
+        single_threaded_blas(),
     ):
 
         def solve(term):
@@ -236,13 +234,3 @@ def _store_key(term, options):
         for matrices in C.lie + C.discrete:
             parts += [matrix.toarray().tobytes() for matrix in matrices if matrix is not None]
     return store_key(*parts)
-
-
-@lru_cache(maxsize=1)
-def _blas():
-    # finding the loaded libraries takes milliseconds
-    return ThreadpoolController()
-
-
-def _n_cpus():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

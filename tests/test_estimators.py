@@ -38,7 +38,7 @@ def test_works_as_written():
     assert model.rep_out_ == Scalar
     assert model.predict(X).shape == y.shape
     assert len(model.loss_curve_) == model.n_iter_ == 5
-    assert model.n_parameters_ > 0
+    assert model.theta_.shape == (model.network_.n_parameters,)
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -1,7 +1,7 @@
-"""Equivariant networks in plain numpy, with hand-written backward passes.
+"""Equivariant networks on a tape of a few operations, with hand-written backward and tangent passes.
 
-A layer is a frozen description: ``init(rng) -> params``, ``forward(params, x) -> (y, backward)`` and
-``backward(dy) -> (dx, grads)`` with grads laid out like params. Activations are packed (see ``Features``).
+A layer is a frozen description: ``init(rng)`` gives its parameters, ``record(tape, x)`` writes down what it does. A
+``Network`` runs what its layers recorded: ``forward(theta, x) -> (y, backward)``, ``backward(dy) -> (dx, dtheta)``.
 """
 
 from fastemlp.nn.alphabet import Alphabet
@@ -9,7 +9,7 @@ from fastemlp.nn.bilinear import BiLinear
 from fastemlp.nn.features import Features, FeatureType
 from fastemlp.nn.gate import Gate, gated_rep
 from fastemlp.nn.linear import Linear
-from fastemlp.nn.network import EMLP, MLP, EMLPBlock, Network
+from fastemlp.nn.network import EMLP, MLP, EMLPBlock, Network, Workspace
 
 __all__ = [
     "EMLP",
@@ -22,5 +22,6 @@ __all__ = [
     "Gate",
     "Linear",
     "Network",
+    "Workspace",
     "gated_rep",
 ]

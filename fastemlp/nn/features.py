@@ -1,4 +1,4 @@
-"""Packed features: how a layer's activations lie in memory."""
+"""Features: how a layer's activations lie in rows."""
 
 from dataclasses import dataclass
 
@@ -23,15 +23,6 @@ class Block:
     mult: int
     start: int
 
-    @property
-    def rows(self):
-        """The packed rows of this block, a slice of length dim·mult."""
-        return slice(self.start, self.start + self.dim * self.mult)
-
-    def view(self, x):
-        """Packed x of shape (size, batch) seen as this block's (dim, mult, batch)."""
-        return x[self.rows].reshape(self.dim, self.mult, -1)
-
 
 @dataclass(frozen=True, eq=False)
 class FeatureType:
@@ -41,9 +32,9 @@ class FeatureType:
     ----------
     rep : Rep; the type
     dim, mult : int; size of the type and number of copies
-    parts : tuple of (Block, first, m); the type's copies take columns ``first`` to ``first + m·mult`` of the block,
-        copies of the letter slowest
-    U : ndarray (dim, dim) or None; see ``Split``
+    parts : tuple of (start, d); the letters it is made of: packed rows ``start`` to ``start + d·mult`` hold, copy by
+        copy, all its copies of one letter
+    U : ndarray (dim, dim) or None; from its own coordinates to its letters, see ``Split``
     index : ndarray of int (mult, dim); where its coordinates lie in natural order
     """
 
@@ -54,50 +45,42 @@ class FeatureType:
     U: np.ndarray | None
     index: np.ndarray
 
-    def natural(self, x):
-        """The type's own coordinates of packed x, ndarray (dim, mult, batch); a view where nothing is to be done."""
-        pieces = [self._piece(x, part) for part in self.parts]
-        if len(pieces) == 1 and self.U is None and len(pieces[0]) == 1:
-            return pieces[0][0]
-        rows = np.concatenate([p.reshape(-1, self.mult, p.shape[-1]) for p in pieces])
-        if self.U is None:
-            return rows
-        return (self.U.T @ rows.reshape(self.dim, -1)).reshape(rows.shape)
+    @property
+    def is_plain(self):
+        """Whether its packed rows are its own coordinates, copy by copy."""
+        return self.U is None and len(self.parts) == 1
 
-    def add_natural(self, x, v):
-        """Add the type's own coordinates v, (dim, mult, batch), to packed x."""
-        batch = v.shape[-1]
-        rows = v if self.U is None else self.U @ np.ascontiguousarray(v).reshape(self.dim, -1)
-        rows = rows.reshape(self.dim, self.mult, batch)
-        start = 0
-        for part in self.parts:
-            piece = self._piece(x, part)
-            stop = start + piece.shape[0] * piece.shape[1]
-            piece += rows[start:stop].reshape(piece.shape)
-            start = stop
+    def natural(self, tape, x):
+        """The first row of its own coordinates (mult, dim), for features packed from row x on."""
+        if self.is_plain:
+            return x + self.parts[0][0]
+        out = tape.rows(self.mult * self.dim)
+        for (start, _), rows in zip(self.parts, self._matrices(), strict=True):
+            tape.change(out, x + start, rows.T, self.mult)
+        return out
 
-    def slices(self, x):
-        """Views (d, m, mult, batch) of packed x, one per letter of the type."""
-        return [self._piece(x, part).swapaxes(0, 1) for part in self.parts]
+    def room(self, tape, x):
+        """The first row of where its own coordinates are to be written for ``add``."""
+        return x + self.parts[0][0] if self.is_plain else tape.rows(self.mult * self.dim)
 
-    def _piece(self, x, part):
-        """The view (m, d, mult, batch) of one part."""
-        block, first, m = part
-        found = block.view(x)[:, first : first + m * self.mult]
-        return found.reshape(block.dim, m, self.mult, -1).swapaxes(0, 1)
+    def add(self, tape, x, natural):
+        """Add what was written to its ``room`` to features packed from row x on."""
+        if not self.is_plain:
+            for (start, _), rows in zip(self.parts, self._matrices(), strict=True):
+                tape.change(x + start, natural, rows, self.mult)
+
+    def _matrices(self):
+        U = np.eye(self.dim) if self.U is None else self.U
+        return np.split(U, np.cumsum([d for _, d in self.parts])[:-1])
 
 
 class Features:
-    """The features ``U = ⊕ n_k τ_k`` of a layer: packed by letter, component, copy and sample, the sample fastest.
-
-    With samples fastest every elementwise pass runs over contiguous memory, an equivariant linear map is one matrix
-    product per component of a letter, and nothing is ever transposed between layers.
+    """The features ``U = ⊕ n_k τ_k`` of a layer: rows by letter, then copy, then component.
 
     Parameters
     ----------
     rep : Rep, bound
     alphabet : Alphabet that knows its types
-    dtype : float32 or float64; of the matrices that pack
 
     Attributes
     ----------
@@ -105,60 +88,66 @@ class Features:
     blocks : tuple of Block; letters ascending
     """
 
-    def __init__(self, rep, alphabet, dtype=np.float32):
+    def __init__(self, rep, alphabet):
         self.rep = rep
         self.alphabet = alphabet
-        self.dtype = np.dtype(dtype)
         self.size = rep.size()
         canonical, perm = rep.canonical()
         perm = np.arange(self.size) if perm is None else perm
+        found = [(term, mult, alphabet.split(term)) for term, mult in terms(canonical)]
         mults, dims = {}, {}
+        for _, mult, split in found:
+            for letter, d, m in split.parts:
+                mults[letter] = mults.get(letter, 0) + m * mult
+                dims[letter] = d
+        blocks, start = [], 0
+        for letter in sorted(mults):
+            blocks.append(Block(letter, dims[letter], mults[letter], start))
+            start += dims[letter] * mults[letter]
+        self.blocks = tuple(blocks)
         types, start = [], 0
-        for term, mult in terms(canonical):
-            split = alphabet.split(term)
+        free = {block.letter: block.start for block in blocks}
+        for term, mult, split in found:
             parts = []
             for letter, d, m in split.parts:
-                first = mults.get(letter, 0)
-                parts.append((letter, first, m))
-                mults[letter] = first + m * mult
-                dims[letter] = d
+                parts.append((free[letter], m * d))
+                free[letter] += m * d * mult
             stop = start + term.size() * mult
-            types.append((term, mult, parts, split.U, perm[start:stop].reshape(mult, -1)))
+            index = perm[start:stop].reshape(mult, -1)
+            types.append(FeatureType(term, term.size(), mult, tuple(parts), split.U, index))
             start = stop
-        blocks, start = {}, 0
-        for letter in sorted(mults):
-            blocks[letter] = Block(letter, dims[letter], mults[letter], start)
-            start += dims[letter] * mults[letter]
-        self.blocks = tuple(blocks.values())
-        self.types = tuple(
-            FeatureType(
-                term,
-                term.size(),
-                mult,
-                tuple((blocks[letter], first, m) for letter, first, m in parts),
-                None if U is None else np.ascontiguousarray(U, self.dtype),
-                index,
-            )
-            for term, mult, parts, U, index in types
-        )
+        self.types = tuple(types)
 
-    def pack(self, x):
-        """Natural order (batch, size) to packed (size, batch)."""
-        out = np.zeros((self.size, len(x)), self.dtype)
-        for kind in self.types:
-            kind.add_natural(out, x.T[kind.index.T.ravel()].reshape(kind.dim, kind.mult, len(x)))
-        return out
+    def read(self, tape):
+        """Rows for features in natural order, filled from outside, and their packed form.
 
-    def unpack(self, x):
-        """Packed (size, batch) back to natural order (batch, size)."""
-        out = np.empty((x.shape[1], self.size), x.dtype)
+        Returns
+        -------
+        x : int; first packed row
+        rows, columns : ndarrays of int; the row that each column of natural order goes to
+        """
+        x, rows = tape.rows(self.size), []
         for kind in self.types:
-            out[:, kind.index.T.ravel()] = kind.natural(x).reshape(-1, x.shape[1]).T
-        return out
+            rows.append(kind.room(tape, x))
+            tape.feed(rows[-1], kind.index.size)
+            kind.add(tape, x, rows[-1])
+        return x, *self._places(rows)
+
+    def write(self, tape, x):
+        """The natural order of features packed from row x on: rows and columns as from ``read``."""
+        return self._places([kind.natural(tape, x) for kind in self.types])
 
     def find(self, rep):
         """The FeatureType of a rep, or None."""
         return next((t for t in self.types if t.rep == rep), None)
+
+    def _places(self, starts):
+        rows = [
+            start + np.arange(kind.index.size)
+            for kind, start in zip(self.types, starts, strict=True)
+        ]
+        columns = [kind.index.ravel() for kind in self.types]
+        return np.concatenate(rows).astype(np.intp), np.concatenate(columns).astype(np.intp)
 
     def __repr__(self):
         return f"Features({self.rep})"

@@ -4,12 +4,19 @@ from itertools import pairwise
 
 import numpy as np
 
+from fastemlp._kernels.tape import load, store
+from fastemlp._threads import in_threads
 from fastemlp.nn.alphabet import Alphabet
 from fastemlp.nn.bilinear import BiLinear
 from fastemlp.nn.features import Features
 from fastemlp.nn.gate import Gate
 from fastemlp.nn.linear import Linear
+from fastemlp.nn.tape import Tape
 from fastemlp.reps import Rep, Scalar, uniform_rep
+
+#: Samples that pass through a network together: enough for fast products, few enough for the cache.
+TILE = 128
+_LANES = 16  # wider tiles are filled up with zeros to a multiple of this
 
 
 class EMLPBlock:
@@ -19,52 +26,32 @@ class EMLPBlock:
     ----------
     features_in, features_out : Features
     rng : numpy Generator; draws the acting copies of the bilinear layer
-    dtype : float32 or float64
     bilinear_gain : float; how much of the (unit-scale) bilinear output is added
     """
 
-    def __init__(self, features_in, features_out, rng, dtype=np.float32, bilinear_gain=0.05):
+    def __init__(self, features_in, features_out, rng, bilinear_gain=0.05):
+        self.features_in, self.features_out = features_in, features_out
         self.gate = Gate(features_out)
         gated = self.gate.features_in
-        self.linear = Linear(features_in, gated, dtype)
-        self.bilinear = BiLinear(gated, gated, rng, dtype)
-        self.gain = np.dtype(dtype).type(bilinear_gain)
+        self.linear = Linear(features_in, gated)
+        self.bilinear = BiLinear(gated, gated, rng)
+        self.gain = bilinear_gain
+        self.n_parameters = self.linear.n_parameters + self.bilinear.n_parameters
 
     def init(self, rng):
-        """Initial parameters of the linear and the bilinear layer."""
-        return self.linear.init(rng), self.bilinear.init(rng)
+        """Initial parameters, those of the linear layer first."""
+        return np.concatenate([self.linear.init(rng), self.bilinear.init(rng)])
 
-    def forward(self, params, x):
-        """Packed (n_in, batch) to packed (n_out, batch), and the backward pass."""
-        linear_params, bilinear_params = params
-        z, linear_backward = self.linear.forward(linear_params, x)
-        b, bilinear_backward = self.bilinear.forward(bilinear_params, z)
-        y, gate_backward = self.gate.forward((), z + self.gain * b)
-
-        def backward(dy):
-            dsum, _ = gate_backward(dy)
-            dz, dbilinear = bilinear_backward(self.gain * dsum)
-            dx, dlinear = linear_backward(dz + dsum)
-            return dx, (dlinear, dbilinear)
-
-        return y, backward
-
-    def tangent(self, params, x, x_dot):
-        """The block and its derivative along ``x_dot``, forward and backward; see ``Linear.tangent``."""
-        linear_params, bilinear_params = params
-        z, z_dot, linear_backward = self.linear.tangent(linear_params, x, x_dot)
-        b, b_dot, bilinear_backward = self.bilinear.tangent(bilinear_params, z, z_dot)
-        y, y_dot, gate_backward = self.gate.tangent(
-            (), z + self.gain * b, z_dot + self.gain * b_dot
-        )
-
-        def backward(dy, dy_dot):
-            dsum, dsum_dot, _, _ = gate_backward(dy, dy_dot)
-            dz, dz_dot, *dbilinear = bilinear_backward(self.gain * dsum, self.gain * dsum_dot)
-            dx, dx_dot, *dlinear = linear_backward(dz + dsum, dz_dot + dsum_dot)
-            return dx, dx_dot, (dlinear[0], dbilinear[0]), (dlinear[1], dbilinear[1])
-
-        return y, y_dot, backward
+    def record(self, tape, x):
+        """Apply to features packed from row x on; returns the first row of the result."""
+        z = self.linear.record(tape, x)
+        if self.bilinear.paths:
+            size = self.gate.features_in.size
+            total = tape.rows(size)
+            tape.copy(total, z, size)
+            self.bilinear.record(tape, z, total, self.gain)
+            z = total
+        return self.gate.record(tape, z)
 
     def __repr__(self):
         return f"EMLPBlock({self.linear!r})"
@@ -75,8 +62,15 @@ class Network:
 
     Parameters
     ----------
-    layers : sequence of layers, each with ``init`` and ``forward``
+    layers : sequence of layers
+        Each has ``n_parameters``, ``init(rng)`` for their initial values and ``record(tape, x)``.
     features_in, features_out : Features of the first layer's input and the last one's output
+    dtype : float32 or float64
+
+    Attributes
+    ----------
+    n_parameters : int
+    program : Program; what the layers recorded
     """
 
     def __init__(self, layers, features_in, features_out, dtype):
@@ -84,6 +78,13 @@ class Network:
         self.features_in = features_in
         self.features_out = features_out
         self.dtype = np.dtype(dtype)
+        tape = Tape(dtype)
+        x, *self.inputs = features_in.read(tape)
+        for layer in self.layers:
+            x = layer.record(tape, x)
+        self.outputs = features_out.write(tape, x)
+        self.program = tape.finish(self.outputs[0])
+        self.n_parameters = self.program.n_parameters
 
     @property
     def rep_in(self):
@@ -96,89 +97,141 @@ class Network:
         return self.features_out.rep
 
     def init(self, rng):
-        """Initial parameters: a tuple with one (nested) tuple of arrays per layer.
+        """Initial parameters, ndarray (n_parameters,), layer by layer.
 
         Parameters
         ----------
         rng : numpy Generator
         """
-        return tuple(layer.init(rng) for layer in self.layers)
+        return np.concatenate([layer.init(rng) for layer in self.layers]).astype(self.dtype)
 
-    def forward(self, params, x):
+    def forward(self, theta, x):
         """Evaluate the network.
 
         Parameters
         ----------
-        params : as from ``init``
+        theta : ndarray of shape (n_parameters,), as from ``init``
         x : ndarray of shape (batch, n_in), the network's dtype
 
         Returns
         -------
         y : ndarray of shape (batch, n_out)
         backward : callable
-            ``backward(dy) -> (dx, grads)``; grads are laid out like params.
+            ``backward(dy) -> (dx, dtheta)``, for the theta and x given.
         """
-        backwards = []
-        h = self.features_in.pack(x)
-        for layer, layer_params in zip(self.layers, params, strict=True):
-            h, layer_backward = layer.forward(layer_params, h)
-            backwards.append(layer_backward)
+        workspace = Workspace(self, len(x))
+        y = workspace.forward(theta, x)
 
         def backward(dy):
-            dh = self.features_out.pack(dy)
-            grads = []
-            for layer_backward in reversed(backwards):
-                dh, layer_grads = layer_backward(dh)
-                grads.append(layer_grads)
-            return self.features_in.unpack(dh), tuple(reversed(grads))
+            dtheta = np.empty_like(theta)
+            workspace.backward(theta, dy, dtheta)
+            return workspace.input_gradient(), dtheta
 
-        return self.features_out.unpack(h), backward
+        return y, backward
 
-    def tangent(self, params, x, x_dot):
+    def tangent(self, theta, x, x_dot):
         """The network and its derivative along ``x_dot``, forward and backward.
 
         Parameters
         ----------
-        params : as from ``init``
+        theta : ndarray of shape (n_parameters,)
         x, x_dot : ndarrays of shape (batch, n_in), the network's dtype
 
         Returns
         -------
         y, y_dot : ndarrays of shape (batch, n_out); outputs and ``J(x) x_dot``, a Jacobian-vector product
         backward : callable
-            ``backward(dy, dy_dot) -> (dx, dx_dot, grads, grads_dot)``. With dy of a scalar output and dy_dot = 0,
-            dx is its gradient, dx_dot the Hessian-vector product with ``x_dot``, and grads_dot the gradient of
+            ``backward(dy, dy_dot) -> (dx, dx_dot, dtheta, dtheta_dot)``. With dy of a scalar output and dy_dot = 0,
+            dx is its gradient, dx_dot the Hessian-vector product with ``x_dot``, and dtheta_dot the gradient of
             ``x_dot · ∇_x y`` in the parameters (forward over reverse; Pearlmutter 1994).
         """
-        h, h_dot = self.features_in.pack(x), self.features_in.pack(x_dot)
-        backwards = []
-        for layer, layer_params in zip(self.layers, params, strict=True):
-            h, h_dot, layer_backward = layer.tangent(layer_params, h, h_dot)
-            backwards.append(layer_backward)
+        at, along = Workspace(self, len(x)), Workspace(self, len(x))
+        y = at.forward(theta, x)
+        load(x_dot, *self.inputs, along.values)
+        self.program.tangent(theta, at.values, along.values)
+        y_dot = along.output()
 
         def backward(dy, dy_dot):
-            dh, dh_dot = self.features_out.pack(dy), self.features_out.pack(dy_dot)
-            grads, grads_dot = [], []
-            for layer_backward in reversed(backwards):
-                dh, dh_dot, layer_grads, layer_grads_dot = layer_backward(dh, dh_dot)
-                grads.append(layer_grads)
-                grads_dot.append(layer_grads_dot)
-            unpack = self.features_in.unpack
-            return unpack(dh), unpack(dh_dot), tuple(reversed(grads)), tuple(reversed(grads_dot))
+            dtheta, dtheta_dot = np.empty_like(theta), np.empty_like(theta)
+            at.backward(theta, dy, dtheta)
+            load(dy_dot, *self.outputs, along.grads)
+            self.program.tangent_backward(
+                theta, at.values, along.values, at.grads, along.grads, dtheta_dot
+            )
+            return at.input_gradient(), along.input_gradient(), dtheta, dtheta_dot
 
-        unpack = self.features_out.unpack
-        return unpack(h), unpack(h_dot), backward
+        return y, y_dot, backward
 
-    def __call__(self, params, x):
-        """The outputs alone, shape (batch, n_out)."""
-        h = self.features_in.pack(x)
-        for layer, layer_params in zip(self.layers, params, strict=True):
-            h, _ = layer.forward(layer_params, h)
-        return self.features_out.unpack(h)
+    def __call__(self, theta, x):
+        """The outputs alone, shape (batch, n_out); tile by tile, on several threads if there are many."""
+        y = np.empty((len(x), self.rep_out.size()), self.dtype)
+        tiles = [slice(start, start + TILE) for start in range(0, len(x), TILE)]
+
+        def run(some):
+            workspace = Workspace(self, min(TILE, len(x)), backward=False)
+            for rows in some:
+                workspace.forward(theta, x[rows], y[rows])
+
+        in_threads(run, tiles)
+        return y
 
     def __repr__(self):
         inner = ",\n".join(f"  {layer!r}" for layer in self.layers)
         return f"{type(self).__name__}(\n{inner}\n)"
+
+
+class Workspace:
+    """Memory for the passes of a network over a tile, and the passes themselves.
+
+    Parameters
+    ----------
+    network : Network
+    batch : int; the most samples that will come
+    backward : bool; whether gradients will be asked for
+    """
+
+    def __init__(self, network, batch, backward=True):
+        self._network = network
+        size = network.program.n_rows * _width(batch)
+        self._memory = [np.empty(size, network.dtype) for _ in range(1 + backward)]
+        self._size_to(batch)
+
+    def forward(self, theta, x, out=None):
+        """Outputs for x of shape (samples, n_in); kept for ``backward``."""
+        if len(x) != self._samples:
+            self._size_to(len(x))
+        load(x, *self._network.inputs, self.values)
+        self._network.program.forward(theta, self.values)
+        return self.output(out)
+
+    def output(self, out=None):
+        """What the rows of the output hold, of shape (samples, n_out)."""
+        return self._natural(self.values, self._network.features_out, self._network.outputs, out)
+
+    def backward(self, theta, dy, dtheta, add=False):
+        """From the gradient of the outputs to that of the parameters, written or added to dtheta."""
+        load(dy, *self._network.outputs, self.grads)
+        self._network.program.backward(theta, self.values, self.grads, dtheta, add)
+
+    def input_gradient(self):
+        """The gradient of x, of shape (samples, n_in), after ``backward``."""
+        return self._natural(self.grads, self._network.features_in, self._network.inputs)
+
+    def _size_to(self, samples):
+        shape = self._network.program.n_rows, _width(samples)
+        views = [memory[: shape[0] * shape[1]].reshape(shape) for memory in self._memory]
+        self._samples = samples
+        self.values, self.grads = views[0], views[-1]
+
+    def _natural(self, rows, features, places, out=None):
+        if out is None:
+            out = np.empty((self._samples, features.size), self._network.dtype)
+        store(rows, *places, out)
+        return out
+
+
+def _width(samples):
+    return samples if samples < _LANES else -(-samples // _LANES) * _LANES
 
 
 def EMLP(
@@ -216,11 +269,9 @@ def EMLP(
                 "Use group.realified(), which acts on (real, imaginary) parts."
             )
     alphabet = Alphabet(reps)
-    features = [Features(rep, alphabet, dtype) for rep in reps]
-    blocks = [EMLPBlock(a, b, rng, dtype, **options) for a, b in pairwise(features[:-1])]
-    return Network(
-        [*blocks, Linear(features[-2], features[-1], dtype)], features[0], features[-1], dtype
-    )
+    features = [Features(rep, alphabet) for rep in reps]
+    blocks = [EMLPBlock(a, b, rng, **options) for a, b in pairwise(features[:-1])]
+    return Network([*blocks, Linear(features[-2], features[-1])], features[0], features[-1], dtype)
 
 
 def MLP(n_in, n_out, ch=384, num_layers=3, *, dtype=np.float32):
@@ -239,11 +290,11 @@ def MLP(n_in, n_out, ch=384, num_layers=3, *, dtype=np.float32):
     """
     sizes = (n_in, *_widths(ch, num_layers), n_out)
     alphabet = Alphabet([Scalar])
-    features = [Features(size * Scalar, alphabet, dtype) for size in sizes]
+    features = [Features(size * Scalar, alphabet) for size in sizes]
     layers = []
     for a, b in pairwise(features[:-1]):
-        layers += [Linear(a, b, dtype), Gate(b)]
-    layers.append(Linear(features[-2], features[-1], dtype))
+        layers += [Linear(a, b), Gate(b)]
+    layers.append(Linear(features[-2], features[-1]))
     return Network(layers, features[0], features[-1], dtype)
 
 

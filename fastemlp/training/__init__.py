@@ -4,7 +4,6 @@ from fastemlp.training.loop import SOLVERS, train
 from fastemlp.training.losses import CrossEntropy, Huber, SquaredError, objects, squared_error
 from fastemlp.training.monitor import TrainingResult
 from fastemlp.training.optimisers import Adam, AdamW, Average
-from fastemlp.training.parameters import FlatParameters, flatten, leaves
 from fastemlp.training.schedules import SCHEDULES, constant, cosine, one_cycle
 
 __all__ = [
@@ -14,14 +13,11 @@ __all__ = [
     "AdamW",
     "Average",
     "CrossEntropy",
-    "FlatParameters",
     "Huber",
     "SquaredError",
     "TrainingResult",
     "constant",
     "cosine",
-    "flatten",
-    "leaves",
     "objects",
     "one_cycle",
     "squared_error",

@@ -27,7 +27,7 @@ class Descent:
 
     def run(self, batches, rng, monitor, max_iter):
         """Train for up to ``max_iter`` epochs; see ``Guard`` for what is raised and warned about."""
-        theta = self.objective.theta.vector
+        theta = self.objective.theta
         guard = Guard(theta, self.optimiser, self.average, self.learning_rate)
         for epoch in range(max_iter):
             total = rows = 0
@@ -46,7 +46,7 @@ class Descent:
 
     def _step(self, batch, rate):
         """One step; the loss before it, or NaN for a gradient that is not finite. Then nothing moves."""
-        theta, gradient = self.objective.theta.vector, self.objective.gradient.vector
+        theta, gradient = self.objective.theta, self.objective.gradient
         value = self.objective.value_and_gradient(*batch)
         norm = math.sqrt(np.vdot(gradient, gradient))
         if not (math.isfinite(value) and math.isfinite(norm)):

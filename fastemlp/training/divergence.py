@@ -60,7 +60,7 @@ class Guard:
                 f"learning rate each time, {self.factor * self._learning_rate:.2g} in the end. Lower "
                 f"learning_rate={self._learning_rate:.2g} or max_grad_norm.",
                 ConvergenceWarning,
-                stacklevel=5,  # past the thread limiter: whoever called train
+                stacklevel=4,  # whoever called train
             )
 
     def _diverged(self, loss):

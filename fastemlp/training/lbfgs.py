@@ -23,7 +23,7 @@ def minimise_lbfgs(objective, data, monitor, max_iter):
     -----
     scipy works in float64 whatever the network's dtype; each evaluation rounds its point to that dtype.
     """
-    theta, gradient = objective.theta.vector, objective.gradient.vector
+    theta, gradient = objective.theta, objective.gradient
 
     def value_and_gradient(point):
         theta[:] = point

@@ -3,7 +3,6 @@
 from functools import partial
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from fastemlp.training.batches import Batches
 from fastemlp.training.descent import Descent
@@ -12,14 +11,11 @@ from fastemlp.training.losses import squared_error
 from fastemlp.training.monitor import Monitor, TrainingResult
 from fastemlp.training.objective import Objective
 from fastemlp.training.optimisers import Adam, AdamW, Average
-from fastemlp.training.parameters import FlatParameters
 from fastemlp.training.schedules import SCHEDULES
 
 SOLVERS = ("adam", "adamw", "lbfgs")
 
 
-# a step is many small products: more BLAS threads cost more in waiting than they save, above all on a busy machine
-@threadpool_limits.wrap(limits=1, user_api="blas")
 def train(
     network,
     X,
@@ -29,14 +25,14 @@ def train(
     sample_weight=None,
     validation=None,
     loss=squared_error,
-    solver="adam",
+    solver="adamw",
     learning_rate=3e-3,
     schedule="cosine",
     warmup=None,
-    weight_decay=0.1,
+    weight_decay=0.03,
     max_grad_norm=1.0,
     ema_decay=None,
-    batch_size=100,
+    batch_size=128,
     max_iter=200,
     tol=0.0,
     n_iter_no_change=50,
@@ -84,37 +80,38 @@ def train(
 
     Notes
     -----
-    BLAS runs on one thread meanwhile, so the result does not depend on how many there are. Apart from what the network
-    and the loss do, a step allocates nothing.
+    The shares of a batch run on as many threads as BLAS has, see ``Objective``; the result does not depend on how
+    many. A step allocates nothing but what the loss does.
     """
     if solver == "lbfgs":
         batch_size, ema_decay = len(X), None
     batches = Batches(*_weighted(X, y, sample_weight), batch_size)
-    objective = Objective(network, loss, rng, (batches.size, y.shape[1]))
+    objective = Objective(network, loss, rng, batches.size)
     # what is validated and returned: the parameters themselves, or their average
     final, average = objective.theta, None
     if ema_decay is not None:
-        final = FlatParameters(objective.theta.params)
-        average = Average(final.vector, ema_decay)
+        final = final.copy()
+        average = Average(final, ema_decay)
     validate = None
     if validation is not None:
-        validate = partial(objective.value, final.params, *_weighted(*validation))
+        validate = partial(objective.value, final, *_weighted(*validation))
     with (
-        Monitor(final.vector, validate, tol, n_iter_no_change, max_iter, verbose) as monitor,
+        objective,
+        Monitor(final, validate, tol, n_iter_no_change, max_iter, verbose) as monitor,
         # overflow is looked for where it matters, and reported with what to do
         np.errstate(over="ignore", invalid="ignore"),
     ):
         if solver == "lbfgs":
             minimise_lbfgs(objective, batches.data, monitor, max_iter)
         else:
-            optimiser = _optimiser(solver, final.vector, weight_decay)
+            optimiser = _optimiser(solver, final, weight_decay)
             factor = SCHEDULES[schedule]
             factor = factor if warmup is None else partial(factor, warmup=warmup)
             descent = Descent(objective, optimiser, average, learning_rate, factor, max_grad_norm)
             descent.run(batches, rng, monitor, max_iter)
     monitor.restore_best()
     return TrainingResult(
-        final.params, monitor.loss_curve, monitor.validation_curve, len(monitor.loss_curve)
+        final, monitor.loss_curve, monitor.validation_curve, len(monitor.loss_curve)
     )
 
 

@@ -12,13 +12,13 @@ class TrainingResult:
 
     Attributes
     ----------
-    params : nested tuple of ndarrays; the final parameters (averaged, if asked for), or the best validated ones
+    theta : ndarray of shape (n_parameters,); the final parameters (averaged, if asked for), or the best validated ones
     loss_curve : list of float; training loss of each epoch or L-BFGS iteration
     validation_curve : list of float; validation loss of each, empty without validation data
     n_iter : int; epochs or iterations run
     """
 
-    params: tuple
+    theta: np.ndarray
     loss_curve: list
     validation_curve: list
     n_iter: int

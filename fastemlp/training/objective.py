@@ -1,47 +1,100 @@
-"""The loss of a network on data, as a function of one flat parameter vector."""
+"""The loss of a network on data, as a function of its parameters."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from fastemlp.training.parameters import FlatParameters
+from fastemlp._threads import n_threads, single_threaded_blas
+from fastemlp.nn import Workspace
+from fastemlp.nn.network import TILE
 
-_CHUNK = 2048  # rows evaluated at once: activations stay in cache
+#: A batch is cut into at most so many shares, each at least so large; a share is one thread's at a time.
+MAX_SHARES = 4
+MIN_SHARE = 48
 
 
 class Objective:
-    """A network and a loss, and room for the gradient.
+    """A network and a loss, and all the room that their gradient needs.
+
+    Use it as a context manager: it holds threads, and BLAS to one thread each.
 
     Parameters
     ----------
     network : Network
     loss : callable; see ``fastemlp.training.losses``
     rng : numpy Generator; draws the initial parameters
-    shape : (batch, n_out) of the largest batch that will come
+    batch : int; samples of the largest batch that will come
 
     Attributes
     ----------
-    theta, gradient : FlatParameters; theta is read, gradient filled, both in place
+    theta, gradient : ndarrays of shape (n_parameters,); theta is read, gradient filled, both in place
+
+    Notes
+    -----
+    How a batch is cut, and in what order its shares are summed, depends on its size alone: any number of threads
+    finds the same bits.
     """
 
-    def __init__(self, network, loss, rng, shape):
+    def __init__(self, network, loss, rng, batch):
         self.network, self.loss = network, loss
-        params = network.init(rng)
-        self.theta, self.gradient = FlatParameters(params), FlatParameters(params)
-        self._dy = np.empty(shape, self.theta.vector.dtype)
+        self.theta = network.init(rng)
+        n_shares = _n_shares(batch)
+        self._gradients = np.empty((n_shares, len(self.theta)), network.dtype)
+        self.gradient = self._gradients[0]
+        tile = min(TILE, -(-batch // n_shares))
+        self._workspaces = [Workspace(network, tile) for _ in range(n_shares)]
+        self._buffers = [
+            np.empty((2, tile, network.rep_out.size()), network.dtype) for _ in range(n_shares)
+        ]
+        self._n_threads = min(n_shares, n_threads())
+
+    def __enter__(self):
+        self._blas = single_threaded_blas()
+        self._blas.__enter__()
+        self._pool = ThreadPoolExecutor(self._n_threads) if self._n_threads > 1 else None
+        return self
+
+    def __exit__(self, *error):
+        if self._pool is not None:
+            self._pool.shutdown()
+        self._blas.__exit__(*error)
 
     def value_and_gradient(self, X, y, weight):
         """The loss of a batch at ``theta``; its gradient goes to ``gradient``."""
-        prediction, backward = self.network.forward(self.theta.params, X)
-        value, dy = self.loss(prediction, y, weight, out=self._dy[: len(X)])
-        _, grads = backward(dy)
-        self.gradient.assign(grads)
-        return value
+        n_shares = _n_shares(len(X))
+        bounds = [len(X) * k // n_shares for k in range(n_shares + 1)]
 
-    def value(self, params, X, y, weight):
-        """The loss of data of any length at the given nested parameters."""
-        total = 0.0
-        for start in range(0, len(X), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            prediction = self.network(params, X[rows])
-            part, _ = self.loss(prediction, y[rows], None if weight is None else weight[rows])
-            total += part * len(prediction)
-        return total / len(X)
+        def run(k):
+            return self._share(k, bounds[k], bounds[k + 1], X, y, weight)
+
+        values = list(
+            map(run, range(n_shares))
+            if self._pool is None
+            else self._pool.map(run, range(n_shares))
+        )
+        for other in self._gradients[1:n_shares]:
+            self.gradient += other
+        return sum(values)
+
+    def _share(self, k, start, stop, X, y, weight):
+        """What rows ``start`` to ``stop`` contribute, tile by tile."""
+        workspace, total = self._workspaces[k], 0.0
+        for first in range(start, stop, TILE):
+            rows = slice(first, min(first + TILE, stop))
+            n = rows.stop - first
+            prediction, dy = self._buffers[k][:, :n]
+            workspace.forward(self.theta, X[rows], prediction)
+            w = None if weight is None else weight[rows]
+            value, _ = self.loss(prediction, y[rows], w, out=dy)
+            dy *= dy.dtype.type(n / len(X))
+            workspace.backward(self.theta, dy, self._gradients[k], add=first > start)
+            total += value * n / len(X)
+        return total
+
+    def value(self, theta, X, y, weight):
+        """The loss of data of any length at given parameters."""
+        return self.loss(self.network(theta, X), y, weight)[0]
+
+
+def _n_shares(batch):
+    return max(1, min(MAX_SHARES, batch // MIN_SHARE))

@@ -55,7 +55,7 @@ class AdamW(Adam):
     **options : ``beta1``, ``beta2``, ``epsilon``
     """
 
-    def __init__(self, size, dtype, weight_decay=0.1, **options):
+    def __init__(self, size, dtype, weight_decay=0.03, **options):
         super().__init__(size, dtype, **options)
         self.weight_decay = weight_decay
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from nn.gradients import relative_gradient_errors, tangent_errors
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nn.gradients import backward_errors, tangent_errors
 
 from fastemlp import equivariant_basis
-from fastemlp.groups import SL, SO, SU, C, Cube, Group, O, S, SO13p, Sp, Trivial, Z
+from fastemlp.groups import SL, SO, SU, C, Cube, Group, O, S, SO13p, Sp, Trivial, U, Z
 from fastemlp.nn import (
     EMLP,
     MLP,
@@ -15,8 +17,10 @@ from fastemlp.nn import (
     Features,
     Gate,
     Linear,
+    Network,
     gated_rep,
 )
+from fastemlp.nn.network import TILE
 from fastemlp.reps import Scalar, T, V
 
 CASES = [
@@ -39,31 +43,62 @@ IDS = [f"{group}" for group, *_ in CASES]
 
 
 def features_of(*reps):
-    """Features of some reps in one alphabet, double precision."""
+    """Features of some reps in one alphabet."""
     alphabet = Alphabet(reps)
-    return [Features(rep, alphabet, np.float64) for rep in reps]
+    return [Features(rep, alphabet) for rep in reps]
 
 
-def assert_layer_equivariant(layer, params, features_in, features_out, group, rng):
-    x = rng.standard_normal((6, features_in.size))
-    natural = lambda v: features_out.unpack(layer.forward(params, features_in.pack(v))[0])  # noqa: E731
-    for g in group.samples(3, 0):
-        moved = natural(x @ features_in.rep.rho_dense(g).T)
-        expected = natural(x) @ features_out.rep.rho_dense(g).T
+class Alone:
+    """A bilinear layer as a layer of its own, its result added to nothing."""
+
+    def __init__(self, layer):
+        self.init = layer.init
+        self.layer = layer
+
+    def record(self, tape, x):
+        size = self.layer.features_out.size
+        out = tape.rows(size)
+        self.layer.record(tape, x, out)
+        tape.fill(out, size)
+        return out
+
+
+def alone(layer, dtype=np.float64):
+    """A network of one layer."""
+    body = Alone(layer) if isinstance(layer, BiLinear) else layer
+    return Network([body], layer.features_in, layer.features_out, dtype)
+
+
+def assert_equivariant(network, theta, rng):
+    x = rng.standard_normal((6, network.rep_in.size()))
+    y = network(theta, x)
+    groups = (*network.rep_in.groups, *network.rep_out.groups)
+    for g in groups[0].samples(3, 0) if groups else ():
+        moved = network(theta, x @ network.rep_in.rho_dense(g).T)
+        expected = y @ network.rep_out.rho_dense(g).T
         np.testing.assert_allclose(moved, expected, atol=1e-11 * max(1, abs(expected).max()))
 
 
-def assert_derivatives(layer, params, x, rng):
+def assert_derivatives(network, theta, rng):
     """Backward and tangent pass against central differences, and against each other by the adjoint identity."""
-    assert max(relative_gradient_errors(layer.forward, params, x, rng)) < 1e-7
-    errors, adjoint = tangent_errors(layer, params, x, rng)
+    x = rng.standard_normal((5, network.rep_in.size()))
+    assert max(backward_errors(network, theta, x, rng)) < 1e-7
+    errors, adjoint = tangent_errors(network, theta, x, rng)
     assert max(errors) < 1e-7
     assert adjoint < 1e-12
 
 
-def randomised(params, rng):
+def randomised(theta, rng):
     """Parameters with every entry nonzero: a zero bias would test nothing."""
-    return tuple(p + 0.1 * rng.standard_normal(p.shape) for p in params)
+    return theta + 0.1 * rng.standard_normal(theta.shape)
+
+
+def assert_layer(layer, rng):
+    network = alone(layer)
+    theta = randomised(network.init(rng), rng)
+    assert theta.shape == (network.n_parameters,)
+    assert_derivatives(network, theta, rng)
+    assert_equivariant(network, theta, rng)
 
 
 @pytest.mark.parametrize(("group", "rep_in", "rep_out"), CASES, ids=IDS)
@@ -71,82 +106,92 @@ class TestLayers:
     def test_linear(self, group, rep_in, rep_out):
         rng = np.random.default_rng(0)
         a, b = features_of(rep_in(group), rep_out(group))
-        layer = Linear(a, b, np.float64)
+        layer = Linear(a, b)
         assert layer.n_coefficients == equivariant_basis(a.rep >> b.rep).rank
         assert layer.n_bias == equivariant_basis(b.rep).rank
-        params = randomised(layer.init(rng), rng)
-        assert_derivatives(layer, params, rng.standard_normal((a.size, 5)), rng)
-        assert_layer_equivariant(layer, params, a, b, group, rng)
+        assert_layer(layer, rng)
 
     def test_bilinear(self, group, rep_in, rep_out):
         rng = np.random.default_rng(1)
         a, b = features_of((rep_in + rep_out)(group), rep_out(group))
-        layer = BiLinear(a, b, rng, np.float64)
-        params = layer.init(rng)
-        if layer.paths:
-            assert_derivatives(layer, params, rng.standard_normal((a.size, 5)), rng)
-        assert_layer_equivariant(layer, params, a, b, group, rng)
+        assert_layer(BiLinear(a, b, rng), rng)
 
     def test_gate(self, group, rep_in, rep_out):
-        rng = np.random.default_rng(2)
         layer = Gate(features_of(rep_out(group), gated_rep(rep_out(group)))[0])
         assert layer.features_in.rep == gated_rep(rep_out(group))
-        assert_derivatives(layer, (), rng.standard_normal((layer.features_in.size, 5)), rng)
-        assert_layer_equivariant(layer, (), layer.features_in, layer.features_out, group, rng)
+        assert_layer(layer, np.random.default_rng(2))
 
     def test_block(self, group, rep_in, rep_out):
         rng = np.random.default_rng(3)
-        a, b = features_of(rep_in(group), rep_out(group))
-        layer = EMLPBlock(a, b, rng, np.float64)
-        params = layer.init(rng)
-        assert_derivatives(layer, params, rng.standard_normal((a.size, 5)), rng)
-        assert_layer_equivariant(layer, params, a, b, group, rng)
+        a, b = features_of(rep_in(group), gated_rep(rep_out(group)))
+        (b,) = (Features(rep_out(group), a.alphabet),)
+        assert_layer(EMLPBlock(a, b, rng), rng)
 
     def test_network(self, group, rep_in, rep_out):
         rng = np.random.default_rng(4)
         network = EMLP(rep_in, rep_out, group, ch=20, num_layers=2, dtype=np.float64)
-        params = network.init(rng)
-        x = rng.standard_normal((4, network.rep_in.size()))
-        assert_derivatives(network, params, x, rng)
-        y = network(params, x)
-        for g in group.samples(3, 0):
-            moved = network(params, x @ network.rep_in.rho_dense(g).T)
-            expected = y @ network.rep_out.rho_dense(g).T
-            np.testing.assert_allclose(moved, expected, atol=1e-11 * max(1, abs(expected).max()))
+        theta = network.init(rng)
+        assert_derivatives(network, theta, rng)
+        assert_equivariant(network, theta, rng)
 
-    def test_features_pack_and_unpack(self, group, rep_in, rep_out):
+    def test_features_keep_what_they_are_given(self, group, rep_in, rep_out):
         (features,) = features_of((rep_in + rep_out)(group))
         x = np.random.default_rng(5).standard_normal((3, features.size))
-        packed = features.pack(x)
-        np.testing.assert_allclose(features.unpack(packed), x, atol=1e-13)
-        # an orthogonal change of coordinates
-        np.testing.assert_allclose(np.sum(packed**2, axis=0), np.sum(x**2, axis=1), rtol=1e-12)
+        nothing = Network([], features, features, np.float64)
+        np.testing.assert_allclose(nothing(np.empty(0), x), x, atol=1e-13)
+
+
+# reps of up to three terms T(p, q), with up to three copies each
+TERMS = st.lists(
+    st.tuples(st.integers(1, 3), st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=3
+)
+
+
+@pytest.mark.parametrize(
+    "group",
+    [O(3), SO(2), SO13p(), Sp(1), S(3), SO(2) * S(2), SU(2).realified(), U(1).realified()],
+    ids=repr,
+)
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(terms_in=TERMS, terms_out=TERMS, seed=st.integers(0, 9))
+def test_derivatives_and_equivariance_of_generated_reps(group, terms_in, terms_out, seed):
+    rng = np.random.default_rng(seed)
+    rep_in, rep_out = (
+        sum((n * T(p, q) for n, p, q in terms), 0 * Scalar)(group)
+        for terms in (terms_in, terms_out)
+    )
+    a, b = features_of(rep_in + Scalar, gated_rep(rep_out))[:2]
+    for layer in (Linear(a, b), BiLinear(a, a, rng), Gate(Features(rep_out, b.alphabet))):
+        assert_layer(layer, rng)
 
 
 def test_linear_spans_every_equivariant_map():
     group = O(3)
     a, b = features_of((V + 2 * Scalar + V**2)(group), (Scalar + V**2 + V)(group))
-    layer = Linear(a, b, np.float64)
-    no_bias = np.zeros(layer.n_bias)
-    eye = a.pack(np.eye(a.size))
-    weights = []
-    for coefficients in np.eye(layer.n_coefficients):
-        W = b.unpack(layer.forward((coefficients, no_bias), eye)[0]).T
-        weights.append(W.ravel())
+    layer = Linear(a, b, bias=False)
+    network = alone(layer)
+    weights = np.array([network(c, np.eye(a.size)).T.ravel() for c in np.eye(layer.n_coefficients)])
     Q = equivariant_basis(a.rep >> b.rep)
-    weights = np.array(weights).T
     assert np.linalg.matrix_rank(weights) == Q.rank
-    np.testing.assert_allclose(Q.project(weights), weights, atol=1e-12)
+    np.testing.assert_allclose(Q.project(weights.T), weights.T, atol=1e-12)
 
 
-def test_linear_keeps_unit_scale_whatever_the_group():
-    for group in (O(3), SO13p(), S(4), C(5)):
-        rng = np.random.default_rng(0)
-        (a,) = features_of((40 * Scalar + 20 * V + 10 * V**2)(group))
-        layer = Linear(a, a, np.float64)
-        y, _ = layer.forward(layer.init(rng), rng.standard_normal((a.size, 500)))
-        for kind in a.types:
-            assert 0.6 < kind.natural(y).std() < 1.5
+@pytest.mark.parametrize(
+    "group", [O(3), SO13p(), S(4), C(5), SL(2), Sp(1), SU(2).realified(), Trivial(3)], ids=repr
+)
+def test_layers_keep_unit_scale_whatever_the_group(group):
+    rng = np.random.default_rng(0)
+    (a,) = features_of((40 * Scalar + 20 * V + 10 * V**2)(group))
+    x = rng.standard_normal((500, a.size))
+    linear = alone(Linear(a, a))
+    y = linear(linear.init(rng), x)
+    for kind in a.types:
+        assert 0.6 < y[:, kind.index].std() < 1.5
+    bilinear = BiLinear(a, a, rng)
+    network = alone(bilinear)
+    y = network(network.init(rng), x)
+    for kind in {path.target for path in bilinear.paths}:
+        assert 0.6 < y[:, kind.index].std() < 1.5
 
 
 def test_bilinear_reads_at_most_dim_copies_and_no_scalars():
@@ -159,29 +204,38 @@ def test_bilinear_reads_at_most_dim_copies_and_no_scalars():
     assert len(acting_vectors.copies) == 3
 
 
-def test_bilinear_orders_of_contraction_agree(monkeypatch):
+@pytest.mark.parametrize("first", [True, False], ids=["contract first", "mix first"])
+def test_bilinear_is_the_sum_it_claims(monkeypatch, first):
     from fastemlp.nn import bilinear
 
+    monkeypatch.setattr(bilinear._Path, "contracts_first", first)
     rng = np.random.default_rng(0)
-    (features,) = features_of((7 * Scalar + 4 * V + 2 * V**2)(SL(2)))
-    x = rng.standard_normal((features.size, 6))
-    dy = rng.standard_normal((features.size, 6))
-    layer = BiLinear(features, features, rng, np.float64)
-    found = []
-    for contracts_first in (True, False):
-        monkeypatch.setattr(bilinear._Path, "contracts_first", contracts_first)
-        weights = np.concatenate([_in_order(p, contracts_first) for p in layer.paths])
-        y, backward = layer.forward((weights,), x)
-        found.append((y, backward(dy)[0]))
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-12)
-
-
-def _in_order(path, contracts_first):
-    """Some weights w[a, i, j] of a path, laid out as its order of contraction wants them."""
-    shape = (len(path.copies), path.source.mult, path.target.mult)
-    w = np.random.default_rng(path.weights.start).standard_normal(shape)
-    return (w.transpose(2, 0, 1) if contracts_first else w.transpose(0, 2, 1)).ravel()
+    (features,) = features_of((7 * Scalar + 4 * V + 2 * V**2 + V.T)(SL(2)))
+    layer = BiLinear(features, features, rng)
+    network = alone(layer)
+    theta = network.init(rng)
+    x = rng.standard_normal((3, features.size))
+    expected = np.zeros_like(x)
+    key, start = ("target", "source")[not first], 0
+    for kind in dict.fromkeys(getattr(path, key) for path in layer.paths):
+        paths = [path for path in layer.paths if getattr(path, key) is kind]
+        stop = start + sum(path.n_pairs * path.target.mult for path in paths)
+        block = theta[start:stop].reshape(kind.mult, -1) if first else theta[start:stop]
+        start, at = stop, 0
+        for path in paths:
+            A, n_in, n_out = len(path.copies), path.source.mult, path.target.mult
+            if first:
+                w = block[:, at : at + A * n_in].reshape(n_out, A, n_in)
+                at += A * n_in
+            else:
+                w = block[at : at + A * n_out * n_in].reshape(A, n_out, n_in).swapaxes(0, 1)
+                at += A * n_out * n_in
+            maps = x[:, path.actor.index[path.copies]][..., path.entry]
+            expected[:, path.target.index] += np.einsum(
+                "jai,baqp,bip->bjq", w, maps, x[:, path.source.index]
+            )
+    assert start == len(theta)
+    np.testing.assert_allclose(network(theta, x), expected, atol=1e-12)
 
 
 def test_gate_is_swish_on_scalars_and_permutation_types():
@@ -189,60 +243,70 @@ def test_gate_is_swish_on_scalars_and_permutation_types():
     layer = Gate(features)
     assert layer.features_in.size == features.size
     x = np.linspace(-3, 3, 10).reshape(2, 5)
-    y, _ = layer.forward((), features.pack(x))
-    np.testing.assert_allclose(features.unpack(y), x / (1 + np.exp(-x)), rtol=1e-12)
+    np.testing.assert_allclose(alone(layer)(np.empty(0), x), x / (1 + np.exp(-x)), rtol=1e-12)
 
 
-def test_gate_survives_extreme_inputs():
-    layer = Gate(features_of((Scalar + V)(SO(3)))[0])
-    x = np.array([[-1e4, 1e4, 1, 1, 1], [1e4, -1e4, 1, 1, 1.0]]).T.copy()
-    y, backward = layer.forward((), x)
-    dx, _ = backward(np.ones_like(y))
-    assert np.isfinite(y).all()
-    assert np.isfinite(dx).all()
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_sigmoid_is_right_to_the_last_bits_and_saturates(dtype):
+    (features,) = features_of(Scalar(SO(3)))
+    network = alone(Gate(features), dtype)
+    x = np.concatenate([np.linspace(-30, 30, 4001), [-1e4, 1e4, -88, 88, -709, 709, 0]])
+    x = x.astype(dtype)[:, None]
+    y, backward = network.forward(np.empty(0, dtype), x)
+    wide = x.astype(np.float64)
+    exact = wide / (1 + np.exp(-np.clip(wide, -700, 700)))
+    error = np.abs(y - exact) / np.maximum(np.abs(exact), 1e-25)
+    assert error.max() < 8 * np.finfo(dtype).eps
+    assert np.isfinite(backward(np.ones_like(y))[0]).all()
+    assert np.isnan(network(np.empty(0, dtype), np.full((40, 1), np.nan, dtype))).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_precision_is_kept(dtype):
     network = EMLP(2 * V, V + Scalar, O(3), ch=30, num_layers=2, dtype=dtype)
-    params = network.init(np.random.default_rng(0))
-    y, backward = network.forward(params, np.ones((2, 6), dtype))
-    dx, grads = backward(y)
-    arrays = [y, dx]
-
-    def collect(nested):
-        for part in nested:
-            if isinstance(part, tuple):
-                collect(part)
-            else:
-                arrays.append(part)
-
-    collect(params)
-    collect(grads)
-    assert {a.dtype for a in arrays} == {np.dtype(dtype)}
+    theta = network.init(np.random.default_rng(0))
+    y, backward = network.forward(theta, np.ones((2, 6), dtype))
+    assert {a.dtype for a in (theta, y, *backward(y))} == {np.dtype(dtype)}
 
 
 def test_same_seed_same_architecture_and_weights():
     networks = [EMLP(2 * V, V, SO(3), ch=60, random_state=3) for _ in range(2)]
     for a, b in zip(*(n.layers[0].bilinear.paths for n in networks), strict=True):
         np.testing.assert_array_equal(a.copies, b.copies)
-    params = [n.init(np.random.default_rng(1)) for n in networks]
-    np.testing.assert_array_equal(params[0][0][0][0], params[1][0][0][0])
+    a, b = (n.init(np.random.default_rng(1)) for n in networks)
+    np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 15, 16, 17, 100, TILE, TILE + 1, 3 * TILE + 5])
+def test_a_sample_does_not_depend_on_its_batch(batch):
+    network = EMLP(2 * V, V + Scalar, O(3), ch=40, num_layers=2, dtype=np.float64)
+    rng = np.random.default_rng(0)
+    theta = network.init(rng)
+    x = rng.standard_normal((batch, 6))
+    y, backward = network.forward(theta, x)
+    np.testing.assert_allclose(network(theta, x), y, rtol=1e-12, atol=1e-13)
+    one_by_one = [network.forward(theta, row[None]) for row in x]
+    np.testing.assert_allclose(np.concatenate([z for z, _ in one_by_one]), y, atol=1e-12)
+    dx, dtheta = backward(np.ones_like(y))
+    pulled = [pull(np.ones((1, 4))) for _, pull in one_by_one]
+    np.testing.assert_allclose(np.concatenate([d for d, _ in pulled]), dx, atol=1e-11)
+    np.testing.assert_allclose(sum(d for _, d in pulled), dtheta, atol=1e-9)
 
 
 def test_mlp_is_the_emlp_of_scalars():
     network = MLP(3, 2, ch=(5, 7), num_layers=2, dtype=np.float64)
     rng = np.random.default_rng(0)
-    params = network.init(rng)
+    theta = randomised(network.init(rng), rng)
     x = rng.standard_normal((4, 3))
-    h = x
-    for i in (0, 2, 4):
-        coefficients, bias = params[i]
-        h = h @ coefficients.reshape(-1, h.shape[1]).T + bias
-        if i < 4:
+    h, start = x, 0
+    for width in (5, 7, 2):
+        W = theta[start : start + width * h.shape[1]].reshape(width, -1)
+        start += W.size + width
+        h = h @ W.T + theta[start - width : start]
+        if width != 2:
             h = h / (1 + np.exp(-h))
-    np.testing.assert_allclose(network(params, x), h, rtol=1e-10)
-    assert max(relative_gradient_errors(network.forward, params, x, rng)) < 1e-7
+    np.testing.assert_allclose(network(theta, x), h, rtol=1e-10)
+    assert max(backward_errors(network, theta, x, rng)) < 1e-7
 
 
 def test_widths_must_match_layers():

@@ -1,0 +1,50 @@
+"""How many threads there are, and work spread over them."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from joblib import effective_n_jobs
+from threadpoolctl import ThreadpoolController
+
+
+@cache
+def _controller():
+    # loading the library list takes a millisecond; every limit after that takes microseconds
+    return ThreadpoolController()
+
+
+def single_threaded_blas():
+    """A context in which matrix products keep to the thread that asks for them.
+
+    Many small products lose far more to waiting BLAS threads than large ones gain.
+    """
+    return _controller().limit(limits=1, user_api="blas")
+
+
+def n_cpus():
+    """Processors this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def n_threads():
+    """Threads worth using here: what BLAS was given, so OMP_NUM_THREADS and the like count; 1 inside a joblib worker.
+
+    Call it outside ``single_threaded_blas``.
+    """
+    given = [info["num_threads"] for info in _controller().info() if info["user_api"] == "blas"]
+    return max(1, min([n_cpus(), effective_n_jobs(-1), *given]))
+
+
+def in_threads(work, items, n=None):
+    """Call ``work(share)`` for n interleaved shares of the items (None: ``n_threads()``), one thread each.
+
+    BLAS keeps to one thread within each.
+    """
+    n = min(len(items), n_threads() if n is None and len(items) > 1 else n or 1)
+    with single_threaded_blas():
+        if n < 2:
+            work(items)
+            return
+        with ThreadPoolExecutor(n) as pool:
+            list(pool.map(work, [items[k::n] for k in range(n)]))

@@ -1,0 +1,292 @@
+"""A network as a straight line of operations on rows of samples."""
+
+import numpy as np
+
+from fastemlp._kernels import tape as kernels
+from fastemlp._kernels.tape import OPERATION, Kind
+
+
+class Tape:
+    """Records what a network does, once; runs it forward, backward and along a direction.
+
+    Every intermediate is a run of rows of one array (rows, batch), named by its first row. Samples lie fastest: an
+    equivariant linear map is one matrix product over all components of a letter, everything else runs along
+    contiguous memory, and nothing is ever transposed. As the order is known beforehand, so is what a backward pass
+    may overwrite and what it has to add to; as all memory is one array, nothing is allocated on the way.
+
+    Parameters
+    ----------
+    dtype : float32 or float64; of the constants
+
+    Attributes
+    ----------
+    n_rows, n_parameters : int
+
+    Notes
+    -----
+    Operations add when their rows have been written before. Rows that have been read cannot be written any more.
+    """
+
+    def __init__(self, dtype):
+        self.dtype = np.dtype(dtype)
+        self.n_rows = self.n_parameters = 0
+        self._operations = []
+        self._reads = []  # by operation, of (first row, number, field of its flag, whether all rows are read)
+        self._constants, self._table = [], []
+        self._known = {}
+        self._inputs = []
+        self._written, self._read = _Marks(), _Marks()
+
+    def rows(self, n):
+        """The first of n new rows."""
+        self.n_rows += n
+        return self.n_rows - n
+
+    def parameters(self, n):
+        """The first of n new parameters."""
+        self.n_parameters += n
+        return self.n_parameters - n
+
+    def feed(self, x, n):
+        """Say that n rows are filled from outside."""
+        self._inputs.append((x, n))
+        self._written.add(x, n)
+
+    def copy(self, out, x, n):
+        """Add n rows of x to those of out, or set them."""
+        self._record("COPY", out, n, [(x, n, "a", True)], m=n)
+
+    def change(self, out, x, C, m):
+        """out[c] (+)= C x[c] for m copies, C a constant of shape (rows of out, rows of x) per copy."""
+        d, k = C.shape
+        self._record(
+            "CHANGE",
+            out,
+            m * d,
+            [(x, m * k, "a", True)],
+            m=m,
+            k=k,
+            d=d,
+            constants=self._constant(C),
+        )
+
+    def mix(self, out, x, m, k, d, alpha=1.0):
+        """out[j, i] (+)= alpha Σ_c W[j, c] x[c, i], from k copies of size d to m. Returns where W begins."""
+        W = self.parameters(m * k)
+        self._record(
+            "MIX",
+            out,
+            m * d,
+            [(x, k * d, "a", True)],
+            m=m,
+            k=k,
+            d=d,
+            alpha=alpha,
+            parameters=W,
+        )
+        return W
+
+    def bias(self, out, invariants, m):
+        """out[j] += invariants b[:, j] for m copies, invariants of shape (d, r). Returns where b, (r, m), begins."""
+        d, r = invariants.shape
+        b = self.parameters(r * m)
+        self.fill(out, m * d)
+        self._record(
+            "BIAS",
+            out,
+            m * d,
+            [],
+            m=m,
+            k=r,
+            d=d,
+            constants=self._constant(invariants),
+            parameters=b,
+        )
+        return b
+
+    def contract(self, out, maps, v, *, n_maps, copies, entry, J, apart, own):
+        """out[a, j, q] (+)= Σ_p M[a, (q, p)] v[a, j, p]
+
+        Parameters
+        ----------
+        maps : first of the rows of ``n_maps`` objects, those of ``copies`` act
+        entry : ndarray of int (Q, P); which component of a map is its entry (q, p)
+        J : int; vectors each map acts on
+        apart : bool; whether a result belongs to one map, or is summed over all
+        own : bool; whether each map has vectors of its own
+        """
+        (Q, P), A = entry.shape, len(copies)
+        self._record(
+            "CONTRACT",
+            out,
+            (A if apart else 1) * J * Q,
+            [
+                (v, (A if own else 1) * J * P, "a", True),
+                (maps, n_maps * entry.size, "b", n_maps == A),
+            ],
+            m=A,
+            k=J,
+            d=entry.size,
+            p=P,
+            q=Q,
+            apart=apart,
+            own=own,
+            table=len(self._table),
+        )
+        self._table += [*map(int, copies), *map(int, entry.ravel())]
+
+    def scale(self, out, factors, v, m, d):
+        """out[c, i] (+)= factors[c] v[c, i] for m copies of size d."""
+        one = np.zeros((1, 1), int)
+        self.contract(
+            out, factors, v, n_maps=m, copies=range(m), entry=one, J=d, apart=True, own=True
+        )
+
+    def sigmoid(self, out, x, n):
+        """Set n rows of out to 1 / (1 + exp(-x))."""
+        self._record("SIGMOID", out, n, [(x, n, "a", True)], m=n)
+
+    def fill(self, out, n):
+        """Zeros where nothing has been written yet among n rows."""
+        for start, stop in self._written.gaps(out, n):
+            self._record("ZERO", start, stop - start, [], m=stop - start)
+
+    def _constant(self, C):
+        """Where an array begins among the constants."""
+        key = C.shape, C.tobytes()
+        if key not in self._known:
+            self._known[key] = len(self._constants)
+            self._constants += C.ravel().tolist()
+        return self._known[key]
+
+    def _record(self, kind, out, n, reads, **fields):
+        if self._read.any(out, n):
+            raise RuntimeError(
+                f"Tape: {kind} writes to rows {out} to {out + n} after they were read."
+            )
+        add = self._written.any(out, n)
+        if add:
+            self.fill(out, n)
+        operation = np.zeros((), OPERATION)
+        operation["kind"], operation["out"], operation["add"] = Kind[kind], out, add
+        for name, value in fields.items():
+            operation[name] = value
+        for x, size, field, _ in reads:
+            self.fill(x, size)
+            self._read.add(x, size)
+            operation[field] = x
+        self._written.add(out, n)
+        self._operations.append((operation, n))
+        self._reads.append(reads)
+
+    def finish(self, outputs):
+        """The Program, of which ``outputs``, an int array of rows, are the result."""
+        for row in outputs:
+            self.fill(row, 1)
+        return Program(
+            np.array([operation for operation, _ in self._operations], OPERATION),
+            self._reversed(outputs),
+            np.array(self._constants, self.dtype),
+            np.array(self._table, np.intp),
+            self.n_rows,
+            self.n_parameters,
+        )
+
+    def _reversed(self, outputs):
+        """The operations of the backward pass: gradients are set where they are first reached, then added to."""
+        reached = _Marks()
+        for row in outputs:
+            reached.add(row, 1)
+        found = []
+
+        def clear(x, size):
+            for start, stop in reached.gaps(x, size):
+                zero = np.zeros((), OPERATION)
+                zero["kind"], zero["out"], zero["m"] = Kind.ZERO, start, stop - start
+                found.append(zero)
+            reached.add(x, size)
+
+        for (operation, size), reads in zip(self._operations[::-1], self._reads[::-1], strict=True):
+            if operation["kind"] == Kind.ZERO:
+                continue
+            clear(operation["out"], size)
+            pulled = operation.copy()
+            for x, length, field, whole in reads:
+                if not whole or reached.any(x, length):
+                    clear(x, length)
+                pulled[f"add_{field}"] = reached.any(x, length)
+                reached.add(x, length)
+            found.append(pulled)
+        for x, size in self._inputs:
+            clear(x, size)
+        return np.array(found, OPERATION)
+
+
+class Program:
+    """A finished tape.
+
+    Attributes
+    ----------
+    n_rows, n_parameters : int
+
+    Notes
+    -----
+    Every method takes theta, the parameters, of shape (n_parameters,), and arrays of shape (n_rows, batch).
+    """
+
+    def __init__(self, operations, reverse, constants, table, n_rows, n_parameters):
+        self.n_rows, self.n_parameters = n_rows, n_parameters
+        self._operations, self._reverse = operations, reverse
+        self._constants, self._table = constants, table
+
+    def forward(self, theta, values):
+        """Fill ``values`` from the rows of the input."""
+        kernels.forward(self._operations, theta, self._constants, self._table, values)
+
+    def backward(self, theta, values, grads, dtheta, add=False):
+        """Fill ``grads`` from the rows of the output, and fill (or add to) ``dtheta``."""
+        kernels.backward(
+            self._reverse, theta, self._constants, self._table, values, grads, dtheta, add
+        )
+
+    def tangent(self, theta, values, dots):
+        """Fill ``dots``, the derivative of ``values``, from the rows of the input."""
+        kernels.tangent(self._operations, theta, self._constants, self._table, values, dots)
+
+    def tangent_backward(self, theta, values, dots, grads, grads_dot, dtheta_dot):
+        """Fill ``grads_dot`` and ``dtheta_dot``, the derivatives of what ``backward`` found, from the output's rows."""
+        kernels.tangent_backward(
+            self._reverse,
+            theta,
+            self._constants,
+            self._table,
+            values,
+            dots,
+            grads,
+            grads_dot,
+            dtheta_dot,
+        )
+
+
+class _Marks:
+    """A set of rows."""
+
+    def __init__(self):
+        self._marks = np.zeros(64, bool)
+
+    def _range(self, start, n):
+        if start + n > len(self._marks):
+            self._marks = np.concatenate([self._marks, np.zeros(start + n, bool)])
+        return self._marks[start : start + n]
+
+    def add(self, start, n):
+        self._range(start, n)[:] = True
+
+    def any(self, start, n):
+        return self._range(start, n).any()
+
+    def gaps(self, start, n):
+        """Runs [first, last) of rows that are not in the set."""
+        missing = np.concatenate([[0], ~self._range(start, n), [0]]).astype(np.int8)
+        edges = start + np.flatnonzero(np.diff(missing))
+        return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

@@ -1,0 +1,101 @@
+"""The operations of a tape against einsum, and what a tape refuses."""
+
+import numpy as np
+import pytest
+
+from fastemlp.nn.tape import Tape
+
+SIZES = [(1, 1, 1, 1), (2, 3, 4, 5), (5, 5, 3, 2), (3, 2, 2, 9), (4, 1, 6, 13), (1, 4, 3, 8)]
+
+
+def run(tape, x, out, shape, theta, dout):
+    """Values of the result, its gradients in x and theta; x fills the first rows."""
+    dtype = x.dtype
+    program = tape.finish(np.arange(out, out + int(np.prod(shape[:-1]))))
+    values = np.full((program.n_rows, x.shape[1]), np.nan, dtype)
+    grads, dtheta = np.full_like(values, np.nan), np.full_like(theta, np.nan)
+    values[: len(x)] = x
+    program.forward(theta, values)
+    rows = slice(out, out + dout.size // x.shape[1])
+    grads[rows] = dout.reshape(-1, x.shape[1])
+    program.backward(theta, values, grads, dtheta)
+    return values[rows].reshape(shape), grads[: len(x)], dtheta
+
+
+@pytest.mark.parametrize("batch", [1, 7, 16, 33, 130])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize(("own", "apart"), [(False, True), (True, False), (True, True)])
+@pytest.mark.parametrize("added", [False, True])
+def test_contract_is_its_oracle_and_backward_its_adjoint(own, apart, sizes, dtype, batch, added):
+    Q, P, A, J = sizes
+    rng = np.random.default_rng(0)
+    draw = lambda *shape: rng.standard_normal(shape).astype(dtype)  # noqa: E731
+    # a transposed map: its entries are a permutation of the actor's components; one copy more than act
+    entry, copies = rng.permutation(Q * P).reshape(Q, P), rng.permutation(A + 1)[:A]
+    maps, v = draw(A + 1, Q * P, batch), draw(A if own else 1, J, P, batch)
+    shape = (A if apart else 1, J, Q, batch)
+    dout, before = draw(*shape), draw(*shape)
+    x = np.concatenate([a.reshape(-1, batch) for a in (maps, v, before)])
+    tape = Tape(dtype)
+    tape.feed(tape.rows(len(x)), len(x))
+    first_v = (A + 1) * Q * P
+    out = tape.rows(before.size // batch)
+    if added:
+        tape.copy(out, first_v + v.size // batch, before.size // batch)
+    tape.contract(
+        out, 0, first_v, n_maps=A + 1, copies=copies, entry=entry, J=J, apart=apart, own=own
+    )
+    found, dx, _ = run(tape, x, out, shape, np.empty(0, dtype), dout)
+    wide_v = np.broadcast_to(v, (A, J, P, batch))
+    wide_dout = np.broadcast_to(dout, (A, J, Q, batch))
+    M = maps[copies][:, entry]
+    expected = np.einsum("aqpb,ajpb->ajqb", M, wide_v)
+    expected = expected if apart else expected.sum(0, keepdims=True)
+    tolerance = {"rtol": 0, "atol": 400 * np.finfo(dtype).eps}
+    np.testing.assert_allclose(found, expected + added * before, **tolerance)
+    dmaps = np.zeros_like(maps)
+    dmaps[copies[:, None, None], entry] = np.einsum("ajqb,ajpb->aqpb", wide_dout, wide_v)
+    dv = np.einsum("aqpb,ajqb->ajpb", M, wide_dout)
+    dv = dv if own else dv.sum(0, keepdims=True)
+    parts = np.split(dx, [first_v, first_v + v.size // batch])
+    np.testing.assert_allclose(parts[0].reshape(maps.shape), dmaps, **tolerance)
+    np.testing.assert_allclose(parts[1].reshape(v.shape), dv, **tolerance)
+    np.testing.assert_array_equal(parts[2].reshape(shape), added * dout)
+
+
+@pytest.mark.parametrize("batch", [1, 5, 40])
+def test_linear_operations(batch):
+    rng = np.random.default_rng(0)
+    m, k, d = 3, 4, 2
+    x = rng.standard_normal((k * d, batch))
+    C, E = rng.standard_normal((3, d)), rng.standard_normal((3, 2))
+    tape = Tape(np.float64)
+    tape.feed(tape.rows(k * d), k * d)
+    mixed, out = tape.rows(m * d), tape.rows(m * 3)
+    W = tape.mix(mixed, 0, m, k, d, alpha=0.5)
+    tape.change(out, mixed, C, m)
+    b = tape.bias(out, E, m)
+    theta = rng.standard_normal(tape.n_parameters)
+    dout = rng.standard_normal((m, 3, batch))
+    found, dx, dtheta = run(tape, x, out, dout.shape, theta, dout)
+    weights, bias = theta[W:b].reshape(m, k), theta[b:].reshape(2, m)
+    z = 0.5 * np.einsum("jc,cib->jib", weights, x.reshape(k, d, batch))
+    np.testing.assert_allclose(found, C @ z + (E @ bias).T[:, :, None], atol=1e-13)
+    dz = np.einsum("oi,job->jib", C, dout)
+    np.testing.assert_allclose(
+        dx, 0.5 * np.einsum("jc,jib->cib", weights, dz).reshape(dx.shape), atol=1e-13
+    )
+    dW = 0.5 * np.einsum("jib,cib->jc", dz, x.reshape(k, d, batch))
+    np.testing.assert_allclose(dtheta[W:b], dW.ravel(), atol=1e-12)
+    np.testing.assert_allclose(dtheta[b:], (E.T @ dout.sum(2).T).ravel(), atol=1e-12)
+
+
+def test_rows_that_were_read_are_not_written_again():
+    tape = Tape(np.float64)
+    tape.feed(tape.rows(2), 2)
+    y, z = tape.rows(2), tape.rows(2)
+    tape.copy(y, 0, 2)
+    tape.copy(z, y, 2)
+    with pytest.raises(RuntimeError, match="COPY writes to rows 2 to 4 after they were read"):
+        tape.copy(y, 0, 2)
