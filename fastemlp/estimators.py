@@ -9,17 +9,17 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastemlp.basis import equivariant_basis
+from fastemlp.columns import rep_of_inputs, rep_of_targets
 from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.nn import EMLP, MLP
-from fastemlp.reps import Rep, Scalar, V, parse_rep
+from fastemlp.reps import Rep, objects
 from fastemlp.scaling import EquivariantScaler
 from fastemlp.training import (
     SCHEDULES,
     SOLVERS,
     Huber,
     SquaredError,
-    objects,
     train,
 )
 
@@ -207,8 +207,8 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             present = weight > 0
             X, y, weight = X[present], y[present], weight[present]
         group = parse_group(self.group) if isinstance(self.group, str) else self.group
-        self.rep_in_ = _rep_of_inputs(self.rep_in, group, X.shape[1])
-        self.rep_out_ = _rep_of_targets(self.rep_out, group, y.shape[1])
+        self.rep_in_ = rep_of_inputs(self.rep_in, group, X.shape[1], "FastEMLPRegressor.fit")
+        self.rep_out_ = rep_of_targets(self.rep_out, group, y.shape[1], "FastEMLPRegressor.fit")
 
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         self.network_ = self._build_network(group, X.dtype, rng)
@@ -246,11 +246,26 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs), as y was; of the model's dtype
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=self.network_.dtype, reset=False, order="C")
+        if not self._is_ready(X):
+            check_is_fitted(self)
+            X = validate_data(self, X, dtype=self.network_.dtype, reset=False, order="C")
         y = self.network_(self.theta_, self.scaler_in_.transform(X))
         y = self.scaler_out_.inverse_transform(y)
         return y.ravel() if self._y_is_1d else y
+
+    def _is_ready(self, X):
+        """Whether scikit-learn's checks of X, which take longer than one sample does, would change or find nothing."""
+        return (
+            hasattr(self, "theta_")
+            and type(X) is np.ndarray
+            and X.ndim == 2
+            and X.shape[0] > 0
+            and X.shape[1] == self.n_features_in_
+            and X.dtype == self.network_.dtype
+            and X.flags.c_contiguous
+            and not hasattr(self, "feature_names_in_")
+            and bool(np.isfinite(X).all())
+        )
 
     def _build_network(self, group, dtype, rng):
         groups = tuple(dict.fromkeys((*self.rep_in_.groups, *self.rep_out_.groups)))
@@ -402,67 +417,6 @@ def _take(rows, arrays):
 
 def _is_int(value, least):
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
-
-
-def _rep_of_inputs(rep, group, width):
-    """The bound rep of X's columns."""
-    if rep is not None:
-        return _given_rep("rep_in", rep, group, "X", width)
-    if group is None:
-        return width * Scalar
-    if width % group.d:
-        raise ValueError(
-            f"FastEMLPRegressor.fit: without rep_in the columns of X are read as vectors of {group}, so their number "
-            f"must be a multiple of {group.d}, got {width}. Pass rep_in=… of size {width}, for example "
-            f"{str(_vectors_and_scalars(width, group.d))!r}."
-        )
-    return (width // group.d) * V(group)
-
-
-def _rep_of_targets(rep, group, width):
-    """The bound rep of y's columns."""
-    if rep is not None:
-        return _given_rep("rep_out", rep, group, "y", width)
-    if width == 1 or group is None or width < group.d or _acts_trivially(group):
-        return width * Scalar
-    fitting = [width * Scalar, _vectors_and_scalars(width, group.d)]
-    power = round(np.log(width) / np.log(group.d)) if group.d > 1 else 0
-    if power > 1 and group.d**power == width:
-        fitting.append(V**power)
-    raise ValueError(
-        f"FastEMLPRegressor.fit: y has {width} columns, which {group} may act on in several ways. "
-        f"Pass rep_out, for example {' or '.join(repr(str(r)) for r in dict.fromkeys(fitting))}."
-    )
-
-
-def _acts_trivially(group):
-    return not (group.orthonormal_lie_algebra or group.sparse_discrete_generators)
-
-
-def _vectors_and_scalars(width, d):
-    return (width // d) * V + (width % d) * Scalar
-
-
-def _given_rep(name, rep, group, data, width):
-    if isinstance(rep, str):
-        rep = parse_rep(rep)
-    if not isinstance(rep, Rep):
-        raise TypeError(
-            f"FastEMLPRegressor.fit: {name} must be a Rep or a string such as '2V+5V0', got {rep!r}."
-        )
-    if group is not None:
-        rep = rep(group)
-    if not rep.is_bound:
-        raise ValueError(
-            f"FastEMLPRegressor.fit: {name}={rep} is not bound to a group. Pass group=… as well."
-        )
-    if rep.size() != width:
-        owner = "" if group is None else f" for {group}"
-        raise ValueError(
-            f"FastEMLPRegressor.fit: {name}={rep} has size {rep.size()}{owner}, got {data} with {width} "
-            f"{'features' if data == 'X' else 'columns'}. Pass {name}=… of size {width}."
-        )
-    return rep
 
 
 def _require_outputs(network):

@@ -1,10 +1,6 @@
 """Equivariant ridge regression: the exact, closed-form baseline."""
 
-import math
 import warnings
-from collections import Counter
-from dataclasses import dataclass
-from itertools import chain, combinations_with_replacement, groupby, product
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,15 +9,12 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastemlp.basis import equivariant_basis
-from fastemlp.estimators import _rep_of_inputs, _rep_of_targets
+from fastemlp.columns import rep_of_inputs, rep_of_targets
 from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
-from fastemlp.reps import Scalar, terms
+from fastemlp.polynomials import PolynomialFeatures, chunks, type_name
+from fastemlp.reps import objects
 from fastemlp.scaling import EquivariantScaler
-
-#: A design matrix, or a basis of one tensor power, may take this many bytes.
-DESIGN_BYTES = 2**30
-_CHUNK = 2**22  # numbers that a temporary array holds
 
 
 class EquivariantRidge(RegressorMixin, BaseEstimator):
@@ -143,11 +136,11 @@ class EquivariantRidge(RegressorMixin, BaseEstimator):
         self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weights)
         self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weights)
 
-        sources = _copies(self.rep_in_)
+        sources = objects(self.rep_in_)
         self._targets = []
         problems = []
         targets = self.scaler_out_.transform(y)
-        for rep, columns in _copies(self.rep_out_):
+        for rep, columns in objects(self.rep_out_):
             features = PolynomialFeatures.build(sources, rep, self.degree, len(X))
             invariants = equivariant_basis(rep, dtype=np.float64).to_dense()
             invariants = invariants if self.fit_intercept else invariants[:, :0]
@@ -183,7 +176,7 @@ class EquivariantRidge(RegressorMixin, BaseEstimator):
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         y = np.empty((len(X), self.rep_out_.size()), X.dtype)
         widest = max(features.rank * features.dim for features, _ in self._targets)
-        for rows in _chunks(len(X), widest):
+        for rows in chunks(len(X), widest):
             x = self.scaler_in_.transform(X[rows].astype(np.float64, copy=False))
             scaled = np.empty((len(x), y.shape[1]))
             for (features, columns), c in zip(self._targets, self._coefficients, strict=True):
@@ -193,13 +186,8 @@ class EquivariantRidge(RegressorMixin, BaseEstimator):
 
     def _reps(self, n_in, n_out):
         group = parse_group(self.group) if isinstance(self.group, str) else self.group
-        try:
-            rep_in = _rep_of_inputs(self.rep_in, group, n_in)
-            rep_out = _rep_of_targets(self.rep_out, group, n_out)
-        except (TypeError, ValueError) as error:
-            # the helpers speak for the estimator they were written for
-            message = str(error).replace("FastEMLPRegressor", "EquivariantRidge")
-            raise type(error)(message) from error
+        rep_in = rep_of_inputs(self.rep_in, group, n_in, "EquivariantRidge.fit")
+        rep_out = rep_of_targets(self.rep_out, group, n_out, "EquivariantRidge.fit")
         for group in (*rep_in.groups, *rep_out.groups):
             if group.is_complex:
                 raise ValueError(
@@ -213,9 +201,7 @@ class EquivariantRidge(RegressorMixin, BaseEstimator):
         if features.rank:
             return
         names = ", ".join(map(repr, dict.fromkeys((*self.rep_in_.groups, *rep.groups))))
-        what = (
-            f"equivariant polynomial of degree ≤ {self.degree} from {self.rep_in_} to {_name(rep)}"
-        )
+        what = f"equivariant polynomial of degree ≤ {self.degree} from {self.rep_in_} to {type_name(rep)}"
         if invariants.shape[1]:
             warnings.warn(f"Under {names} every {what} is constant.", UserWarning, stacklevel=3)
             return
@@ -254,84 +240,6 @@ class EquivariantRidge(RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-@dataclass(frozen=True)
-class _Path:
-    """Equivariant maps from products of k copies, for every choice of copies with one pattern of repeats."""
-
-    Q: np.ndarray  # (d_1⋯d_k, d_out·rank), scale included
-    columns: tuple  # of k int arrays (n_products, d_j)
-    features: slice
-
-    def products(self, X):
-        """``x_1 ⊗ … ⊗ x_k`` of each choice, of shape (n·n_products, d_1⋯d_k)."""
-        tensors = X[:, self.columns[0]]
-        for columns in self.columns[1:]:
-            tensors = tensors[..., None] * X[:, columns][:, :, None, :]
-            tensors = tensors.reshape(*tensors.shape[:2], -1)
-        return tensors.reshape(-1, len(self.Q))
-
-
-@dataclass(frozen=True)
-class PolynomialFeatures:
-    """A basis of the equivariant polynomials up to some degree, with values in one tensor type.
-
-    Attributes
-    ----------
-    dim : int; size of the type
-    rank : int; number of polynomials
-    paths : tuple of _Path
-    """
-
-    dim: int
-    rank: int
-    paths: tuple
-
-    @classmethod
-    def build(cls, sources, target, degree, n_samples):
-        """All polynomials from ``sources``, pairs (type, columns of each copy), to the type ``target``.
-
-        Raises
-        ------
-        MemoryError
-            When their values at n_samples points, or a basis, would exceed ``DESIGN_BYTES``.
-        """
-        n_features = sum(columns.size for _, columns in sources)
-        dim, rank, planned = target.size(), 0, []
-        for k in range(1, degree + 1):
-            for chosen in combinations_with_replacement(range(len(sources)), k):
-                Q = _basis(math.prod((sources[s][0] for s in chosen), start=Scalar), target)
-                if not Q.shape[1]:
-                    continue
-                shape = (dim, *(sources[s][0].size() for s in chosen), Q.shape[1])
-                powers = [(len(sources[s][1]), m) for s, m in Counter(chosen).items()]
-                for pattern in product(*(_partitions(m, m) for _, m in powers)):
-                    runs = tuple(chain(*pattern))
-                    symmetric = _symmetric_part(Q.reshape(shape), runs)
-                    # the orderings of one product are as many equal terms of W φ(x), and of ‖W‖²
-                    orderings = math.factorial(k) / math.prod(map(math.factorial, runs))
-                    symmetric = symmetric * math.sqrt(orderings / n_features ** (k - 1))
-                    planned.append((chosen, pattern, symmetric))
-                    choices = (_n_choices(n, p) for (n, _), p in zip(powers, pattern, strict=True))
-                    rank += symmetric.shape[-1] * math.prod(choices)
-                    _require_memory(
-                        f"the design matrix up to degree {k} to {_name(target)}",
-                        n_samples * dim,
-                        rank,
-                    )
-        return cls(dim, rank, tuple(_enumerate(sources, planned)))
-
-    def __call__(self, X):
-        """Their values at the rows of X: ndarray of shape (n, dim, rank)."""
-        A = np.empty((len(X), self.dim, self.rank))
-        for path in self.paths:
-            n_products = len(path.columns[0])
-            for rows in _chunks(len(X), n_products * sum(path.Q.shape)):
-                values = path.products(X[rows]) @ path.Q
-                values = values.reshape(-1, n_products, self.dim, values.shape[1] // self.dim)
-                A[rows, :, path.features] = values.swapaxes(1, 2).reshape(len(values), self.dim, -1)
-        return A
 
 
 class LeaveOneOutRidge:
@@ -378,7 +286,7 @@ class LeaveOneOutRidge:
         """``Σ_i w_i ‖y_i − prediction of y_i by the fit to all others‖²`` for each penalty."""
         n, d, q = self.U.shape
         total = np.zeros(len(alphas))
-        for rows in _chunks(n, d * (q + d)):
+        for rows in chunks(n, d * (q + d)):
             U, Y = self.U[rows], self.Y[rows]
             # I − H and the residual are what lies outside the span, plus what α holds back inside it
             outside = np.eye(d) - U @ U.swapaxes(1, 2) - self.share[rows, None, None] * self.P
@@ -417,114 +325,3 @@ def _distinct_samples(X, y, sample_weight):
     rows = rows.view(f"V{rows.strides[0]}").ravel()
     _, first, sample = np.unique(rows, return_index=True, return_inverse=True)
     return X[first], y[first], np.bincount(sample, weights)
-
-
-def _copies(rep):
-    """The distinct types of a rep with the columns of each copy: list of (type, int array (n_copies, size))."""
-    canonical, perm = rep.canonical()
-    perm = np.arange(rep.size()) if perm is None else perm
-    found, start = [], 0
-    for term, n in terms(canonical):
-        stop = start + n * term.size()
-        found.append((term, perm[start:stop].reshape(n, -1)))
-        start = stop
-    return found
-
-
-def _basis(source, target):
-    """Orthonormal basis maps from ``source`` to ``target``, an array of shape (d_out·d_in, rank)."""
-    what = f"the basis of {_name(source)} >> {_name(target)}"
-    size = source.size() * target.size()
-    _require_memory(what, size, 1)
-    basis = equivariant_basis(source >> target, dtype=np.float64)
-    _require_memory(what, size, basis.rank)
-    return basis.to_dense()
-
-
-def _symmetric_part(Q, runs):
-    """The maps in the span of Q that are symmetric in each run of equal slots.
-
-    Parameters
-    ----------
-    Q : ndarray of shape (d_out, d_1, …, d_k, r), orthonormal
-    runs : lengths of the runs, k in sum
-
-    Returns
-    -------
-    ndarray of shape (d_1⋯d_k, d_out, r_symmetric), orthonormal
-    """
-    r = Q.shape[-1]
-    image, first = Q, 1
-    for length in runs:
-        for j in range(1, length):
-            # symmetric in j slots before, in j + 1 after
-            swapped = (image.swapaxes(first + i, first + j) for i in range(j))
-            image = sum(swapped, start=image) / (j + 1)
-        first += length
-    maps = Q.reshape(len(Q), -1, r)
-    if max(runs) > 1:
-        # symmetrising commutes with the group, so within the span it is an orthogonal projector
-        projector = Q.reshape(-1, r).T @ image.reshape(-1, r)
-        values, vectors = np.linalg.eigh((projector + projector.T) / 2)
-        maps = maps @ vectors[:, values > 0.5]
-    return maps.swapaxes(0, 1)
-
-
-def _partitions(m, largest):
-    """The ways to write m as a sum of descending positive ints up to ``largest``."""
-    if m == 0:
-        yield ()
-    for first in range(min(m, largest), 0, -1):
-        for rest in _partitions(m - first, first):
-            yield (first, *rest)
-
-
-def _n_choices(n, pattern):
-    """How many products of copies 1, …, n repeat their factors in the given pattern."""
-    return math.perm(n, len(pattern)) // math.prod(map(math.factorial, Counter(pattern).values()))
-
-
-def _choices(n, pattern):
-    """These products: int array of shape (n_choices, m), factors ordered as the pattern's runs."""
-    found = []
-    for factors in combinations_with_replacement(range(n), sum(pattern)):
-        runs = sorted((list(run) for _, run in groupby(factors)), key=len, reverse=True)
-        if tuple(map(len, runs)) == pattern:
-            found.append(list(chain(*runs)))
-    return np.array(found, np.intp).reshape(-1, sum(pattern))
-
-
-def _enumerate(sources, planned):
-    """Yield the paths of the planned (types, patterns of repeats, maps)."""
-    start = 0
-    for chosen, pattern, Q in planned:
-        powers = dict.fromkeys(chosen)
-        choices = [
-            _choices(len(sources[s][1]), runs) for s, runs in zip(powers, pattern, strict=True)
-        ]
-        index = np.indices([len(c) for c in choices]).reshape(len(choices), -1)
-        factors = np.concatenate([c[i] for c, i in zip(choices, index, strict=True)], axis=1)
-        columns = tuple(sources[s][1][factors[:, slot]] for slot, s in enumerate(chosen))
-        stop = start + len(factors) * Q.shape[2]
-        if stop > start:
-            yield _Path(Q.reshape(len(Q), -1), columns, slice(start, stop))
-        start = stop
-
-
-def _require_memory(what, n_rows, n_columns):
-    n_bytes = 8 * n_rows * n_columns
-    if n_bytes > DESIGN_BYTES:
-        raise MemoryError(
-            f"EquivariantRidge.fit: {what} has {n_rows:,} rows and {n_columns:,} columns, {n_bytes / 2**20:,.0f} MiB, "
-            f"more than the {DESIGN_BYTES / 2**20:,.0f} MiB allowed. Lower degree, or pass fewer samples or features."
-        )
-
-
-def _name(rep):
-    return "V0" if rep == Scalar else str(rep)
-
-
-def _chunks(n, numbers_per_row):
-    """Slices of n rows, each of which takes about ``_CHUNK`` numbers."""
-    step = max(1, _CHUNK // max(1, numbers_per_row))
-    return (slice(start, start + step) for start in range(0, n, step))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastemlp.basis import equivariant_basis
-from fastemlp.reps import terms
+from fastemlp.reps import objects
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,10 @@ class EquivariantScaler:
         X = np.asarray(X)
         double = X.astype(np.float64, copy=False)
         shift = equivariant_basis(rep).project(np.average(double, 0, sample_weight))
-        canonical, perm = rep.canonical()
-        perm = np.arange(len(shift)) if perm is None else perm
         power = np.average((double - shift) ** 2, 0, sample_weight)
         scale = np.ones_like(shift)
-        start = 0
-        for term, n in terms(canonical):
-            copies = perm[start : start + n * term.size()].reshape(n, -1)
+        for _, copies in objects(rep):
             scale[copies] = np.sqrt(power[copies].mean(1, keepdims=True))
-            start += copies.size
         # what is constant up to roundoff has no scale of its own
         floor = 10 * np.finfo(X.dtype).eps * np.sqrt(np.average(double**2, 0, sample_weight))
         scale[scale <= floor] = 1

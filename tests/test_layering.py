@@ -3,7 +3,7 @@
 The order is the architecture (left never imports right)::
 
     _kernels, _threads < operators, isometries, groups < reps, solver < constraint, store < solving, isotypic
-             < basis < explain < nn, scaling
+             < basis < explain < nn, scaling, columns, polynomials
              < training < estimators < dynamics < testing, datasets < fastemlp
              < plotting, distributed, export < cli
 
@@ -30,7 +30,7 @@ ORDER = (
     {"solving", "isotypic"},
     {"basis"},
     {"explain"},
-    {"nn", "scaling"},
+    {"nn", "scaling", "columns", "polynomials"},
     {"training"},
     {"estimators"},
     {"dynamics", "ridge"},

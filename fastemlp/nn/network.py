@@ -164,7 +164,9 @@ class Network:
 
     def __call__(self, theta, x):
         """The outputs alone, shape (batch, n_out); tile by tile, on several threads if there are many."""
-        y = np.empty((len(x), self.rep_out.size()), self.dtype)
+        if len(x) == 1:
+            return Workspace(self, 1, backward=False).forward(theta, x)
+        y = np.empty((len(x), self.features_out.size), self.dtype)
         tiles = [slice(start, start + TILE) for start in range(0, len(x), TILE)]
 
         def run(some):

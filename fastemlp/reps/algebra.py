@@ -212,6 +212,24 @@ def slots(rep):
     return rep.factors if isinstance(rep, ProductRep) else (rep,)
 
 
+def objects(rep):
+    """Where the copies of each type of a bound rep lie.
+
+    Returns
+    -------
+    list of (type, columns)
+        For each distinct type in canonical order: a Rep, and an int array of shape (copies, size of the type).
+    """
+    canonical, perm = rep.canonical()
+    perm = np.arange(rep.size()) if perm is None else perm
+    found, start = [], 0
+    for kind, n in terms(canonical):
+        stop = start + n * kind.size()
+        found.append((kind, perm[start:stop].reshape(n, kind.size())))
+        start = stop
+    return found
+
+
 # -- building: every composite goes through these, which keep one normal form per expression ----------------------
 
 

@@ -13,25 +13,7 @@ Distances are Euclidean in every copy of a type, so the values are invariant und
 
 import numpy as np
 
-from fastemlp.reps import Rep, Scalar, parse_rep, terms
-
-
-def objects(rep):
-    """Where the copies of each type of a bound rep lie.
-
-    Returns
-    -------
-    list of (type, columns)
-        For each distinct type in canonical order: a Rep, and an int array of shape (copies, size of the type).
-    """
-    canonical, perm = rep.canonical()
-    perm = np.arange(rep.size()) if perm is None else perm
-    found, start = [], 0
-    for kind, n in terms(canonical):
-        stop = start + n * kind.size()
-        found.append((kind, perm[start:stop].reshape(n, kind.size())))
-        start = stop
-    return found
+from fastemlp.reps import Rep, Scalar, objects, parse_rep
 
 
 class SquaredError:

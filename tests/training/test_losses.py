@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fastemlp.groups import SO, O, S
-from fastemlp.reps import Rep, Scalar, V
-from fastemlp.training import CrossEntropy, Huber, SquaredError, objects, squared_error
+from fastemlp.reps import Rep, Scalar, V, objects
+from fastemlp.training import CrossEntropy, Huber, SquaredError, squared_error
 
 MIXED = (V + 2 * Scalar + V**2 + V)(O(3))
 WEIGHTS = {"V0": 1, V: 5.0, "V2": 0.5}

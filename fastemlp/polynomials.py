@@ -1,0 +1,192 @@
+"""A basis of the equivariant polynomials between two reps."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from itertools import chain, combinations_with_replacement, groupby, product
+
+import numpy as np
+
+from fastemlp.basis import equivariant_basis
+from fastemlp.reps import Scalar
+
+#: A design matrix, or a basis of one tensor power, may take this many bytes.
+DESIGN_BYTES = 2**30
+_CHUNK = 2**22  # numbers that a temporary array holds
+
+
+@dataclass(frozen=True)
+class _Path:
+    """Equivariant maps from products of k copies, for every choice of copies with one pattern of repeats."""
+
+    Q: np.ndarray  # (d_1⋯d_k, d_out·rank), scale included
+    columns: tuple  # of k int arrays (n_products, d_j)
+    features: slice
+
+    def products(self, X):
+        """``x_1 ⊗ … ⊗ x_k`` of each choice, of shape (n·n_products, d_1⋯d_k)."""
+        tensors = X[:, self.columns[0]]
+        for columns in self.columns[1:]:
+            tensors = tensors[..., None] * X[:, columns][:, :, None, :]
+            tensors = tensors.reshape(*tensors.shape[:2], -1)
+        return tensors.reshape(-1, len(self.Q))
+
+
+@dataclass(frozen=True)
+class PolynomialFeatures:
+    """A basis of the equivariant polynomials up to some degree, with values in one tensor type.
+
+    Attributes
+    ----------
+    dim : int; size of the type
+    rank : int; number of polynomials
+    paths : tuple of _Path
+    """
+
+    dim: int
+    rank: int
+    paths: tuple
+
+    @classmethod
+    def build(cls, sources, target, degree, n_samples):
+        """All polynomials from ``sources``, pairs (type, columns of each copy), to the type ``target``.
+
+        Raises
+        ------
+        MemoryError
+            When their values at n_samples points, or a basis, would exceed ``DESIGN_BYTES``.
+        """
+        n_features = sum(columns.size for _, columns in sources)
+        dim, rank, planned = target.size(), 0, []
+        for k in range(1, degree + 1):
+            for chosen in combinations_with_replacement(range(len(sources)), k):
+                Q = _basis(math.prod((sources[s][0] for s in chosen), start=Scalar), target)
+                if not Q.shape[1]:
+                    continue
+                shape = (dim, *(sources[s][0].size() for s in chosen), Q.shape[1])
+                powers = [(len(sources[s][1]), m) for s, m in Counter(chosen).items()]
+                for pattern in product(*(_partitions(m, m) for _, m in powers)):
+                    runs = tuple(chain(*pattern))
+                    symmetric = _symmetric_part(Q.reshape(shape), runs)
+                    # the orderings of one product are as many equal terms of W φ(x), and of ‖W‖²
+                    orderings = math.factorial(k) / math.prod(map(math.factorial, runs))
+                    symmetric = symmetric * math.sqrt(orderings / n_features ** (k - 1))
+                    planned.append((chosen, pattern, symmetric))
+                    choices = (_n_choices(n, p) for (n, _), p in zip(powers, pattern, strict=True))
+                    rank += symmetric.shape[-1] * math.prod(choices)
+                    _require_memory(
+                        f"the design matrix up to degree {k} to {type_name(target)}",
+                        n_samples * dim,
+                        rank,
+                    )
+        return cls(dim, rank, tuple(_enumerate(sources, planned)))
+
+    def __call__(self, X):
+        """Their values at the rows of X: ndarray of shape (n, dim, rank)."""
+        A = np.empty((len(X), self.dim, self.rank))
+        for path in self.paths:
+            n_products = len(path.columns[0])
+            for rows in chunks(len(X), n_products * sum(path.Q.shape)):
+                values = path.products(X[rows]) @ path.Q
+                values = values.reshape(-1, n_products, self.dim, values.shape[1] // self.dim)
+                A[rows, :, path.features] = values.swapaxes(1, 2).reshape(len(values), self.dim, -1)
+        return A
+
+
+def _basis(source, target):
+    """Orthonormal basis maps from ``source`` to ``target``, an array of shape (d_out·d_in, rank)."""
+    what = f"the basis of {type_name(source)} >> {type_name(target)}"
+    size = source.size() * target.size()
+    _require_memory(what, size, 1)
+    basis = equivariant_basis(source >> target, dtype=np.float64)
+    _require_memory(what, size, basis.rank)
+    return basis.to_dense()
+
+
+def _symmetric_part(Q, runs):
+    """The maps in the span of Q that are symmetric in each run of equal slots.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (d_out, d_1, …, d_k, r), orthonormal
+    runs : lengths of the runs, k in sum
+
+    Returns
+    -------
+    ndarray of shape (d_1⋯d_k, d_out, r_symmetric), orthonormal
+    """
+    r = Q.shape[-1]
+    image, first = Q, 1
+    for length in runs:
+        for j in range(1, length):
+            # symmetric in j slots before, in j + 1 after
+            swapped = (image.swapaxes(first + i, first + j) for i in range(j))
+            image = sum(swapped, start=image) / (j + 1)
+        first += length
+    maps = Q.reshape(len(Q), -1, r)
+    if max(runs) > 1:
+        # symmetrising commutes with the group, so within the span it is an orthogonal projector
+        projector = Q.reshape(-1, r).T @ image.reshape(-1, r)
+        values, vectors = np.linalg.eigh((projector + projector.T) / 2)
+        maps = maps @ vectors[:, values > 0.5]
+    return maps.swapaxes(0, 1)
+
+
+def _partitions(m, largest):
+    """The ways to write m as a sum of descending positive ints up to ``largest``."""
+    if m == 0:
+        yield ()
+    for first in range(min(m, largest), 0, -1):
+        for rest in _partitions(m - first, first):
+            yield (first, *rest)
+
+
+def _n_choices(n, pattern):
+    """How many products of copies 1, …, n repeat their factors in the given pattern."""
+    return math.perm(n, len(pattern)) // math.prod(map(math.factorial, Counter(pattern).values()))
+
+
+def _choices(n, pattern):
+    """These products: int array of shape (n_choices, m), factors ordered as the pattern's runs."""
+    found = []
+    for factors in combinations_with_replacement(range(n), sum(pattern)):
+        runs = sorted((list(run) for _, run in groupby(factors)), key=len, reverse=True)
+        if tuple(map(len, runs)) == pattern:
+            found.append(list(chain(*runs)))
+    return np.array(found, np.intp).reshape(-1, sum(pattern))
+
+
+def _enumerate(sources, planned):
+    """Yield the paths of the planned (types, patterns of repeats, maps)."""
+    start = 0
+    for chosen, pattern, Q in planned:
+        powers = dict.fromkeys(chosen)
+        choices = [
+            _choices(len(sources[s][1]), runs) for s, runs in zip(powers, pattern, strict=True)
+        ]
+        index = np.indices([len(c) for c in choices]).reshape(len(choices), -1)
+        factors = np.concatenate([c[i] for c, i in zip(choices, index, strict=True)], axis=1)
+        columns = tuple(sources[s][1][factors[:, slot]] for slot, s in enumerate(chosen))
+        stop = start + len(factors) * Q.shape[2]
+        if stop > start:
+            yield _Path(Q.reshape(len(Q), -1), columns, slice(start, stop))
+        start = stop
+
+
+def _require_memory(what, n_rows, n_columns):
+    n_bytes = 8 * n_rows * n_columns
+    if n_bytes > DESIGN_BYTES:
+        raise MemoryError(
+            f"EquivariantRidge.fit: {what} has {n_rows:,} rows and {n_columns:,} columns, {n_bytes / 2**20:,.0f} MiB, "
+            f"more than the {DESIGN_BYTES / 2**20:,.0f} MiB allowed. Lower degree, or pass fewer samples or features."
+        )
+
+
+def type_name(rep):
+    return "V0" if rep == Scalar else str(rep)
+
+
+def chunks(n, numbers_per_row):
+    """Slices of n rows, each of which takes about ``_CHUNK`` numbers."""
+    step = max(1, _CHUNK // max(1, numbers_per_row))
+    return (slice(start, start + step) for start in range(0, n, step))
