@@ -1,5 +1,9 @@
 """What several benchmarks share: a stopwatch and the regression tasks."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -27,6 +31,24 @@ def best_of(work, repeats=5):
 def ratio(ours, theirs):
     """Return our time as a fraction of theirs, to the digits that mean something."""
     return float(f"{ours / theirs:.3g}")
+
+
+def growth(sizes, times):
+    """Return the exponent p of times ~ sizes**p, by least squares."""
+    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+
+
+def run_script(script, *arguments, **environment):
+    """Return the number that a script prints, run by a Python of its own from the root of the repository."""
+    found = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        check=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, **environment},
+    )
+    return float(found.stdout)
 
 
 def float32_task(name, n_samples):

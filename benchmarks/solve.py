@@ -15,7 +15,7 @@ from fastemlp.operators import TensorConstraint
 from fastemlp.reps import V
 from fastemlp.solver import lanczos, lobpcg, solve_nullspace
 
-from .common import best_of, ratio
+from .common import best_of, growth, ratio
 from .problems import PROBLEMS, check, solve
 
 MEMORY = """
@@ -86,7 +86,7 @@ class Growth:
             work()
             sizes.append(C.shape[1])
             times.append(best_of(work))
-        return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+        return growth(sizes, times)
 
 
 class MixedPrecision:

@@ -1,10 +1,10 @@
 """How many threads there are, and work spread over them."""
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-from joblib import effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
 
@@ -28,12 +28,14 @@ def n_cpus():
 
 
 def n_threads():
-    """Threads worth using here: what BLAS was given, so OMP_NUM_THREADS and the like count; 1 inside a joblib worker.
+    """Threads worth using here: as many as BLAS and OpenMP were given, so OMP_NUM_THREADS and the like count.
 
-    Call it outside ``single_threaded_blas``.
+    1 outside the main thread, where joblib or Dask are taken to run as many of us as there are processors, and in
+    joblib's processes. Call it outside ``single_threaded_blas``.
     """
-    given = [info["num_threads"] for info in _controller().info() if info["user_api"] == "blas"]
-    return max(1, min([n_cpus(), effective_n_jobs(-1), *given]))
+    if threading.current_thread() is not threading.main_thread():
+        return 1
+    return max(1, min([n_cpus(), *(info["num_threads"] for info in _controller().info())]))
 
 
 def in_threads(work, items, n=None):

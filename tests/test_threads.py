@@ -1,0 +1,74 @@
+"""Threads: the same bits whatever their number, and no more of them than there is room for."""
+
+import numpy as np
+import pytest
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_info, threadpool_limits
+
+import fastemlp.training.objective
+from fastemlp import FastEMLPRegressor
+from fastemlp._threads import in_threads, n_cpus, n_threads, single_threaded_blas
+from fastemlp.datasets import make_o5_synthetic
+from fastemlp.groups import O
+from fastemlp.nn.network import TILE
+
+
+def fitted(X, y):
+    return FastEMLPRegressor(
+        group=O(5), channels=48, batch_size=200, max_iter=8, random_state=0
+    ).fit(X, y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_same_bits_with_any_number_of_threads(monkeypatch, dtype):
+    X, y = make_o5_synthetic(3 * TILE + 50, random_state=0)
+    X, y = X.astype(dtype), y.astype(dtype)
+    models = []
+    for n in (1, 2, 3, 7):
+        monkeypatch.setattr(fastemlp.training.objective, "n_threads", lambda n=n: n)
+        models.append(fitted(X, y))
+        monkeypatch.setattr("fastemlp._threads.n_threads", lambda n=n: n)
+        models[-1].prediction = models[-1].predict(X)
+    for other in models[1:]:
+        np.testing.assert_array_equal(other.theta_, models[0].theta_)
+        np.testing.assert_array_equal(other.prediction, models[0].prediction)
+
+
+def test_fit_and_predict_leave_blas_as_they_found_it():
+    X, y = make_o5_synthetic(100, random_state=0)
+    before = [info["num_threads"] for info in threadpool_info()]
+    fitted(X, y).predict(X)
+    assert [info["num_threads"] for info in threadpool_info()] == before
+
+
+def test_threads_are_those_that_blas_was_given():
+    assert 1 <= n_threads() <= n_cpus()
+    with threadpool_limits(1, user_api="blas"):
+        assert n_threads() == 1
+    with single_threaded_blas():
+        blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
+        assert blas
+        assert all(info["num_threads"] == 1 for info in blas)
+
+
+def test_joblib_workers_do_not_oversubscribe():
+    n_jobs = max(2, n_cpus())
+    for backend in ("loky", "threading"):
+        used = Parallel(n_jobs=n_jobs, backend=backend)(delayed(n_threads)() for _ in range(4))
+        assert used == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, None])
+@pytest.mark.parametrize("n_items", [0, 1, 3, 10])
+def test_every_item_is_worked_on_once(n, n_items):
+    seen = []
+    in_threads(seen.extend, list(range(n_items)), n)
+    assert sorted(seen) == list(range(n_items))
+
+
+def test_an_error_in_a_thread_is_raised():
+    def fail(items):
+        raise ValueError(f"no {items[0]}")
+
+    with pytest.raises(ValueError, match="no 0"):
+        in_threads(fail, [0, 1], 2)
