@@ -44,6 +44,11 @@ class Irrep(Rep):
     def drho(self, A):
         return self.E.conj().T @ drho_operator(self.parent, A).matmat(self.E)
 
+    @property
+    def T(self):  # noqa: N802
+        """The dual; itself where the group is orthogonal, as its matrices then are."""
+        return self if self.G.is_orthogonal else super().T
+
     def __call__(self, G):
         return self
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn.gradients import backward_errors, tangent_errors
 
-from fastemlp import equivariant_basis
+from fastemlp import equivariant_basis, irreps
 from fastemlp.groups import SL, SO, SU, C, Cube, Group, O, S, SO13p, Sp, Trivial, U, Z
 from fastemlp.nn import (
     EMLP,
@@ -72,8 +72,9 @@ def alone(layer, dtype=np.float64):
 def assert_equivariant(network, theta, rng):
     x = rng.standard_normal((6, network.rep_in.size()))
     y = network(theta, x)
-    groups = (*network.rep_in.groups, *network.rep_out.groups)
-    for g in groups[0].samples(3, 0) if groups else ():
+    groups = dict.fromkeys((*network.rep_in.groups, *network.rep_out.groups))
+    for seed in range(3):
+        g = {group: group.sample(seed) for group in groups}
         moved = network(theta, x @ network.rep_in.rho_dense(g).T)
         expected = y @ network.rep_out.rho_dense(g).T
         np.testing.assert_allclose(moved, expected, atol=1e-11 * max(1, abs(expected).max()))
@@ -202,6 +203,30 @@ def test_bilinear_reads_at_most_dim_copies_and_no_scalars():
         assert path.actor.rep != Scalar
     acting_vectors = next(p for p in layer.paths if p.source.rep == V(SO(3)))
     assert len(acting_vectors.copies) == 3
+
+
+def paths_of(rep):
+    (features,) = features_of(rep)
+    layer = BiLinear(features, features, np.random.default_rng(0))
+    assert_layer(layer, np.random.default_rng(1))
+    return {(p.source.rep, p.target.rep, p.actor.rep) for p in layer.paths}
+
+
+def test_bilinear_takes_mixed_product_and_irreducible_types():
+    V4 = V(SO13p())
+    mixed = paths_of(2 * Scalar + 2 * V4 + V4.T + T(1, 1, SO13p()))
+    assert (V4, V4, T(1, 1, SO13p())) in mixed
+    assert (V4, Scalar, V4.T) in mixed
+    a, b = V(SO(3)), V(S(3))
+    product = paths_of(2 * Scalar + a + 2 * b + 2 * (a * b))
+    assert {(a, b, a * b), (b, a, a * b), (a * b, Scalar, a * b)} <= product
+    _, one, two = irreps((V**2)(SO(3)))
+    irreducible = paths_of(2 * Scalar + 2 * one + two + (one >> two))
+    assert {
+        (Scalar, two, two),
+        (two, Scalar, two),
+        (one, two, (one >> two).canonical()[0]),
+    } <= irreducible
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["contract first", "mix first"])
