@@ -9,7 +9,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastemlp.basis import equivariant_basis
-from fastemlp.columns import rep_of_inputs, rep_of_targets
+from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
 from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.nn import EMLP, MLP
@@ -25,6 +25,8 @@ from fastemlp.training import (
 
 #: What max_iter="auto" comes to: at least so many steps and epochs, or iterations of L-BFGS.
 AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
+#: weight_decay="auto" is the first over the number of samples, at most the second.
+AUTO_DECAY, MAX_AUTO_DECAY = 30.0, 0.1
 
 
 class FastEMLPRegressor(RegressorMixin, BaseEstimator):
@@ -60,8 +62,9 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         Course of the learning rate over ``max_iter`` epochs; each begins with a linear warm-up.
     warmup : float in [0, 1) or None
         The warm-up's share of training; None is 0.45 for "one_cycle" and 0.05 otherwise.
-    weight_decay : float
-        Of "adamw" alone: parameters shrink by ``learning_rate * weight_decay`` a step.
+    weight_decay : float or "auto"
+        Of "adamw" alone: parameters shrink by ``learning_rate * weight_decay`` a step. "auto" is 30 over the number
+        of different samples, at most 0.1: the more there are, the less they need it.
     max_grad_norm : float or None
         Longer gradients are shortened to this norm; None leaves them. The network is a polynomial of high degree
         in its input, and one unusual sample can throw it off without this.
@@ -128,7 +131,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         learning_rate=3e-3,
         schedule="cosine",
         warmup=None,
-        weight_decay=0.03,
+        weight_decay="auto",
         max_grad_norm=1.0,
         ema_decay=None,
         batch_size=128,
@@ -227,6 +230,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             validation=None if held_out is None else _take(held_out, data),
             loss=self._loss(),
             max_iter=self._n_epochs(len(X)),
+            weight_decay=self._decay(X, y),
             **{name: getattr(self, name) for name in _TRAINING_OPTIONS},
         )
         self.theta_ = result.theta
@@ -298,9 +302,8 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         """
         if not self.early_stopping:
             return slice(None), None
-        _, sample = np.unique(np.hstack([X, y]), axis=0, return_inverse=True)
-        sample = sample.ravel()
-        n = sample.max() + 1
+        first, sample = distinct_rows(X, y)
+        n = len(first)
         if n < 2:
             raise ValueError(
                 "FastEMLPRegressor.fit: early_stopping needs at least 2 different samples, got "
@@ -319,6 +322,11 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             return AUTO_ITERATIONS
         n_batches = -(-n_samples // self.batch_size)
         return max(-(-AUTO_STEPS // n_batches), AUTO_EPOCHS)
+
+    def _decay(self, X, y):
+        if self.weight_decay != "auto":
+            return self.weight_decay
+        return min(AUTO_DECAY / len(distinct_rows(X, y)[0]), MAX_AUTO_DECAY)
 
     def _loss(self):
         if self.loss == "huber":
@@ -346,7 +354,9 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
                 self._refuse(name, f"an int ≥ {least}")
         for name, (holds, expected) in _NUMBERS.items():
             value = getattr(self, name)
-            if value is None and expected.endswith("None"):
+            if (value is None and expected.endswith("None")) or (
+                isinstance(value, str) and expected.endswith(repr(value))
+            ):
                 continue
             if not (isinstance(value, Real) and holds(value)):
                 self._refuse(name, expected)
@@ -369,7 +379,6 @@ _TRAINING_OPTIONS = (
     "learning_rate",
     "schedule",
     "warmup",
-    "weight_decay",
     "max_grad_norm",
     "ema_decay",
     "batch_size",
@@ -385,7 +394,7 @@ _CHOICES = {
 _NUMBERS = {
     "learning_rate": (lambda x: 0 < x < np.inf, "a number > 0"),
     "huber_delta": (lambda x: 0 < x < np.inf, "a number > 0"),
-    "weight_decay": (lambda x: 0 <= x < np.inf, "a number ≥ 0"),
+    "weight_decay": (lambda x: 0 <= x < np.inf, "a number ≥ 0 or 'auto'"),
     "tol": (lambda x: 0 <= x < np.inf, "a number ≥ 0"),
     "validation_fraction": (lambda x: 0 < x < 1, "a number between 0 and 1"),
     "max_grad_norm": (lambda x: 0 < x < np.inf, "a number > 0 or None"),

@@ -45,7 +45,7 @@ class Irrep(Rep):
         return self.E.conj().T @ drho_operator(self.parent, A).matmat(self.E)
 
     @property
-    def T(self):  # noqa: N802
+    def T(self):
         """The dual; itself where the group is orthogonal, as its matrices then are."""
         return self if self.G.is_orthogonal else super().T
 

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastemlp.basis import equivariant_basis
-from fastemlp.columns import rep_of_inputs, rep_of_targets
+from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
 from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.polynomials import PolynomialFeatures, chunks, type_name
@@ -320,8 +320,5 @@ def _distinct_samples(X, y, sample_weight):
             f"EquivariantRidge.fit: all {len(weights)} sample weights are 0. Give some sample a weight > 0."
         )
     X, y, weights = X[present], y[present], weights[present]
-    # as bytes rows sort fast; + 0.0 takes away the sign of zero
-    rows = np.hstack([X, y]) + 0.0
-    rows = rows.view(f"V{rows.strides[0]}").ravel()
-    _, first, sample = np.unique(rows, return_index=True, return_inverse=True)
+    first, sample = distinct_rows(X, y)
     return X[first], y[first], np.bincount(sample, weights)
