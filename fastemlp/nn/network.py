@@ -29,7 +29,7 @@ class EMLPBlock:
     bilinear_gain : float; how much of the (unit-scale) bilinear output is added
     """
 
-    def __init__(self, features_in, features_out, rng, bilinear_gain=0.05):
+    def __init__(self, features_in, features_out, rng, bilinear_gain=0.03):
         self.features_in, self.features_out = features_in, features_out
         self.gate = Gate(features_out)
         gated = self.gate.features_in
