@@ -386,3 +386,34 @@ def test_symmetry_beats_a_plain_perceptron():
         for m in (model, mlp)
     ]
     assert errors[0] < errors[1] / 5
+
+
+@pytest.mark.parametrize("n", [1, 3, 300])
+def test_input_that_needs_no_checks_predicts_what_checked_input_does(n):
+    X, y = make_o5_synthetic(300, random_state=0)
+    X = X.astype(np.float32)
+    model = FastEMLPRegressor(group=O(5), **SMALL).fit(X, y)
+    expected = model.predict(X[:n].tolist())
+    np.testing.assert_array_equal(model.predict(X[:n]), expected)
+    np.testing.assert_array_equal(model.predict(np.asfortranarray(X[:n])), expected)
+    broken = X[:n].copy()
+    broken[-1, 0] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        model.predict(broken)
+    with pytest.raises(ValueError, match="9 features"):
+        model.predict(X[:n, :9].copy())
+    with pytest.raises(ValueError, match="minimum of 1 is required"):
+        model.predict(X[:0])
+
+
+def test_auto_is_many_steps_and_a_decay_by_the_number_of_samples():
+    model = FastEMLPRegressor(group=O(5))
+    assert model._n_epochs(30) == 10_000
+    assert model._n_epochs(1280) == 1_000
+    assert model._n_epochs(10**6) == 100
+    assert FastEMLPRegressor(solver="lbfgs")._n_epochs(30) == 1_000
+    X = np.arange(3000.0)[:, None]
+    assert model._decay(X, X) == pytest.approx(0.01)
+    assert model._decay(X[:60].repeat(2, axis=0), X[:60].repeat(2, axis=0)) == 0.1
+    with pytest.raises(ValueError, match="max_iter must be an int ≥ 1 or 'auto', got 'many'"):
+        FastEMLPRegressor(group=O(5), max_iter="many").fit(*make_o5_synthetic(10, random_state=0))

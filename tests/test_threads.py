@@ -10,7 +10,10 @@ from fastemlp import FastEMLPRegressor
 from fastemlp._threads import in_threads, n_cpus, n_threads, single_threaded_blas
 from fastemlp.datasets import make_o5_synthetic
 from fastemlp.groups import O
+from fastemlp.nn import EMLP
 from fastemlp.nn.network import TILE
+from fastemlp.reps import Scalar, V
+from fastemlp.training import train
 
 
 def fitted(X, y):
@@ -32,6 +35,33 @@ def test_the_same_bits_with_any_number_of_threads(monkeypatch, dtype):
     for other in models[1:]:
         np.testing.assert_array_equal(other.theta_, models[0].theta_)
         np.testing.assert_array_equal(other.prediction, models[0].prediction)
+
+
+@pytest.mark.parametrize("batch_size", [47, 96, 192, 383])
+def test_a_gradient_does_not_depend_on_how_a_batch_is_cut(monkeypatch, batch_size):
+    # 383 samples make batches of 191 and 192, which are cut into 3 and 4 shares
+    X, y = make_o5_synthetic(383, random_state=0)
+    thetas = []
+    for shares in (1, 4):
+        monkeypatch.setattr(fastemlp.training.objective, "MAX_SHARES", shares)
+        model = FastEMLPRegressor(
+            group=O(5), channels=24, batch_size=batch_size, max_iter=2, random_state=0
+        )
+        thetas.append(model.fit(X, y).theta_)
+    np.testing.assert_allclose(*thetas, rtol=1e-6, atol=1e-9)
+
+
+def test_an_error_in_a_share_is_raised(monkeypatch):
+    X, y = make_o5_synthetic(200, random_state=0)
+    monkeypatch.setattr(fastemlp.training.objective, "n_threads", lambda: 2)
+    network = EMLP(2 * V, Scalar, O(5), ch=12)
+
+    def broken(prediction, target, weight=None, out=None):
+        raise ArithmeticError("no loss")
+
+    X, y = X.astype(np.float32), y.astype(np.float32)[:, None]
+    with pytest.raises(ArithmeticError, match="no loss"):
+        train(network, X, y, np.random.default_rng(0), loss=broken, max_iter=1, batch_size=200)
 
 
 def test_fit_and_predict_leave_blas_as_they_found_it():

@@ -147,7 +147,7 @@ class Features:
             for kind, start in zip(self.types, starts, strict=True)
         ]
         columns = [kind.index.ravel() for kind in self.types]
-        return np.concatenate(rows).astype(np.intp), np.concatenate(columns).astype(np.intp)
+        return tuple(np.concatenate([*parts, []]).astype(np.intp) for parts in (rows, columns))
 
     def __repr__(self):
         return f"Features({self.rep})"

@@ -1,6 +1,7 @@
 """The loss of a network on data, as a function of its parameters."""
 
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -41,12 +42,13 @@ class Objective:
         n_shares = _n_shares(batch)
         self._gradients = np.empty((n_shares, len(self.theta)), network.dtype)
         self.gradient = self._gradients[0]
-        tile = min(TILE, -(-batch // n_shares))
-        self._workspaces = [Workspace(network, tile) for _ in range(n_shares)]
-        self._buffers = [
-            np.empty((2, tile, network.rep_out.size()), network.dtype) for _ in range(n_shares)
-        ]
+        tile = min(TILE, batch)
         self._n_threads = min(n_shares, n_threads())
+        # whoever works on a share takes a workspace, with room for predictions and their gradient, and puts it back
+        self._idle = SimpleQueue()
+        for _ in range(self._n_threads):
+            room = np.empty((2, tile, network.rep_out.size()), network.dtype)
+            self._idle.put((Workspace(network, tile), room))
 
     def __enter__(self):
         self._blas = single_threaded_blas()
@@ -67,29 +69,30 @@ class Objective:
         def run(k):
             return self._share(k, bounds[k], bounds[k + 1], X, y, weight)
 
-        values = list(
-            map(run, range(n_shares))
-            if self._pool is None
-            else self._pool.map(run, range(n_shares))
-        )
+        over = map if self._pool is None else self._pool.map
+        values = list(over(run, range(n_shares)))
         for other in self._gradients[1:n_shares]:
             self.gradient += other
         return sum(values)
 
     def _share(self, k, start, stop, X, y, weight):
         """What rows ``start`` to ``stop`` contribute, tile by tile."""
-        workspace, total = self._workspaces[k], 0.0
-        for first in range(start, stop, TILE):
-            rows = slice(first, min(first + TILE, stop))
-            n = rows.stop - first
-            prediction, dy = self._buffers[k][:, :n]
-            workspace.forward(self.theta, X[rows], prediction)
-            w = None if weight is None else weight[rows]
-            value, _ = self.loss(prediction, y[rows], w, out=dy)
-            dy *= dy.dtype.type(n / len(X))
-            workspace.backward(self.theta, dy, self._gradients[k], add=first > start)
-            total += value * n / len(X)
-        return total
+        workspace, room = self._idle.get()
+        try:
+            total = 0.0
+            for first in range(start, stop, TILE):
+                rows = slice(first, min(first + TILE, stop))
+                n = rows.stop - first
+                prediction, dy = room[:, :n]
+                workspace.forward(self.theta, X[rows], prediction)
+                w = None if weight is None else weight[rows]
+                value, _ = self.loss(prediction, y[rows], w, out=dy)
+                dy *= dy.dtype.type(n / len(X))
+                workspace.backward(self.theta, dy, self._gradients[k], add=first > start)
+                total += value * n / len(X)
+            return total
+        finally:
+            self._idle.put((workspace, room))
 
     def value(self, theta, X, y, weight):
         """The loss of data of any length at given parameters."""
