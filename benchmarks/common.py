@@ -1,6 +1,7 @@
 """What several benchmarks share: a stopwatch and the regression tasks."""
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,18 @@ def ratio(ours, theirs):
 def growth(sizes, times):
     """Return the exponent p of times ~ sizes**p, by least squares."""
     return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+
+
+def peak_memory():
+    """Return the most bytes this process has held.
+
+    Linux counts from its start; ``getrusage`` alone would begin with what the parent held.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def run_script(script, *arguments, **environment):

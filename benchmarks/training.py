@@ -146,13 +146,12 @@ class StepMemory:
     timeout = 300
 
     SCRIPT = """
-import resource
 import sys
-from benchmarks.common import float32_task, regressor
+from benchmarks.common import float32_task, peak_memory, regressor
 X, y, spec = float32_task(sys.argv[1], 1000)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_memory()
 regressor(spec, max_iter=5).fit(X, y)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print((peak_memory() - before) / 2**20)
 """
 
     def track_above_import(self, task):

@@ -15,7 +15,7 @@ from fastemlp.nn.tape import Tape
 from fastemlp.reps import Rep, Scalar, uniform_rep
 
 #: Samples that pass through a network together: enough for fast products, few enough for the cache.
-TILE = 128
+TILE = 64
 _LANES = 16  # wider tiles are filled up with zeros to a multiple of this
 
 
