@@ -115,7 +115,7 @@ def forward(
             elif op.kind == BIAS:
                 add_bias(op, start(theta), start(constants), v, n)
             elif op.kind == CONTRACT:
-                contract(op, start(table), v + op.b * n, v + op.a * n, v + op.out * n, n, op.add, pointers)
+                contract(op, start(table), v + op.b * n, v + op.a * n, v + op.out * n, n, False, op.add, pointers)
             else:
                 apply_linear(op, start(theta), start(constants), v, n)
     free(<void *> pointers)
@@ -144,8 +144,8 @@ def backward(
             if op.kind == SIGMOID:
                 sigmoid_backward(v + op.out * n, g + op.out * n, g + op.a * n, op.m * n, op.add_a)
             elif op.kind == CONTRACT:
-                contract_to_vectors(
-                    op, start(table), v + op.b * n, g + op.out * n, g + op.a * n, n, op.add_a, pointers
+                contract(
+                    op, start(table), v + op.b * n, g + op.out * n, g + op.a * n, n, True, op.add_a, pointers
                 )
                 contract_to_maps(
                     op, start(table), v + op.a * n, g + op.out * n, g + op.b * n, n, op.add_b, pointers
@@ -183,8 +183,8 @@ def tangent(
                     w[op.out * n + j] = s[j] * (1 - s[j]) * w[op.a * n + j]
             elif op.kind == CONTRACT:
                 # the product rule
-                contract(op, start(table), v + op.b * n, w + op.a * n, w + op.out * n, n, op.add, pointers)
-                contract(op, start(table), w + op.b * n, v + op.a * n, w + op.out * n, n, True, pointers)
+                contract(op, start(table), v + op.b * n, w + op.a * n, w + op.out * n, n, False, op.add, pointers)
+                contract(op, start(table), w + op.b * n, v + op.a * n, w + op.out * n, n, False, True, pointers)
             elif op.kind != BIAS:
                 apply_linear(op, start(theta), start(constants), w, n)
     free(<void *> pointers)
@@ -220,11 +220,11 @@ def tangent_backward(
                 for j in range(op.m * n):
                     h[op.a * n + j] += g[op.out * n + j] * (1 - 2 * s[j]) * w[op.out * n + j]
             elif op.kind == CONTRACT:
-                contract_to_vectors(
-                    op, start(table), v + op.b * n, h + op.out * n, h + op.a * n, n, op.add_a, pointers
+                contract(
+                    op, start(table), v + op.b * n, h + op.out * n, h + op.a * n, n, True, op.add_a, pointers
                 )
-                contract_to_vectors(
-                    op, start(table), w + op.b * n, g + op.out * n, h + op.a * n, n, True, pointers
+                contract(
+                    op, start(table), w + op.b * n, g + op.out * n, h + op.a * n, n, True, True, pointers
                 )
                 contract_to_maps(
                     op, start(table), v + op.a * n, h + op.out * n, h + op.b * n, n, op.add_b, pointers
@@ -426,55 +426,31 @@ cdef void sigmoid_backward(
 
 cdef void contract(
     const Operation *op, const Py_ssize_t *table, const floating *maps, const floating *v, floating *out,
-    Py_ssize_t n, bint add, floating **pointers,
+    Py_ssize_t n, bint transposed, bint add, floating **pointers,
 ) noexcept nogil:
-    """out[a or 0, j, q] (+)= Σ_p M[a, (q, p)] v[a or 0, j, p]"""
+    """out[a or 0, j, q] (+)= Σ_p M[a, (q, p)] v[a or 0, j, p]; transposed, the gradient of v from that of out."""
     cdef const Py_ssize_t *copies = table + op.table
     cdef const Py_ssize_t *entry = copies + op.m
-    cdef Py_ssize_t A = op.m, J = op.k, P = op.p, Q = op.q, a, q, j, p, r, first, last
+    cdef Py_ssize_t A = op.m, J = op.k, a, q, j, p, r, first, last
+    cdef Py_ssize_t P = op.q if transposed else op.p, Q = op.p if transposed else op.q
+    cdef Py_ssize_t step_q = 1 if transposed else op.p, step_p = op.p if transposed else 1
+    cdef bint own = op.apart if transposed else op.own, apart = op.own if transposed else op.apart
     cdef floating **o = pointers
     cdef const floating **f = <const floating **> (o + J)
     cdef const floating **u = f + A * P
     # every map by itself, or all into one sum
-    cdef Py_ssize_t step = 1 if op.apart else A
-    for first in range(A if op.apart else 1):
-        last = first + step
+    for first in range(A if apart else 1):
+        last = first + 1 if apart else A
         for q in range(Q):
             r = 0
             for a in range(first, last):
                 for p in range(P):
-                    f[r] = maps + (copies[a] * op.d + entry[q * P + p]) * n
-                    u[r] = v + ((a * J if op.own else 0) * P + p) * n
+                    f[r] = maps + (copies[a] * op.d + entry[q * step_q + p * step_p]) * n
+                    u[r] = v + ((a * J if own else 0) * P + p) * n
                     r += 1
             for j in range(J):
-                o[j] = out + (((first if op.apart else 0) * J + j) * Q + q) * n
+                o[j] = out + ((first * J + j) * Q + q) * n
             products(o, f, u, P * n, J, r, n, add)
-
-
-cdef void contract_to_vectors(
-    const Operation *op, const Py_ssize_t *table, const floating *maps, const floating *dout, floating *dv,
-    Py_ssize_t n, bint add, floating **pointers,
-) noexcept nogil:
-    """dv[a or 0, j, p] (+)= Σ_q M[a, (q, p)] dout[a or 0, j, q]"""
-    cdef const Py_ssize_t *copies = table + op.table
-    cdef const Py_ssize_t *entry = copies + op.m
-    cdef Py_ssize_t A = op.m, J = op.k, P = op.p, Q = op.q, a, q, j, p, r, first, last
-    cdef floating **o = pointers
-    cdef const floating **f = <const floating **> (o + J)
-    cdef const floating **u = f + A * Q
-    cdef Py_ssize_t step = 1 if op.own else A
-    for first in range(A if op.own else 1):
-        last = first + step
-        for p in range(P):
-            r = 0
-            for a in range(first, last):
-                for q in range(Q):
-                    f[r] = maps + (copies[a] * op.d + entry[q * P + p]) * n
-                    u[r] = dout + ((a * J if op.apart else 0) * Q + q) * n
-                    r += 1
-            for j in range(J):
-                o[j] = dv + (((first if op.own else 0) * J + j) * P + p) * n
-            products(o, f, u, Q * n, J, r, n, add)
 
 
 cdef void contract_to_maps(

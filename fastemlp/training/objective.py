@@ -86,8 +86,10 @@ class Objective:
                 prediction, dy = room[:, :n]
                 workspace.forward(self.theta, X[rows], prediction)
                 w = None if weight is None else weight[rows]
-                value, _ = self.loss(prediction, y[rows], w, out=dy)
-                dy *= dy.dtype.type(n / len(X))
+                # overflow shows in the value, and is judged there; a thread does not inherit what is ignored
+                with np.errstate(over="ignore", invalid="ignore"):
+                    value, _ = self.loss(prediction, y[rows], w, out=dy)
+                    dy *= dy.dtype.type(n / len(X))
                 workspace.backward(self.theta, dy, self._gradients[k], add=first > start)
                 total += value * n / len(X)
             return total
