@@ -144,6 +144,22 @@ class Network:
             ``backward(dy, dy_dot) -> (dx, dx_dot, dtheta, dtheta_dot)``. With dy of a scalar output and dy_dot = 0,
             dx is its gradient, dx_dot the Hessian-vector product with ``x_dot``, and dtheta_dot the gradient of
             ``x_dot · ∇_x y`` in the parameters (forward over reverse; Pearlmutter 1994).
+
+        Examples
+        --------
+        The Hessian-vector product of an invariant energy:
+
+        >>> import numpy as np
+        >>> from fastemlp.groups import O
+        >>> from fastemlp.nn import EMLP
+        >>> from fastemlp.reps import Scalar, V
+        >>> network = EMLP(2 * V, Scalar, O(3), ch=20, num_layers=1, dtype=np.float64)
+        >>> rng = np.random.default_rng(0)
+        >>> theta, x, v = network.init(rng), rng.standard_normal((1, 6)), rng.standard_normal((1, 6))
+        >>> energy, along_v, backward = network.tangent(theta, x, v)
+        >>> gradient, hessian_v, *_ = backward(np.ones((1, 1)), np.zeros((1, 1)))
+        >>> bool(np.isclose(along_v[0, 0], np.vdot(gradient, v)))
+        True
         """
         at, along = Workspace(self, len(x)), Workspace(self, len(x))
         y = at.forward(theta, x)
@@ -260,6 +276,19 @@ def EMLP(
     ------
     ValueError
         For complex representations: realify the group first.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastemlp.groups import SO13p
+    >>> from fastemlp.nn import EMLP
+    >>> from fastemlp.reps import Scalar, V
+    >>> network = EMLP(4 * V, Scalar, SO13p(), ch=50, num_layers=2)
+    >>> theta = network.init(np.random.default_rng(0))
+    >>> y, backward = network.forward(theta, np.ones((3, 16), np.float32))
+    >>> dx, dtheta = backward(np.ones_like(y))
+    >>> y.shape, dx.shape, dtheta.shape == theta.shape
+    ((3, 1), (3, 16), True)
     """
     rng = np.random.default_rng(random_state)
     hidden = [_hidden_rep(width, group) for width in _widths(ch, num_layers)]
