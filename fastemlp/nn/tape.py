@@ -30,8 +30,8 @@ class Tape:
     def __init__(self, dtype):
         self.dtype = np.dtype(dtype)
         self.n_rows = self.n_parameters = 0
-        self._operations = []
-        self._reads = []  # by operation, of (first row, number, field of its flag, whether all rows are read)
+        # of (operation, rows it writes, what it reads); reads are (first row, number, field, whether all are read)
+        self._recorded = []
         self._constants, self._table = [], []
         self._known = {}
         self._inputs = []
@@ -176,23 +176,42 @@ class Tape:
             self._read.add(x, size)
             operation[field] = x
         self._written.add(out, n)
-        self._operations.append((operation, n))
-        self._reads.append(reads)
+        self._recorded.append((operation, n, reads))
 
     def finish(self, outputs):
         """The Program, of which ``outputs``, an int array of rows, are the result."""
         for row in outputs:
             self.fill(row, 1)
+        needed, used = self._needed(outputs)
         return Program(
-            np.array([operation for operation, _ in self._operations], OPERATION),
-            self._reversed(outputs),
+            np.array([operation for operation, *_ in needed], OPERATION),
+            self._reversed(needed, outputs),
             np.array(self._constants, self.dtype),
             np.array(self._table, np.intp),
             self.n_rows,
             self.n_parameters,
+            used.gaps(0, self.n_parameters),
         )
 
-    def _reversed(self, outputs):
+    def _needed(self, outputs):
+        """What was recorded, without what no output depends on; and which parameters that uses."""
+        live, used, needed = _Marks(), _Marks(), []
+        for row in outputs:
+            live.add(row, 1)
+        for operation, size, reads in reversed(self._recorded):
+            wanted = live.span(operation["out"], size)
+            if wanted is None:
+                continue
+            operation, size, reads = _narrowed(operation, size, reads, *wanted)
+            live.add(operation["out"], size)
+            for x, length, *_ in reads:
+                live.add(x, length)
+            if operation["kind"] in (Kind.MIX, Kind.BIAS):
+                used.add(operation["parameters"], operation["m"] * operation["k"])
+            needed.append((operation, size, reads))
+        return needed[::-1], used
+
+    def _reversed(self, recorded, outputs):
         """The operations of the backward pass: gradients are set where they are first reached, then added to."""
         reached = _Marks()
         for row in outputs:
@@ -206,7 +225,7 @@ class Tape:
                 found.append(zero)
             reached.add(x, size)
 
-        for (operation, size), reads in zip(self._operations[::-1], self._reads[::-1], strict=True):
+        for operation, size, reads in reversed(recorded):
             if operation["kind"] == Kind.ZERO:
                 continue
             clear(operation["out"], size)
@@ -222,6 +241,30 @@ class Tape:
         return np.array(found, OPERATION)
 
 
+def _narrowed(operation, size, reads, first, last):
+    """An operation on the fewest copies that fill rows ``first`` to ``last`` of its result, where each goes by itself."""
+    kind, m = operation["kind"], int(operation["m"])
+    if kind == Kind.CONTRACT or (kind == Kind.BIAS and operation["k"] > 1):
+        return operation, size, reads
+    d = size // m
+    start, stop = first // d, -(-last // d)
+    operation = operation.copy()
+    operation["m"] = stop - start
+    operation["out"] += start * d
+    if kind in (Kind.MIX, Kind.BIAS):
+        operation["parameters"] += start * operation["k"]
+        return operation, (stop - start) * d, reads
+    for i, (x, length, field, whole) in enumerate(reads):
+        step = length // m
+        operation[field] += start * step
+        reads = [
+            *reads[:i],
+            (x + start * step, (stop - start) * step, field, whole),
+            *reads[i + 1 :],
+        ]
+    return operation, (stop - start) * d, reads
+
+
 class Program:
     """A finished tape.
 
@@ -231,11 +274,12 @@ class Program:
 
     Notes
     -----
-    Every method takes theta, the parameters, of shape (n_parameters,), and arrays of shape (n_rows, batch).
+    What no output depends on is not computed, and the gradient of its parameters is 0. Every method takes theta, the parameters, of shape (n_parameters,), and arrays of shape (n_rows, batch).
     """
 
-    def __init__(self, operations, reverse, constants, table, n_rows, n_parameters):
+    def __init__(self, operations, reverse, constants, table, n_rows, n_parameters, idle):
         self.n_rows, self.n_parameters = n_rows, n_parameters
+        self._idle = idle
         self._operations, self._reverse = operations, reverse
         self._constants, self._table = constants, table
 
@@ -248,6 +292,8 @@ class Program:
         kernels.backward(
             self._reverse, theta, self._constants, self._table, values, grads, dtheta, add
         )
+        if not add:
+            self._clear(dtheta)
 
     def tangent(self, theta, values, dots):
         """Fill ``dots``, the derivative of ``values``, from the rows of the input."""
@@ -266,6 +312,11 @@ class Program:
             grads_dot,
             dtheta_dot,
         )
+        self._clear(dtheta_dot)
+
+    def _clear(self, gradient):
+        for start, stop in self._idle:
+            gradient[start:stop] = 0
 
 
 class _Marks:
@@ -284,6 +335,11 @@ class _Marks:
 
     def any(self, start, n):
         return self._range(start, n).any()
+
+    def span(self, start, n):
+        """First and last (exclusive) of the rows among n that are in the set, counted from start; None if none is."""
+        found = np.flatnonzero(self._range(start, n))
+        return (int(found[0]), int(found[-1]) + 1) if len(found) else None
 
     def gaps(self, start, n):
         """Runs [first, last) of rows that are not in the set."""

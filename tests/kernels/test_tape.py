@@ -99,3 +99,25 @@ def test_rows_that_were_read_are_not_written_again():
     tape.copy(z, y, 2)
     with pytest.raises(RuntimeError, match="COPY writes to rows 2 to 4 after they were read"):
         tape.copy(y, 0, 2)
+
+
+def test_what_no_output_depends_on_is_left_out():
+    tape = Tape(np.float64)
+    tape.feed(tape.rows(2), 2)
+    mixed, gates, unused, out = tape.rows(10), tape.rows(10), tape.rows(3), tape.rows(2)
+    tape.mix(mixed, 0, 5, 1, 2)
+    tape.bias(mixed, np.ones((2, 1)), 5)
+    tape.sigmoid(gates, mixed, 10)
+    tape.mix(unused, mixed, 3, 10, 1)
+    tape.change(out, gates + 4, np.array([[1.0, 0.0], [1.0, 1.0]]), 1)
+    theta = np.arange(1.0, 41) / 10
+    x, dout = np.array([[0.3, -0.2, 0.4], [0.1, 0.7, -0.6]]), np.ones((2, 3))
+    found, dx, dtheta = run(tape, x, out, dout.shape, theta, dout)
+    # of five copies only the third is needed: its weight is theta[2], its bias theta[7]
+    s = 1 / (1 + np.exp(-(theta[2] * x + theta[7])))
+    np.testing.assert_allclose(found, [s[0], s[0] + s[1]], rtol=1e-12)
+    dz = s * (1 - s) * np.array([[2.0], [1.0]])
+    np.testing.assert_allclose(dx, theta[2] * dz, rtol=1e-12)
+    expected = np.zeros_like(theta)
+    expected[2], expected[7] = (dz * x).sum(), dz.sum()
+    np.testing.assert_allclose(dtheta, expected, rtol=1e-12, atol=0)
