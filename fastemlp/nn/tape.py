@@ -242,7 +242,7 @@ class Tape:
 
 
 def _narrowed(operation, size, reads, first, last):
-    """An operation on the fewest copies that fill rows ``first`` to ``last`` of its result, where each goes by itself."""
+    """An operation on just the copies that reach rows ``first`` to ``last`` of its result, if each goes by itself."""
     kind, m = operation["kind"], int(operation["m"])
     if kind == Kind.CONTRACT or (kind == Kind.BIAS and operation["k"] > 1):
         return operation, size, reads
@@ -254,15 +254,12 @@ def _narrowed(operation, size, reads, first, last):
     if kind in (Kind.MIX, Kind.BIAS):
         operation["parameters"] += start * operation["k"]
         return operation, (stop - start) * d, reads
-    for i, (x, length, field, whole) in enumerate(reads):
+    found = []
+    for x, length, field, whole in reads:
         step = length // m
         operation[field] += start * step
-        reads = [
-            *reads[:i],
-            (x + start * step, (stop - start) * step, field, whole),
-            *reads[i + 1 :],
-        ]
-    return operation, (stop - start) * d, reads
+        found.append((x + start * step, (stop - start) * step, field, whole))
+    return operation, (stop - start) * d, found
 
 
 class Program:
@@ -274,7 +271,8 @@ class Program:
 
     Notes
     -----
-    What no output depends on is not computed, and the gradient of its parameters is 0. Every method takes theta, the parameters, of shape (n_parameters,), and arrays of shape (n_rows, batch).
+    What no output depends on is not computed, and the gradient of its parameters is 0. Every method takes theta, the
+    parameters, of shape (n_parameters,), and arrays of shape (n_rows, batch).
     """
 
     def __init__(self, operations, reverse, constants, table, n_rows, n_parameters, idle):
