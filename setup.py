@@ -30,10 +30,10 @@ kernels = [
         f"fastemlp._kernels.{name}",
         [f"fastemlp/_kernels/{name}.pyx"],
         include_dirs=[np.get_include(), "fastemlp/_kernels"],
-        depends=["fastemlp/_kernels/rows.h"],
+        depends=[f"fastemlp/_kernels/{name}.h" for name in ("rows", "rows_types", "rows_loops")],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        # a square root that need not set errno is one vector instruction
-        extra_compile_args=["/O2"] if windows else ["-O3", "-fno-math-errno"],
+        # what need not set errno or floating-point flags can be done several numbers at a time
+        extra_compile_args=["/O2"] if windows else ["-O3", "-fno-math-errno", "-fno-trapping-math"],
     )
     for name in ("tape", "updates")
 ]

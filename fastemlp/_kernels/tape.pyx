@@ -10,7 +10,6 @@ import numpy as np
 from cython cimport floating
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
-from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 
 cdef extern from "rows.h":
@@ -26,6 +25,27 @@ cdef extern from "rows.h":
     double fastemlp_double_dot(const double *u, const double *v, Py_ssize_t n) nogil
     void fastemlp_float_sigmoid(float *out, const float *x, Py_ssize_t n) nogil
     void fastemlp_double_sigmoid(double *out, const double *x, Py_ssize_t n) nogil
+    void fastemlp_float_matrix_product(
+        Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, float alpha, const float *A, Py_ssize_t next_i, Py_ssize_t next_k,
+        const float *B, bint transposed, bint add, float *C,
+    ) nogil
+    void fastemlp_double_matrix_product(
+        Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, double alpha, const double *A, Py_ssize_t next_i, Py_ssize_t next_k,
+        const double *B, bint transposed, bint add, double *C,
+    ) nogil
+    int fastemlp_use(int target)
+
+
+INSTRUCTIONS = ("any", "avx2", "avx512")
+
+
+def use_instructions(name):
+    """Run with an instruction set from now on, all over this process; False, and no change, if there is none such."""
+    return bool(fastemlp_use(INSTRUCTIONS.index(name)))
+
+
+# the best there is
+next(filter(use_instructions, reversed(INSTRUCTIONS)))
 
 
 cpdef enum Kind:
@@ -346,19 +366,12 @@ cdef inline void gemm(
     bint transposed_A, bint transposed_B, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K,
     floating alpha, const floating *A, const floating *B, bint add, floating *C,
 ) noexcept nogil:
-    """C (M, N) (+)= alpha · A B, all contiguous and row-major: as BLAS sees it, Cᵀ = Bᵀ Aᵀ."""
-    cdef int m = <int> M, n = <int> N, k = <int> K
-    cdef int lda = <int> (M if transposed_A else K), ldb = <int> (K if transposed_B else N)
-    cdef char ta = b"T" if transposed_A else b"N"
-    cdef char tb = b"T" if transposed_B else b"N"
-    cdef floating beta = 1 if add else 0
-    if m == 0 or n == 0:
-        return
-    lda, ldb = max(lda, 1), max(ldb, 1)
+    """C (M, N) (+)= alpha · A B, all contiguous and row-major."""
+    cdef Py_ssize_t next_i = 1 if transposed_A else K, next_k = M if transposed_A else 1
     if floating is float:
-        sgemm(&tb, &ta, &n, &m, &k, &alpha, <float *> B, &ldb, <float *> A, &lda, &beta, C, &n)
+        fastemlp_float_matrix_product(M, N, K, alpha, A, next_i, next_k, B, transposed_B, add, C)
     else:
-        dgemm(&tb, &ta, &n, &m, &k, &alpha, <double *> B, &ldb, <double *> A, &lda, &beta, C, &n)
+        fastemlp_double_matrix_product(M, N, K, alpha, A, next_i, next_k, B, transposed_B, add, C)
 
 
 cdef void add_bias(

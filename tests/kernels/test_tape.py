@@ -3,9 +3,19 @@
 import numpy as np
 import pytest
 
+from fastemlp._kernels.tape import INSTRUCTIONS, use_instructions
 from fastemlp.nn.tape import Tape
 
+AVAILABLE = [name for name in INSTRUCTIONS if use_instructions(name)]  # the best one last
 SIZES = [(1, 1, 1, 1), (2, 3, 4, 5), (5, 5, 3, 2), (3, 2, 2, 9), (4, 1, 6, 13), (1, 4, 3, 8)]
+
+
+@pytest.fixture(params=AVAILABLE)
+def instructions(request):
+    """Every instruction set that this processor knows, one after the other."""
+    use_instructions(request.param)
+    yield request.param
+    use_instructions(AVAILABLE[-1])
 
 
 def run(tape, x, out, shape, theta, dout):
@@ -22,6 +32,7 @@ def run(tape, x, out, shape, theta, dout):
     return values[rows].reshape(shape), grads[: len(x)], dtheta
 
 
+@pytest.mark.usefixtures("instructions")
 @pytest.mark.parametrize("batch", [1, 7, 16, 33, 130])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("sizes", SIZES)
@@ -62,6 +73,48 @@ def test_contract_is_its_oracle_and_backward_its_adjoint(own, apart, sizes, dtyp
     np.testing.assert_allclose(parts[0].reshape(maps.shape), dmaps, **tolerance)
     np.testing.assert_allclose(parts[1].reshape(v.shape), dv, **tolerance)
     np.testing.assert_array_equal(parts[2].reshape(shape), added * dout)
+
+
+@pytest.mark.usefixtures("instructions")
+@pytest.mark.parametrize("batch", [1, 3, 16, 45, 300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("m", "k", "d"), [(1, 1, 1), (5, 17, 1), (27, 2, 3), (40, 301, 2), (3, 0, 2)])
+@pytest.mark.parametrize("added", [False, True])
+def test_mix_is_its_oracle_and_backward_its_adjoint(m, k, d, dtype, batch, added):
+    rng = np.random.default_rng(0)
+    x, before, dout = (rng.standard_normal((n * d, batch)).astype(dtype) for n in (k, m, m))
+    tape = Tape(dtype)
+    tape.feed(tape.rows((k + m) * d), (k + m) * d)
+    out = tape.rows(m * d)
+    if added:
+        tape.copy(out, k * d, m * d)
+    tape.mix(out, 0, m, k, d, alpha=0.5)
+    W = rng.standard_normal((m, k)).astype(dtype)
+    found, dx, dW = run(tape, np.concatenate([x, before]), out, dout.shape, W.ravel(), dout)
+    tolerance = {"rtol": 0, "atol": 40 * np.sqrt(max(k, m * batch)) * np.finfo(dtype).eps}
+    z = 0.5 * np.einsum("jc,cib->jib", W, x.reshape(k, d, batch)).reshape(dout.shape)
+    np.testing.assert_allclose(found, z + added * before, **tolerance)
+    dz = 0.5 * dout.reshape(m, d, batch)
+    expected = np.einsum("jc,jib->cib", W, dz).reshape(x.shape)
+    np.testing.assert_allclose(dx[: k * d], expected, **tolerance)
+    expected = np.einsum("jib,cib->jc", dz, x.reshape(k, d, batch)).ravel()
+    np.testing.assert_allclose(dW, expected, **tolerance)
+
+
+@pytest.mark.usefixtures("instructions")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sigmoid_to_the_last_digits(dtype):
+    x = np.concatenate([np.linspace(-800, 800, 100), np.linspace(-20, 20, 1000), [np.nan]])
+    x = x.astype(dtype)[None]
+    tape = Tape(dtype)
+    tape.feed(tape.rows(1), 1)
+    out = tape.rows(1)
+    tape.sigmoid(out, 0, 1)
+    found, dx, _ = run(tape, x, out, x.shape, np.empty(0, dtype), np.ones_like(x))
+    expected = 1 / (1 + np.exp(-np.clip(x.astype(float), -80, None)))
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(found, expected, rtol=4 * eps, atol=1e-30)
+    np.testing.assert_allclose(dx, expected * (1 - expected), atol=4 * eps)
 
 
 @pytest.mark.parametrize("batch", [1, 5, 40])
