@@ -36,7 +36,8 @@
     static T (*fastemlp_##T##_dot)(const T *, const T *, ptrdiff_t);                                                   \
     static void (*fastemlp_##T##_sigmoid)(T *, const T *, ptrdiff_t);                                                  \
     static void (*fastemlp_##T##_matrix_product)(                                                                      \
-        ptrdiff_t, ptrdiff_t, ptrdiff_t, T, const T *, ptrdiff_t, ptrdiff_t, const T *, int, int, T *);
+        ptrdiff_t, ptrdiff_t, ptrdiff_t, T, const T *, ptrdiff_t, ptrdiff_t, const T *, ptrdiff_t, int, int, T *,      \
+        ptrdiff_t);
 FASTEMLP_CALLED(float)
 FASTEMLP_CALLED(double)
 

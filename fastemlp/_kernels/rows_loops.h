@@ -207,11 +207,11 @@ TARGET static void NAME(tiles_2)(
     NAME(tiles)(2, M, K, alpha, A, next_i, next_k, B, next_B, add, C, next_C);
 }
 
-/* C (M, N) (+)= alpha A B, rows of C contiguous; entry (i, k) of A is A[i·next_i + k·next_k]. B is (K, N), or (N, K) if
-   transposed, with contiguous rows. A panel of a few columns of B at a time goes to one place in memory. */
+/* C (M, N) (+)= alpha A B; entry (i, k) of A is A[i·next_i + k·next_k]. B is (K, N), or (N, K) if transposed. Rows of B
+   and C are contiguous, next_B and next_C apart. A panel of a few columns of B at a time goes to one place in memory. */
 TARGET static void NAME(matrix_product)(
     ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k, const T *B,
-    int transposed, int add, T *C)
+    ptrdiff_t next_B, int transposed, int add, T *C, ptrdiff_t next_C)
 {
     T panel[DEPTH * 2 * WIDTH / sizeof(T)] __attribute__((aligned(64)));
     for (ptrdiff_t j = 0; j < N; j += PANEL) {
@@ -222,17 +222,17 @@ TARGET static void NAME(matrix_product)(
             if (transposed) {
                 for (ptrdiff_t k = 0; k < depth; k++)
                     for (ptrdiff_t x = 0; x < width; x++)
-                        panel[k * padded + x] = B[(j + x) * K + k0 + k];
+                        panel[k * padded + x] = B[(j + x) * next_B + k0 + k];
             } else {
                 for (ptrdiff_t k = 0; k < depth; k++)
-                    memcpy(panel + k * padded, B + (k0 + k) * N + j, width * sizeof(T));
+                    memcpy(panel + k * padded, B + (k0 + k) * next_B + j, width * sizeof(T));
             }
             const T *from = A + k0 * next_k;
             const int more = add || k0;
             if (width == PANEL)
-                NAME(tiles_2)(M, depth, alpha, from, next_i, next_k, panel, padded, more, C + j, N);
+                NAME(tiles_2)(M, depth, alpha, from, next_i, next_k, panel, padded, more, C + j, next_C);
             else if (width == LANES)
-                NAME(tiles_1)(M, depth, alpha, from, next_i, next_k, panel, padded, more, C + j, N);
+                NAME(tiles_1)(M, depth, alpha, from, next_i, next_k, panel, padded, more, C + j, next_C);
             else {
                 /* the last columns by way of rows that are wide enough */
                 T rows[TILE_ROWS * 2 * WIDTH / sizeof(T)];
@@ -246,7 +246,7 @@ TARGET static void NAME(matrix_product)(
                     else
                         NAME(tiles_1)(m, depth, alpha, a, next_i, next_k, panel, padded, 0, rows, padded);
                     for (ptrdiff_t y = 0; y < m; y++) {
-                        T *c = C + (i + y) * N + j;
+                        T *c = C + (i + y) * next_C + j;
                         const T *found = rows + y * padded;
                         for (ptrdiff_t x = 0; x < width; x++)
                             c[x] = more ? c[x] + found[x] : found[x];

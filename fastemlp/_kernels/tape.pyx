@@ -27,11 +27,11 @@ cdef extern from "rows.h":
     void fastemlp_double_sigmoid(double *out, const double *x, Py_ssize_t n) nogil
     void fastemlp_float_matrix_product(
         Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, float alpha, const float *A, Py_ssize_t next_i, Py_ssize_t next_k,
-        const float *B, bint transposed, bint add, float *C,
+        const float *B, Py_ssize_t next_B, bint transposed, bint add, float *C, Py_ssize_t next_C,
     ) nogil
     void fastemlp_double_matrix_product(
         Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, double alpha, const double *A, Py_ssize_t next_i, Py_ssize_t next_k,
-        const double *B, bint transposed, bint add, double *C,
+        const double *B, Py_ssize_t next_B, bint transposed, bint add, double *C, Py_ssize_t next_C,
     ) nogil
     int fastemlp_use(int target)
 
@@ -56,6 +56,7 @@ cpdef enum Kind:
     BIAS
     CONTRACT
     SIGMOID
+    ONES
 
 
 cdef packed struct Operation:
@@ -68,6 +69,8 @@ cdef packed struct Operation:
     Py_ssize_t m, k, d, p, q
     # CONTRACT: whether each map has a result, and vectors, of its own
     Py_ssize_t apart, own
+    # MIX: whether its weights are composed, and counted from behind the parameters until the tape is finished
+    Py_ssize_t composed
     # whether to add to what is there: forward, then in the gradients of a and b
     Py_ssize_t add, add_a, add_b
     double alpha
@@ -78,7 +81,7 @@ OPERATION = np.dtype(
         (name, np.intp)
         for name in (
             "kind", "out", "a", "b", "parameters", "constants", "table", "m", "k", "d", "p", "q",
-            "apart", "own", "add", "add_a", "add_b",
+            "apart", "own", "composed", "add", "add_a", "add_b",
         )
     ]
     + [("alpha", np.float64)]
@@ -123,7 +126,7 @@ def forward(
     floating[:, ::1] values,
 ):
     """Fill ``values`` from the rows of the input."""
-    cdef Py_ssize_t i, n = values.shape[1]
+    cdef Py_ssize_t i, j, n = values.shape[1]
     cdef const Operation *op
     cdef floating *v = &values[0, 0]
     cdef floating **pointers = <floating **> allocate(operations)
@@ -132,6 +135,9 @@ def forward(
             op = &operations[i]
             if op.kind == SIGMOID:
                 sigmoid(v + op.out * n, v + op.a * n, op.m * n)
+            elif op.kind == ONES:
+                for j in range(op.m * n):
+                    v[op.out * n + j] = 1
             elif op.kind == BIAS:
                 add_bias(op, start(theta), start(constants), v, n)
             elif op.kind == CONTRACT:
@@ -205,6 +211,8 @@ def tangent(
                 # the product rule
                 contract(op, start(table), v + op.b * n, w + op.a * n, w + op.out * n, n, False, op.add, pointers)
                 contract(op, start(table), w + op.b * n, v + op.a * n, w + op.out * n, n, False, True, pointers)
+            elif op.kind == ONES:
+                memset(w + op.out * n, 0, op.m * n * sizeof(floating))
             elif op.kind != BIAS:
                 apply_linear(op, start(theta), start(constants), w, n)
     free(<void *> pointers)
@@ -260,6 +268,90 @@ def tangent_backward(
                     mix_gradient(op, h + op.out * n, v + op.a * n, dt + op.parameters, n, False)
                     mix_gradient(op, g + op.out * n, w + op.a * n, dt + op.parameters, n, True)
     free(<void *> pointers)
+
+
+cdef packed struct Composition:
+    # the first of the parameters w[j, a, i], rows `next_w` apart, and of the results v[j, a, x], rows `next_v` apart
+    Py_ssize_t w, v, next_w, next_v
+    # where the table of indices [x, i] begins
+    Py_ssize_t table
+    # sizes of j, a, i and x
+    Py_ssize_t m, n, k, r
+
+
+COMPOSITION = np.dtype(
+    [(name, np.intp) for name in ("w", "v", "next_w", "next_v", "table", "m", "n", "k", "r")]
+)
+
+
+def compose(const Composition[::1] compositions, const Py_ssize_t[::1] table, floating[::1] weights):
+    """v[j, a, x] = Σ_i w[j, a, i] B[i, x], where B[i, x] is the parameter that the table says."""
+    cdef Py_ssize_t c, a
+    cdef const Composition *op
+    cdef floating *W = &weights[0]
+    cdef floating *B = <floating *> allocate_entries(compositions)
+    with nogil:
+        for c in range(compositions.shape[0]):
+            op = &compositions[c]
+            gather(op, start(table), W, B)
+            for a in range(op.n):
+                matrix_product(
+                    op.m, op.r, op.k, <floating> 1, W + op.w + a * op.k, op.next_w, 1, B, op.k, True, False,
+                    W + op.v + a * op.r, op.next_v,
+                )
+    free(B)
+
+
+def compose_backward(
+    const Composition[::1] compositions, const Py_ssize_t[::1] table, const floating[::1] weights,
+    floating[::1] dweights,
+):
+    """Add to the gradients of the parameters what comes through the composed weights."""
+    cdef Py_ssize_t c, a, i
+    cdef const Composition *op
+    cdef const Py_ssize_t *at
+    cdef const floating *W = &weights[0]
+    cdef floating *dW = &dweights[0]
+    cdef floating *B = <floating *> allocate_entries(compositions)
+    cdef floating *dB
+    with nogil:
+        for c in range(compositions.shape[0]):
+            op = &compositions[c]
+            gather(op, start(table), W, B)
+            dB = B + op.r * op.k
+            for a in range(op.n):
+                # dw[j, a, i] += Σ_x dv[j, a, x] B[i, x] and dB[i, x] += Σ_j w[j, a, i] dv[j, a, x]
+                matrix_product(
+                    op.m, op.k, op.r, <floating> 1, dW + op.v + a * op.r, op.next_v, 1, B, op.k, False, True,
+                    dW + op.w + a * op.k, op.next_w,
+                )
+                matrix_product(
+                    op.r, op.k, op.m, <floating> 1, dW + op.v + a * op.r, 1, op.next_v, W + op.w + a * op.k,
+                    op.next_w, False, a > 0, dB, op.k,
+                )
+            at = start(table) + op.table
+            for i in range(op.r * op.k):
+                dW[at[i]] += dB[i]
+    free(B)
+
+
+cdef void gather(
+    const Composition *op, const Py_ssize_t *table, const floating *weights, floating *B
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(op.r * op.k):
+        B[i] = weights[table[op.table + i]]
+
+
+cdef void *allocate_entries(const Composition[::1] compositions) except NULL:
+    """Room for the matrix B of the largest composition, transposed, and for its gradient."""
+    cdef Py_ssize_t c, most = 1
+    for c in range(compositions.shape[0]):
+        most = max(most, compositions[c].r * compositions[c].k)
+    cdef void *found = malloc(2 * most * sizeof(double))
+    if found == NULL:
+        raise MemoryError()
+    return found
 
 
 ctypedef fused number:
@@ -368,10 +460,22 @@ cdef inline void gemm(
 ) noexcept nogil:
     """C (M, N) (+)= alpha · A B, all contiguous and row-major."""
     cdef Py_ssize_t next_i = 1 if transposed_A else K, next_k = M if transposed_A else 1
+    cdef Py_ssize_t next_B = K if transposed_B else N
+    matrix_product(M, N, K, alpha, A, next_i, next_k, B, next_B, transposed_B, add, C, N)
+
+
+cdef inline void matrix_product(
+    Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, floating alpha, const floating *A, Py_ssize_t next_i, Py_ssize_t next_k,
+    const floating *B, Py_ssize_t next_B, bint transposed_B, bint add, floating *C, Py_ssize_t next_C,
+) noexcept nogil:
     if floating is float:
-        fastemlp_float_matrix_product(M, N, K, alpha, A, next_i, next_k, B, transposed_B, add, C)
+        fastemlp_float_matrix_product(
+            M, N, K, alpha, A, next_i, next_k, B, next_B, transposed_B, add, C, next_C
+        )
     else:
-        fastemlp_double_matrix_product(M, N, K, alpha, A, next_i, next_k, B, transposed_B, add, C)
+        fastemlp_double_matrix_product(
+            M, N, K, alpha, A, next_i, next_k, B, next_B, transposed_B, add, C, next_C
+        )
 
 
 cdef void add_bias(

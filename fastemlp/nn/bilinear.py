@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastemlp.nn.features import FeatureType
+from fastemlp.nn.features import FeatureType, Images
 from fastemlp.reps import Scalar
 
 #: A multiply-add of a contraction takes the time of this many in a matrix product.
 CONTRACTION_COST = 4
+#: Weights are multiplied with those of the layer before if that leaves this many times fewer objects.
+FEWER = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,6 +19,7 @@ class _Path:
 
     Attributes
     ----------
+    images : Images or None; what the copies of the source are mixed from, if that is far fewer objects
     copies : ndarray of int (A,); the copies that act
     entry : ndarray of int (dim_out, dim_in); which component of the actor is entry (q, p) of the map
     """
@@ -24,6 +27,7 @@ class _Path:
     source: FeatureType
     target: FeatureType
     actor: FeatureType
+    images: Images | None
     copies: np.ndarray
     entry: np.ndarray
 
@@ -31,15 +35,25 @@ class _Path:
     def contracts_first(self):
         """Whether contracting all pairs before mixing is cheaper than mixing the source's copies first."""
         q, p = self.entry.shape
-        A, n_in, n_out = len(self.copies), self.source.mult, self.target.mult
+        A, n_in, n_out = len(self.copies), self.read.mult, self.target.mult
         contract_then_mix = q * A * n_in * (p * CONTRACTION_COST + n_out)
         mix_then_contract = p * A * n_out * (n_in + q * CONTRACTION_COST)
         return contract_then_mix <= mix_then_contract
 
     @property
+    def read(self):
+        """The objects that are contracted: the source, or what it is mixed from."""
+        return self.source if self.images is None else self.images
+
+    @property
     def n_pairs(self):
-        """Numbers of pairs of copies, the rows of components that the weights of each output copy mix."""
+        """Number of pairs of copies, each with a weight for every output copy."""
         return len(self.copies) * self.source.mult
+
+    @property
+    def n_read(self):
+        """Number of pairs that are contracted."""
+        return len(self.copies) * self.read.mult
 
 
 class BiLinear:
@@ -49,6 +63,7 @@ class BiLinear:
     ----------
     features_in, features_out : Features of one Alphabet
     rng : numpy Generator; draws the acting copies, at most ``dim`` of each type
+    made_by : Linear, optional; the layer that makes ``features_in``
 
     Attributes
     ----------
@@ -59,9 +74,13 @@ class BiLinear:
     Scalars do not act. The per-sample matrix W(x) is never formed: a path costs one contraction over components,
     sample by sample, and one matrix product over multiplicities, in the cheaper order. Paths that contract first and
     end in one type share their product, so do those that mix first and begin with one. Finzi et al. 2021, §6.
+
+    Where ``made_by`` mixes many copies from a few objects, as the first layer of a network does, those few are
+    contracted, with the weights of both layers multiplied once for all samples: the same function of the same
+    parameters.
     """
 
-    def __init__(self, features_in, features_out, rng):
+    def __init__(self, features_in, features_out, rng, made_by=None):
         self.features_in = features_in
         self.features_out = features_out
         actors = {
@@ -69,6 +88,10 @@ class BiLinear:
             for kind in features_in.types
             if kind.rep != Scalar
         }
+        images = {}
+        if made_by is not None:
+            found = {kind: made_by.images(kind) for kind in features_in.types}
+            images = {k: some for k, some in found.items() if some.mult * FEWER <= k.mult}
         self.paths = []
         for target in features_out.types:
             for source in features_in.types:
@@ -79,7 +102,9 @@ class BiLinear:
                 # perm sorts an (out, in) matrix into the actor's own order of components
                 entry = np.arange(actor.dim) if perm is None else np.argsort(perm)
                 entry = entry.reshape(target.dim, source.dim)
-                self.paths.append(_Path(source, target, actor, actors[actor], entry))
+                self.paths.append(
+                    _Path(source, target, actor, images.get(source), actors[actor], entry)
+                )
         self.n_parameters = sum(path.n_pairs * path.target.mult for path in self.paths)
 
     def init(self, rng):
@@ -102,33 +127,56 @@ class BiLinear:
             )
         return np.concatenate([*parts, []])
 
-    def record(self, tape, x, out, gain=1.0):
-        """Add ``gain`` times the result for features packed from row x on to those packed from row out on."""
+    def record(self, tape, x, out, gain=1.0, before=None):
+        """Add ``gain`` times the result for features packed from row x on to those packed from row out on.
+
+        ``before`` is where the layer that makes x has its own first packed row, and its first parameter.
+        """
         natural, room = {}, {}
         for path in self.paths:
-            for kind in (path.source, path.actor):
+            for kind in (path.read, path.actor):
                 if kind not in natural:
-                    natural[kind] = kind.natural(tape, x)
+                    natural[kind] = kind.natural(tape, before[0] if isinstance(kind, Images) else x)
             if path.target not in room:
                 room[path.target] = path.target.room(tape, out)
-        for source, paths in self._mixed_first().items():
+        for read, paths in self._mixed_first().items():
             # u[a, j, p] = Σ_i w[(a, j), i] v[i, p], then y[j, q] += Σ_{a,p} M[a, (q, p)] u[a, j, p]
             n = [len(path.copies) * path.target.mult for path in paths]
-            u = tape.rows(sum(n) * source.dim)
-            tape.mix(u, natural[source], sum(n), source.mult, source.dim, gain)
+            u = tape.rows(sum(n) * read.dim)
+            W = self._composed(tape, paths, before, sum(n), 1)
+            tape.mix(u, natural[read], sum(n), read.mult, read.dim, gain, W)
             for path, count in zip(paths, n, strict=True):
                 self._contract(tape, path, natural, room[path.target], u, own=True)
-                u += count * source.dim
-        for target, paths in self._contracted_first().items():
+                u += count * read.dim
+        for (target, _), paths in self._contracted_first().items():
             # z[a, i, q] = Σ_p M[a, (q, p)] v[i, p], then y[j, q] += Σ_{a,i} w[j, (a, i)] z[a, i, q]
-            n = [path.n_pairs for path in paths]
+            n = [path.n_read for path in paths]
             z = first = tape.rows(sum(n) * target.dim)
             for path, count in zip(paths, n, strict=True):
-                self._contract(tape, path, natural, first, natural[path.source], own=False)
+                self._contract(tape, path, natural, first, natural[path.read], own=False)
                 first += count * target.dim
-            tape.mix(room[target], z, target.mult, sum(n), target.dim, gain)
+            W = self._composed(tape, paths, before, target.mult, None)
+            tape.mix(room[target], z, target.mult, sum(n), target.dim, gain, W)
         for target, rows in room.items():
             target.add(tape, out, rows)
+
+    def _composed(self, tape, paths, before, m, together):
+        """Where weights begin that act on images: those of all paths ``together``, or of each path in turn."""
+        if paths[0].images is None:
+            return None
+        read = [(p.images, len(p.copies), p.source.mult) for p in paths]
+        if together:
+            read = [(paths[0].images, 1, paths[0].source.mult)]
+        next_w = sum(n * k for _, n, k in read)
+        next_v = sum(n * images.mult for images, n, _ in read)
+        w, into = tape.parameters(m * next_w), tape.composed(m * next_v)
+        first = into
+        for images, n, k in read:
+            index = before[1] + images.index
+            tape.compose(w, index, m=m, n=n, next_w=next_w, into=into, next_v=next_v)
+            w += n * k
+            into += n * images.mult
+        return first
 
     def _contract(self, tape, path, natural, out, v, own):
         tape.contract(
@@ -138,23 +186,24 @@ class BiLinear:
             n_maps=path.actor.mult,
             copies=path.copies,
             entry=path.entry,
-            J=path.target.mult if own else path.source.mult,
+            J=path.target.mult if own else path.read.mult,
             apart=not own,
             own=own,
         )
 
     def _mixed_first(self):
-        return _grouped((p for p in self.paths if not p.contracts_first), "source")
+        return _grouped([(p.read, p) for p in self.paths if not p.contracts_first])
 
     def _contracted_first(self):
-        return _grouped((p for p in self.paths if p.contracts_first), "target")
+        paths = [p for p in self.paths if p.contracts_first]
+        return _grouped([((p.target, p.images is None), p) for p in paths])
 
     def __repr__(self):
         return f"BiLinear({self.features_in.rep} -> {self.features_out.rep})"
 
 
-def _grouped(paths, attribute):
+def _grouped(pairs):
     groups = {}
-    for path in paths:
-        groups.setdefault(getattr(path, attribute), []).append(path)
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
     return groups

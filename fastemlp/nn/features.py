@@ -55,7 +55,7 @@ class FeatureType:
         if self.is_plain:
             return x + self.parts[0][0]
         out = tape.rows(self.mult * self.dim)
-        for (start, _), rows in zip(self.parts, self._matrices(), strict=True):
+        for (start, _), rows in zip(self.parts, self.matrices(), strict=True):
             tape.change(out, x + start, rows.T, self.mult)
         return out
 
@@ -66,12 +66,49 @@ class FeatureType:
     def add(self, tape, x, natural):
         """Add what was written to its ``room`` to features packed from row x on."""
         if not self.is_plain:
-            for (start, _), rows in zip(self.parts, self._matrices(), strict=True):
+            for (start, _), rows in zip(self.parts, self.matrices(), strict=True):
                 tape.change(x + start, natural, rows, self.mult)
 
-    def _matrices(self):
+    def matrices(self):
+        """For each part the map of shape (d, dim) from its own coordinates."""
         U = np.eye(self.dim) if self.U is None else self.U
         return np.split(U, np.cumsum([d for _, d in self.parts])[:-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """What a linear layer mixes the copies of one type from, as objects of that type.
+
+    Attributes
+    ----------
+    dim, mult : int; size of the type and number of images
+    maps : tuple of (start, m, M); ``m`` copies of the layer's input from packed row ``start`` on, and the map M of shape
+        (dim, d) of each. A start of None stands for the number 1, which biases multiply.
+    index : ndarray of int (copies of the type, mult); which of the layer's parameters is the share that each copy has of
+        each image
+    """
+
+    dim: int
+    mult: int
+    maps: tuple
+    index: np.ndarray
+
+    def natural(self, tape, x):
+        """The first row of the images (mult, dim), for a layer that reads features packed from row x on."""
+        sources = [_ones(tape) if start is None else x + start for start, _, _ in self.maps]
+        if len(self.maps) == 1 and np.array_equal(self.maps[0][2], np.eye(self.dim)):
+            return sources[0]
+        out = first = tape.rows(self.mult * self.dim)
+        for source, (_, m, M) in zip(sources, self.maps, strict=True):
+            tape.change(first, source, M, m)
+            first += m * self.dim
+        return out
+
+
+def _ones(tape):
+    row = tape.rows(1)
+    tape.ones(row, 1)
+    return row
 
 
 class Features:

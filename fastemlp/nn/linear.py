@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fastemlp.nn.features import Images
+
 
 class Linear:
     """``y = W x + b`` with W in the space of equivariant maps and b among the invariants.
@@ -39,6 +41,35 @@ class Linear:
             self.n_coefficients += target.mult * _fan_in(sources)
             self.n_bias += target.mult * invariants.shape[1]
         self.n_parameters = self.n_coefficients + self.n_bias
+
+    def images(self, kind):
+        """The Images that the layer mixes a FeatureType of its output from; indices count from its first parameter."""
+        maps, index = [], [np.empty((kind.mult, 0), np.intp)]
+        for (start, size), rows in zip(kind.parts, kind.matrices(), strict=True):
+            at, target, sources, invariants = self._path_to(start)
+            d = target.dim
+            copies = (start - target.start) // d + size // d * np.arange(kind.mult)[:, None]
+            for c, embedding in enumerate(rows.reshape(-1, d, kind.dim)):
+                first, row = at, copies + c
+                for source, J in sources:
+                    width = len(J) * source.mult
+                    for k, unit in enumerate(J):
+                        maps.append((source.start, source.mult, embedding.T @ unit))
+                        index.append(first + row * width + k * source.mult + np.arange(source.mult))
+                    first += target.mult * width
+                for r, invariant in enumerate(invariants.T):
+                    maps.append((None, 1, embedding.T @ invariant[:, None]))
+                    index.append(first + r * target.mult + row)
+        index = np.hstack(index)
+        return Images(kind.dim, index.shape[1], tuple(maps), index)
+
+    def _path_to(self, row):
+        """The first parameter of the path that ends in a block with this row, and the path."""
+        first = 0
+        for target, sources, invariants in self._paths:
+            if target.start <= row < target.start + target.dim * target.mult:
+                return first, target, sources, invariants
+            first += target.mult * (_fan_in(sources) + invariants.shape[1])
 
     def init(self, rng):
         """Initial parameters: unit-variance features in give unit-variance features out, letter by letter."""

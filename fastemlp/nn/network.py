@@ -34,7 +34,7 @@ class EMLPBlock:
         self.gate = Gate(features_out)
         gated = self.gate.features_in
         self.linear = Linear(features_in, gated)
-        self.bilinear = BiLinear(gated, gated, rng)
+        self.bilinear = BiLinear(gated, gated, rng, made_by=self.linear)
         self.gain = bilinear_gain
         self.n_parameters = self.linear.n_parameters + self.bilinear.n_parameters
 
@@ -44,12 +44,13 @@ class EMLPBlock:
 
     def record(self, tape, x):
         """Apply to features packed from row x on; returns the first row of the result."""
+        parameters = tape.n_parameters
         z = self.linear.record(tape, x)
         if self.bilinear.paths:
             size = self.gate.features_in.size
             total = tape.rows(size)
             tape.copy(total, z, size)
-            self.bilinear.record(tape, z, total, self.gain)
+            self.bilinear.record(tape, z, total, self.gain, before=(x, parameters))
             z = total
         return self.gate.record(tape, z)
 
@@ -120,11 +121,13 @@ class Network:
             ``backward(dy) -> (dx, dtheta)``, for the theta and x given.
         """
         workspace = Workspace(self, len(x))
-        y = workspace.forward(theta, x)
+        weights = self.program.weights(theta)
+        y = workspace.forward(weights, x)
 
         def backward(dy):
-            dtheta = np.empty_like(theta)
-            workspace.backward(theta, dy, dtheta)
+            dweights = np.empty_like(weights)
+            workspace.backward(weights, dy, dweights)
+            dtheta = self.program.parameter_gradient(weights, dweights)
             return workspace.input_gradient(), dtheta
 
         return y, backward
@@ -162,33 +165,39 @@ class Network:
         True
         """
         at, along = Workspace(self, len(x)), Workspace(self, len(x))
-        y = at.forward(theta, x)
+        weights = self.program.weights(theta)
+        y = at.forward(weights, x)
         load(x_dot, *self.inputs, along.values)
-        self.program.tangent(theta, at.values, along.values)
+        self.program.tangent(weights, at.values, along.values)
         y_dot = along.output()
 
         def backward(dy, dy_dot):
-            dtheta, dtheta_dot = np.empty_like(theta), np.empty_like(theta)
-            at.backward(theta, dy, dtheta)
+            gradients = np.empty((2, len(weights)), self.dtype)
+            at.backward(weights, dy, gradients[0])
             load(dy_dot, *self.outputs, along.grads)
             self.program.tangent_backward(
-                theta, at.values, along.values, at.grads, along.grads, dtheta_dot
+                weights, at.values, along.values, at.grads, along.grads, gradients[1]
             )
+            dtheta, dtheta_dot = (self.program.parameter_gradient(weights, g) for g in gradients)
             return at.input_gradient(), along.input_gradient(), dtheta, dtheta_dot
 
         return y, y_dot, backward
 
-    def __call__(self, theta, x):
-        """The outputs alone, shape (batch, n_out); tile by tile, on several threads if there are many."""
+    def __call__(self, theta, x, weights=None):
+        """The outputs alone, shape (batch, n_out); tile by tile, on several threads if there are many.
+
+        ``weights`` are those of ``program.weights(theta)``, for who has them at hand.
+        """
+        weights = self.program.weights(theta) if weights is None else weights
         if len(x) == 1:
-            return Workspace(self, 1, backward=False).forward(theta, x)
+            return Workspace(self, 1, backward=False).forward(weights, x)
         y = np.empty((len(x), self.features_out.size), self.dtype)
         tiles = [slice(start, start + TILE) for start in range(0, len(x), TILE)]
 
         def run(some):
             workspace = Workspace(self, min(TILE, len(x)), backward=False)
             for rows in some:
-                workspace.forward(theta, x[rows], y[rows])
+                workspace.forward(weights, x[rows], y[rows])
 
         in_threads(run, tiles)
         return y
@@ -214,22 +223,22 @@ class Workspace:
         self._memory = [np.empty(size, network.dtype) for _ in range(1 + backward)]
         self._size_to(batch)
 
-    def forward(self, theta, x, out=None):
-        """Outputs for x of shape (samples, n_in); kept for ``backward``."""
+    def forward(self, weights, x, out=None):
+        """Outputs for x of shape (samples, n_in); kept for ``backward``. See ``Program`` for the weights."""
         if len(x) != self._samples:
             self._size_to(len(x))
         load(x, *self._network.inputs, self.values)
-        self._network.program.forward(theta, self.values)
+        self._network.program.forward(weights, self.values)
         return self.output(out)
 
     def output(self, out=None):
         """What the rows of the output hold, of shape (samples, n_out)."""
         return self._natural(self.values, self._network.features_out, self._network.outputs, out)
 
-    def backward(self, theta, dy, dtheta, add=False):
-        """From the gradient of the outputs to that of the parameters, written or added to dtheta."""
+    def backward(self, weights, dy, dweights, add=False):
+        """From the gradient of the outputs to that of the weights, written or added to dweights."""
         load(dy, *self._network.outputs, self.grads)
-        self._network.program.backward(theta, self.values, self.grads, dtheta, add)
+        self._network.program.backward(weights, self.values, self.grads, dweights, add)
 
     def input_gradient(self):
         """The gradient of x, of shape (samples, n_in), after ``backward``."""

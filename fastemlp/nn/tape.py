@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastemlp._kernels import tape as kernels
-from fastemlp._kernels.tape import OPERATION, Kind
+from fastemlp._kernels.tape import COMPOSITION, OPERATION, Kind
 
 
 class Tape:
@@ -24,12 +24,13 @@ class Tape:
 
     Notes
     -----
-    Operations add when their rows have been written before. Rows that have been read cannot be written any more.
+    Operations add when their rows have been written before (``sigmoid`` and ``ones`` set new ones). Rows that have been read cannot be written any more.
     """
 
     def __init__(self, dtype):
         self.dtype = np.dtype(dtype)
-        self.n_rows = self.n_parameters = 0
+        self.n_rows = self.n_parameters = self._n_composed = 0
+        self._compositions = []
         # of (operation, rows it writes, what it reads); reads are (first row, number, field, whether all are read)
         self._recorded = []
         self._constants, self._table = [], []
@@ -46,6 +47,28 @@ class Tape:
         """The first of n new parameters."""
         self.n_parameters += n
         return self.n_parameters - n
+
+    def compose(self, w, index, *, m, n, next_w, into, next_v):
+        """Weights for a product with B: v[j, a, x] = Σ_i w[j, a, i] B[i, x], composed once, not sample by sample.
+
+        Parameters
+        ----------
+        w : first of the parameters w, m rows of shape (n, k), ``next_w`` apart
+        index : ndarray of int (k, r); which parameter B[i, x] is
+        into : first of the results v, as from ``composed``, rows ``next_v`` apart
+        """
+        k, r = index.shape
+        fields = {"w": w, "v": into, "next_w": next_w, "next_v": next_v, "table": len(self._table)}
+        record = np.zeros((), COMPOSITION)
+        for name, value in {**fields, "m": m, "n": n, "k": k, "r": r}.items():
+            record[name] = value
+        self._compositions.append(record)
+        self._table += index.T.ravel().tolist()
+
+    def composed(self, n):
+        """The first of n new composed weights, for ``mix``."""
+        self._n_composed += n
+        return self._n_composed - n
 
     def feed(self, x, n):
         """Say that n rows are filled from outside."""
@@ -70,9 +93,16 @@ class Tape:
             constants=self._constant(C),
         )
 
-    def mix(self, out, x, m, k, d, alpha=1.0):
-        """out[j, i] (+)= alpha Σ_c W[j, c] x[c, i], from k copies of size d to m. Returns where W begins."""
-        W = self.parameters(m * k)
+    def ones(self, out, n):
+        """Set n rows to 1."""
+        self._record("ONES", out, n, [], m=n)
+
+    def mix(self, out, x, m, k, d, alpha=1.0, composed=None):
+        """out[j, i] (+)= alpha Σ_c W[j, c] x[c, i], from k copies of size d to m. Returns where W begins.
+
+        W is made of new parameters, or begins at ``composed`` among the composed weights.
+        """
+        W = self.parameters(m * k) if composed is None else composed
         self._record(
             "MIX",
             out,
@@ -83,6 +113,7 @@ class Tape:
             d=d,
             alpha=alpha,
             parameters=W,
+            composed=composed is not None,
         )
         return W
 
@@ -182,15 +213,23 @@ class Tape:
         """The Program, of which ``outputs``, an int array of rows, are the result."""
         for row in outputs:
             self.fill(row, 1)
+        for operation, *_ in self._recorded:
+            if operation["composed"]:
+                operation["parameters"] += self.n_parameters
+        for record in self._compositions:
+            record["v"] += self.n_parameters
         needed, used = self._needed(outputs)
+        n_weights = self.n_parameters + self._n_composed
         return Program(
             np.array([operation for operation, *_ in needed], OPERATION),
             self._reversed(needed, outputs),
             np.array(self._constants, self.dtype),
             np.array(self._table, np.intp),
+            np.array(self._compositions, COMPOSITION),
             self.n_rows,
             self.n_parameters,
-            used.gaps(0, self.n_parameters),
+            n_weights,
+            used.gaps(0, n_weights),
         )
 
     def _needed(self, outputs):
@@ -226,7 +265,7 @@ class Tape:
             reached.add(x, size)
 
         for operation, size, reads in reversed(recorded):
-            if operation["kind"] == Kind.ZERO:
+            if operation["kind"] in (Kind.ZERO, Kind.ONES):
                 continue
             clear(operation["out"], size)
             pulled = operation.copy()
@@ -268,49 +307,78 @@ class Program:
     Attributes
     ----------
     n_rows, n_parameters : int
+    n_weights : int; the parameters and what is composed of them
 
     Notes
     -----
-    What no output depends on is not computed, and the gradient of its parameters is 0. Every method takes theta, the
-    parameters, of shape (n_parameters,), and arrays of shape (n_rows, batch).
+    What no output depends on is not computed, and the gradient of its parameters is 0. Every pass takes the weights
+    that ``weights`` makes of the parameters, of shape (n_weights,), and arrays of shape (n_rows, batch).
     """
 
-    def __init__(self, operations, reverse, constants, table, n_rows, n_parameters, idle):
-        self.n_rows, self.n_parameters = n_rows, n_parameters
+    def __init__(
+        self,
+        operations,
+        reverse,
+        constants,
+        table,
+        compositions,
+        n_rows,
+        n_parameters,
+        n_weights,
+        idle,
+    ):
+        self.n_rows, self.n_parameters, self.n_weights = n_rows, n_parameters, n_weights
         self._idle = idle
         self._operations, self._reverse = operations, reverse
         self._constants, self._table = constants, table
+        self._compositions = compositions
 
-    def forward(self, theta, values):
+    def weights(self, theta, out=None):
+        """The parameters, of shape (n_parameters,), and behind them what is composed of them."""
+        if not len(self._compositions):
+            return theta
+        if out is None:
+            out = np.empty(self.n_weights, theta.dtype)
+        out[: self.n_parameters] = theta
+        kernels.compose(self._compositions, self._table, out)
+        return out
+
+    def parameter_gradient(self, weights, dweights):
+        """The gradient of the parameters from that of all weights, which it overwrites."""
+        if len(self._compositions):
+            kernels.compose_backward(self._compositions, self._table, weights, dweights)
+        return dweights[: self.n_parameters]
+
+    def forward(self, weights, values):
         """Fill ``values`` from the rows of the input."""
-        kernels.forward(self._operations, theta, self._constants, self._table, values)
+        kernels.forward(self._operations, weights, self._constants, self._table, values)
 
-    def backward(self, theta, values, grads, dtheta, add=False):
-        """Fill ``grads`` from the rows of the output, and fill (or add to) ``dtheta``."""
+    def backward(self, weights, values, grads, dweights, add=False):
+        """Fill ``grads`` from the rows of the output, and fill (or add to) ``dweights``."""
         kernels.backward(
-            self._reverse, theta, self._constants, self._table, values, grads, dtheta, add
+            self._reverse, weights, self._constants, self._table, values, grads, dweights, add
         )
         if not add:
-            self._clear(dtheta)
+            self._clear(dweights)
 
-    def tangent(self, theta, values, dots):
+    def tangent(self, weights, values, dots):
         """Fill ``dots``, the derivative of ``values``, from the rows of the input."""
-        kernels.tangent(self._operations, theta, self._constants, self._table, values, dots)
+        kernels.tangent(self._operations, weights, self._constants, self._table, values, dots)
 
-    def tangent_backward(self, theta, values, dots, grads, grads_dot, dtheta_dot):
-        """Fill ``grads_dot`` and ``dtheta_dot``, the derivatives of what ``backward`` found, from the output's rows."""
+    def tangent_backward(self, weights, values, dots, grads, grads_dot, dweights_dot):
+        """Fill ``grads_dot`` and ``dweights_dot``, the derivatives of ``backward``'s, from the output's rows."""
         kernels.tangent_backward(
             self._reverse,
-            theta,
+            weights,
             self._constants,
             self._table,
             values,
             dots,
             grads,
             grads_dot,
-            dtheta_dot,
+            dweights_dot,
         )
-        self._clear(dtheta_dot)
+        self._clear(dweights_dot)
 
     def _clear(self, gradient):
         for start, stop in self._idle:

@@ -40,8 +40,10 @@ class Objective:
         self.network, self.loss = network, loss
         self.theta = network.init(rng)
         n_shares = _n_shares(batch)
-        self._gradients = np.empty((n_shares, len(self.theta)), network.dtype)
-        self.gradient = self._gradients[0]
+        n_weights = network.program.n_weights
+        self._weights = np.empty(n_weights, network.dtype)
+        self._gradients = np.empty((n_shares, n_weights), network.dtype)
+        self.gradient = self._gradients[0, : len(self.theta)]
         tile = min(TILE, batch)
         self._n_threads = min(n_shares, n_threads())
         # whoever works on a share takes a workspace, with room for predictions and their gradient, and puts it back
@@ -63,19 +65,22 @@ class Objective:
 
     def value_and_gradient(self, X, y, weight):
         """The loss of a batch at ``theta``; its gradient goes to ``gradient``."""
+        weights = self.network.program.weights(self.theta, self._weights)
         n_shares = _n_shares(len(X))
         bounds = [len(X) * k // n_shares for k in range(n_shares + 1)]
 
         def run(k):
-            return self._share(k, bounds[k], bounds[k + 1], X, y, weight)
+            return self._share(weights, k, bounds[k], bounds[k + 1], X, y, weight)
 
         over = map if self._pool is None else self._pool.map
         values = list(over(run, range(n_shares)))
+        total = self._gradients[0]
         for other in self._gradients[1:n_shares]:
-            self.gradient += other
+            total += other
+        self.network.program.parameter_gradient(weights, total)
         return sum(values)
 
-    def _share(self, k, start, stop, X, y, weight):
+    def _share(self, weights, k, start, stop, X, y, weight):
         """What rows ``start`` to ``stop`` contribute, tile by tile."""
         workspace, room = self._idle.get()
         try:
@@ -84,13 +89,13 @@ class Objective:
                 rows = slice(first, min(first + TILE, stop))
                 n = rows.stop - first
                 prediction, dy = room[:, :n]
-                workspace.forward(self.theta, X[rows], prediction)
+                workspace.forward(weights, X[rows], prediction)
                 w = None if weight is None else weight[rows]
                 # overflow shows in the value, and is judged there; a thread does not inherit what is ignored
                 with np.errstate(over="ignore", invalid="ignore"):
                     value, _ = self.loss(prediction, y[rows], w, out=dy)
                     dy *= dy.dtype.type(n / len(X))
-                workspace.backward(self.theta, dy, self._gradients[k], add=first > start)
+                workspace.backward(weights, dy, self._gradients[k], add=first > start)
                 total += value * n / len(X)
             return total
         finally:

@@ -3,6 +3,7 @@
 import numpy as np
 import oracles
 import pytest
+
 from fastemlp._kernels.updates import adam_update, average_update
 
 pytestmark = pytest.mark.kernel

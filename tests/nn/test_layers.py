@@ -23,6 +23,7 @@ from fastemlp.nn import (
 from fastemlp.nn.network import TILE
 from fastemlp.reps import Scalar, T, V
 
+SHEARS = Group([[[0.0, 1.0], [0.0, 0.0]]], name="shears")
 CASES = [
     (O(3), 2 * V + 3 * Scalar, V + Scalar + 2 * V**2),
     (SO(3), V**2 + V, 2 * V + Scalar),
@@ -36,7 +37,7 @@ CASES = [
     (C(5), V + Scalar, 2 * V),
     (SU(2).realified(), V + Scalar, 2 * V),
     # not closed under transpose: types are letters of their own
-    (Group([[[0.0, 1.0], [0.0, 0.0]]], name="shears"), V + V.T, V + T(1, 1) + Scalar),
+    (SHEARS, V + V.T, V + T(1, 1) + Scalar),
     (Trivial(2), V + Scalar, 2 * V),
 ]
 IDS = [f"{group}" for group, *_ in CASES]
@@ -162,8 +163,35 @@ def test_derivatives_and_equivariance_of_generated_reps(group, terms_in, terms_o
         for terms in (terms_in, terms_out)
     )
     a, b = features_of(rep_in + Scalar, gated_rep(rep_out))[:2]
-    for layer in (Linear(a, b), BiLinear(a, a, rng), Gate(Features(rep_out, b.alphabet))):
+    out = Features(rep_out, b.alphabet)
+    layers = Linear(a, b), BiLinear(a, a, rng), Gate(out), EMLPBlock(a, out, rng, 0.1)
+    for layer in layers:
         assert_layer(layer, rng)
+
+
+@pytest.mark.parametrize(
+    "group", [O(3), SO(2), SO13p(), S(4), C(5), SL(2), SHEARS, SU(2).realified()], ids=repr
+)
+@pytest.mark.parametrize("contracts_first", [True, False])
+def test_multiplying_the_weights_of_two_layers_changes_nothing(group, contracts_first, monkeypatch):
+    monkeypatch.setattr("fastemlp.nn.bilinear._Path.contracts_first", contracts_first)
+    rep = 5 * Scalar + 3 * V + 2 * V.T + 2 * V * V.T + V**2
+    a, z = features_of((V + Scalar)(group), rep(group))
+    networks = []
+    for fewer in (0, np.inf):  # always, never
+        monkeypatch.setattr("fastemlp.nn.bilinear.FEWER", fewer)
+        block = EMLPBlock(a, z, np.random.default_rng(0), bilinear_gain=1.0)
+        networks.append(Network([block], a, z, np.float64))
+    composed, plain = networks
+    assert plain.program.n_weights == plain.n_parameters == composed.n_parameters
+    assert composed.program.n_weights > composed.n_parameters
+    rng = np.random.default_rng(1)
+    theta = randomised(plain.init(rng), rng)
+    x, dy = rng.standard_normal((7, a.size)), rng.standard_normal((7, z.size))
+    (y, backward), (expected_y, expected_backward) = (n.forward(theta, x) for n in networks)
+    np.testing.assert_allclose(y, expected_y, atol=1e-11 * abs(y).max())
+    for found, expected in zip(backward(dy), expected_backward(dy), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-11 * abs(expected).max())
 
 
 def test_linear_spans_every_equivariant_map():
