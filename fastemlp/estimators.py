@@ -13,7 +13,7 @@ from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
 from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.nn import EMLP, MLP
-from fastemlp.reps import Rep, objects
+from fastemlp.reps import Rep, Scalar, objects
 from fastemlp.scaling import EquivariantScaler
 from fastemlp.training import (
     SCHEDULES,
@@ -25,8 +25,11 @@ from fastemlp.training import (
 
 #: What max_iter="auto" comes to: at least so many steps and epochs, or iterations of L-BFGS.
 AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
-#: weight_decay="auto" is the first over the number of samples, at most the second.
-AUTO_DECAY, MAX_AUTO_DECAY = 30.0, 0.1
+#: weight_decay="auto" is the first over the number of samples, at most the second, and for the fewest samples the
+#: third times their number squared: what little they say, decay must not drown.
+AUTO_DECAY, MAX_AUTO_DECAY, FEW_DECAY = 30.0, 0.1, 1e-5
+#: Inputs of several objects are scaled down to this power in all, each to the least root mean square at the least.
+INPUT_POWER, LEAST_INPUT = 2.0, 0.5
 
 
 class FastEMLPRegressor(RegressorMixin, BaseEstimator):
@@ -63,8 +66,8 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
     warmup : float in [0, 1) or None
         The warm-up's share of training; None is 0.45 for "one_cycle" and 0.05 otherwise.
     weight_decay : float or "auto"
-        Of "adamw" alone: parameters shrink by ``learning_rate * weight_decay`` a step. "auto" is 30 over the number
-        of different samples, at most 0.1: the more there are, the less they need it.
+        Of "adamw" alone: parameters shrink by ``learning_rate * weight_decay`` a step. "auto" is 30 over the number n
+        of different samples, at most 0.1: the more there are, the less they need it. Below a hundred it is 1e-5 n².
     max_grad_norm : float or None
         Longer gradients are shortened to this norm; None leaves them. The network is a polynomial of high degree
         in its input, and one unusual sample can throw it off without this.
@@ -102,8 +105,9 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    Inputs and targets are scaled by one factor per copy of each type and shifted along invariants only. Finzi, Welling
-    and Wilson, ICML 2021.
+    Inputs and targets are scaled by one factor per copy of each type and shifted along invariants only: targets to unit
+    variance, n objects of the input to a root mean square of √(2/n) each, between 1/2 and 1. Finzi, Welling and
+    Wilson, ICML 2021.
 
     Examples
     --------
@@ -216,7 +220,8 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         self.network_ = self._build_network(group, X.dtype, rng)
         _require_outputs(self.network_)
-        self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weight)
+        rms = _input_rms(self.rep_in_)
+        self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weight, rms)
         self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weight)
         rows, held_out = self._split(X, y, weight, rng)
         data = self.scaler_in_.transform(X), self.scaler_out_.transform(y), weight
@@ -234,6 +239,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             **{name: getattr(self, name) for name in _TRAINING_OPTIONS},
         )
         self.theta_ = result.theta
+        self._prepare()
         self.loss_curve_ = result.loss_curve
         self.validation_curve_ = result.validation_curve
         self.n_iter_ = result.n_iter
@@ -253,9 +259,27 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         if not self._is_ready(X):
             check_is_fitted(self)
             X = validate_data(self, X, dtype=self.network_.dtype, reset=False, order="C")
-        y = self.network_(self.theta_, self.scaler_in_.transform(X))
+        theta, weights = self._prepared
+        if theta is not self.theta_:
+            weights = None
+        y = self.network_(self.theta_, self.scaler_in_.transform(X), weights)
         y = self.scaler_out_.inverse_transform(y)
         return y.ravel() if self._y_is_1d else y
+
+    def _prepare(self):
+        """Keep the weights that predictions use, and ``theta_`` from changing under them."""
+        self.theta_.flags.writeable = False
+        self._prepared = self.theta_, self.network_.program.weights.of(self.theta_)
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        state.pop("_prepared", None)
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "theta_"):
+            self._prepare()
 
     def _is_ready(self, X):
         """Whether scikit-learn's checks of X, which take longer than one sample does, would change or find nothing."""
@@ -326,7 +350,8 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
     def _decay(self, X, y):
         if self.weight_decay != "auto":
             return self.weight_decay
-        return min(AUTO_DECAY / len(distinct_rows(X, y)[0]), MAX_AUTO_DECAY)
+        n = len(distinct_rows(X, y)[0])
+        return min(AUTO_DECAY / n, MAX_AUTO_DECAY, FEW_DECAY * n**2)
 
     def _loss(self):
         if self.loss == "huber":
@@ -418,6 +443,19 @@ def _check_weight(sample_weight, n):
             f"{weight.min():.3g} to {weight.max():.3g}."
         )
     return weight
+
+
+def _input_rms(rep):
+    """What each object of the input is scaled to.
+
+    A network is a polynomial of high degree in tensors, and monomials grow in number as a power of the number of
+    objects; smaller inputs weigh the low degrees more. Scalars alone meet no products.
+    """
+    kinds = objects(rep)
+    if all(kind == Scalar for kind, _ in kinds):
+        return 1.0
+    n = sum(len(copies) for _, copies in kinds)
+    return float(np.clip(np.sqrt(INPUT_POWER / n), LEAST_INPUT, 1.0))
 
 
 def _take(rows, arrays):

@@ -21,7 +21,7 @@ class EquivariantScaler:
     scale: np.ndarray
 
     @classmethod
-    def fit(cls, rep, X, sample_weight=None):
+    def fit(cls, rep, X, sample_weight=None, rms=1.0):
         """Take shift and scale from data.
 
         Parameters
@@ -29,12 +29,13 @@ class EquivariantScaler:
         rep : Rep, bound
         X : ndarray of shape (n, size)
         sample_weight : ndarray of shape (n,), optional; for weighted means
+        rms : float; the root mean square that scaled copies have
 
         Returns
         -------
         EquivariantScaler
             In X's dtype. The shift is the invariant part of the mean; the scale of a copy is the root mean square of
-            what is left, or 1 where nothing is.
+            what is left over ``rms``, or 1 where nothing is.
         """
         X = np.asarray(X)
         double = X.astype(np.float64, copy=False)
@@ -45,7 +46,7 @@ class EquivariantScaler:
             scale[copies] = np.sqrt(power[copies].mean(1, keepdims=True))
         # what is constant up to roundoff has no scale of its own
         floor = 10 * np.finfo(X.dtype).eps * np.sqrt(np.average(double**2, 0, sample_weight))
-        scale[scale <= floor] = 1
+        scale = np.where(scale <= floor, 1, scale / rms)
         return cls(shift.astype(X.dtype), scale.astype(X.dtype))
 
     def transform(self, X):

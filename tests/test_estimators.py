@@ -414,6 +414,8 @@ def test_auto_is_many_steps_and_a_decay_by_the_number_of_samples():
     assert FastEMLPRegressor(solver="lbfgs")._n_epochs(30) == 1_000
     X = np.arange(3000.0)[:, None]
     assert model._decay(X, X) == pytest.approx(0.01)
-    assert model._decay(X[:60].repeat(2, axis=0), X[:60].repeat(2, axis=0)) == 0.1
+    assert model._decay(X[:200], X[:200]) == 0.1
+    twice = X[:60].repeat(2, axis=0)
+    assert model._decay(twice, twice) == pytest.approx(0.036)
     with pytest.raises(ValueError, match="max_iter must be an int ≥ 1 or 'auto', got 'many'"):
         FastEMLPRegressor(group=O(5), max_iter="many").fit(*make_o5_synthetic(10, random_state=0))

@@ -82,10 +82,10 @@ class Images:
     Attributes
     ----------
     dim, mult : int; size of the type and number of images
-    maps : tuple of (start, m, M); ``m`` copies of the layer's input from packed row ``start`` on, and the map M of shape
-        (dim, d) of each. A start of None stands for the number 1, which biases multiply.
-    index : ndarray of int (copies of the type, mult); which of the layer's parameters is the share that each copy has of
-        each image
+    maps : tuple of (start, m, M); ``m`` copies of the layer's input from packed row ``start`` on, and the map M of
+        shape (dim, d) of each. A start of None stands for the number 1, which biases multiply.
+    index : ndarray of int (copies of the type, mult); which of the layer's parameters is the share that each copy has
+        of each image
     """
 
     dim: int

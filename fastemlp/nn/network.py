@@ -121,13 +121,13 @@ class Network:
             ``backward(dy) -> (dx, dtheta)``, for the theta and x given.
         """
         workspace = Workspace(self, len(x))
-        weights = self.program.weights(theta)
+        weights = self.program.weights.of(theta)
         y = workspace.forward(weights, x)
 
         def backward(dy):
             dweights = np.empty_like(weights)
             workspace.backward(weights, dy, dweights)
-            dtheta = self.program.parameter_gradient(weights, dweights)
+            dtheta = self.program.weights.gradient(weights, dweights)
             return workspace.input_gradient(), dtheta
 
         return y, backward
@@ -165,7 +165,7 @@ class Network:
         True
         """
         at, along = Workspace(self, len(x)), Workspace(self, len(x))
-        weights = self.program.weights(theta)
+        weights = self.program.weights.of(theta)
         y = at.forward(weights, x)
         load(x_dot, *self.inputs, along.values)
         self.program.tangent(weights, at.values, along.values)
@@ -178,7 +178,7 @@ class Network:
             self.program.tangent_backward(
                 weights, at.values, along.values, at.grads, along.grads, gradients[1]
             )
-            dtheta, dtheta_dot = (self.program.parameter_gradient(weights, g) for g in gradients)
+            dtheta, dtheta_dot = (self.program.weights.gradient(weights, g) for g in gradients)
             return at.input_gradient(), along.input_gradient(), dtheta, dtheta_dot
 
         return y, y_dot, backward
@@ -186,9 +186,9 @@ class Network:
     def __call__(self, theta, x, weights=None):
         """The outputs alone, shape (batch, n_out); tile by tile, on several threads if there are many.
 
-        ``weights`` are those of ``program.weights(theta)``, for who has them at hand.
+        ``weights`` are those of ``program.weights.of(theta)``, for who has them at hand.
         """
-        weights = self.program.weights(theta) if weights is None else weights
+        weights = self.program.weights.of(theta) if weights is None else weights
         if len(x) == 1:
             return Workspace(self, 1, backward=False).forward(weights, x)
         y = np.empty((len(x), self.features_out.size), self.dtype)
@@ -219,7 +219,14 @@ class Workspace:
 
     def __init__(self, network, batch, backward=True):
         self._network = network
-        size = network.program.n_rows * _width(batch)
+        program, self._inputs, self._outputs = network.program, network.inputs, network.outputs
+        self._forward = program.forward
+        if not backward:
+            self._forward = program.result
+            self._inputs, self._outputs = (
+                (program.place[rows], columns) for rows, columns in (self._inputs, self._outputs)
+            )
+        size = self._forward.n_rows * _width(batch)
         self._memory = [np.empty(size, network.dtype) for _ in range(1 + backward)]
         self._size_to(batch)
 
@@ -227,25 +234,25 @@ class Workspace:
         """Outputs for x of shape (samples, n_in); kept for ``backward``. See ``Program`` for the weights."""
         if len(x) != self._samples:
             self._size_to(len(x))
-        load(x, *self._network.inputs, self.values)
-        self._network.program.forward(weights, self.values)
+        load(x, *self._inputs, self.values)
+        self._forward(weights, self.values)
         return self.output(out)
 
     def output(self, out=None):
         """What the rows of the output hold, of shape (samples, n_out)."""
-        return self._natural(self.values, self._network.features_out, self._network.outputs, out)
+        return self._natural(self.values, self._network.features_out, self._outputs, out)
 
     def backward(self, weights, dy, dweights, add=False):
         """From the gradient of the outputs to that of the weights, written or added to dweights."""
-        load(dy, *self._network.outputs, self.grads)
+        load(dy, *self._outputs, self.grads)
         self._network.program.backward(weights, self.values, self.grads, dweights, add)
 
     def input_gradient(self):
         """The gradient of x, of shape (samples, n_in), after ``backward``."""
-        return self._natural(self.grads, self._network.features_in, self._network.inputs)
+        return self._natural(self.grads, self._network.features_in, self._inputs)
 
     def _size_to(self, samples):
-        shape = self._network.program.n_rows, _width(samples)
+        shape = self._forward.n_rows, _width(samples)
         views = [memory[: shape[0] * shape[1]].reshape(shape) for memory in self._memory]
         self._samples = samples
         self.values, self.grads = views[0], views[-1]

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from fastemlp._kernels import tape as kernels
 from fastemlp._kernels.tape import COMPOSITION, OPERATION, Kind
+from fastemlp.nn.program import Forward, Program, Weights
+from fastemlp.nn.reuse import reuse_rows
 
 
 class Tape:
@@ -24,13 +25,14 @@ class Tape:
 
     Notes
     -----
-    Operations add when their rows have been written before (``sigmoid`` and ``ones`` set new ones). Rows that have been read cannot be written any more.
+    Operations add when their rows have been written before; ``sigmoid`` and ``ones`` set new ones. Rows that have been
+    read cannot be written any more.
     """
 
     def __init__(self, dtype):
         self.dtype = np.dtype(dtype)
         self.n_rows = self.n_parameters = self._n_composed = 0
-        self._compositions = []
+        self._starts, self._compositions = [], []
         # of (operation, rows it writes, what it reads); reads are (first row, number, field, whether all are read)
         self._recorded = []
         self._constants, self._table = [], []
@@ -40,6 +42,7 @@ class Tape:
 
     def rows(self, n):
         """The first of n new rows."""
+        self._starts.append(self.n_rows)
         self.n_rows += n
         return self.n_rows - n
 
@@ -220,16 +223,20 @@ class Tape:
             record["v"] += self.n_parameters
         needed, used = self._needed(outputs)
         n_weights = self.n_parameters + self._n_composed
+        inputs = np.array([x for first, n in self._inputs for x in range(first, first + n)], int)
+        operations, place, n_rows = reuse_rows(needed, self._starts, self.n_rows, inputs, outputs)
+        shared = np.array(self._constants, self.dtype), np.array(self._table, np.intp)
         return Program(
-            np.array([operation for operation, *_ in needed], OPERATION),
+            Forward(
+                np.array([operation for operation, *_ in needed], OPERATION), *shared, self.n_rows
+            ),
             self._reversed(needed, outputs),
-            np.array(self._constants, self.dtype),
-            np.array(self._table, np.intp),
-            np.array(self._compositions, COMPOSITION),
-            self.n_rows,
-            self.n_parameters,
-            n_weights,
+            Weights(
+                np.array(self._compositions, COMPOSITION), shared[1], self.n_parameters, n_weights
+            ),
             used.gaps(0, n_weights),
+            Forward(np.array(operations, OPERATION), *shared, n_rows),
+            place,
         )
 
     def _needed(self, outputs):
@@ -299,90 +306,6 @@ def _narrowed(operation, size, reads, first, last):
         operation[field] += start * step
         found.append((x + start * step, (stop - start) * step, field, whole))
     return operation, (stop - start) * d, found
-
-
-class Program:
-    """A finished tape.
-
-    Attributes
-    ----------
-    n_rows, n_parameters : int
-    n_weights : int; the parameters and what is composed of them
-
-    Notes
-    -----
-    What no output depends on is not computed, and the gradient of its parameters is 0. Every pass takes the weights
-    that ``weights`` makes of the parameters, of shape (n_weights,), and arrays of shape (n_rows, batch).
-    """
-
-    def __init__(
-        self,
-        operations,
-        reverse,
-        constants,
-        table,
-        compositions,
-        n_rows,
-        n_parameters,
-        n_weights,
-        idle,
-    ):
-        self.n_rows, self.n_parameters, self.n_weights = n_rows, n_parameters, n_weights
-        self._idle = idle
-        self._operations, self._reverse = operations, reverse
-        self._constants, self._table = constants, table
-        self._compositions = compositions
-
-    def weights(self, theta, out=None):
-        """The parameters, of shape (n_parameters,), and behind them what is composed of them."""
-        if not len(self._compositions):
-            return theta
-        if out is None:
-            out = np.empty(self.n_weights, theta.dtype)
-        out[: self.n_parameters] = theta
-        kernels.compose(self._compositions, self._table, out)
-        return out
-
-    def parameter_gradient(self, weights, dweights):
-        """The gradient of the parameters from that of all weights, which it overwrites."""
-        if len(self._compositions):
-            kernels.compose_backward(self._compositions, self._table, weights, dweights)
-        return dweights[: self.n_parameters]
-
-    def forward(self, weights, values):
-        """Fill ``values`` from the rows of the input."""
-        kernels.forward(self._operations, weights, self._constants, self._table, values)
-
-    def backward(self, weights, values, grads, dweights, add=False):
-        """Fill ``grads`` from the rows of the output, and fill (or add to) ``dweights``."""
-        kernels.backward(
-            self._reverse, weights, self._constants, self._table, values, grads, dweights, add
-        )
-        if not add:
-            self._clear(dweights)
-
-    def tangent(self, weights, values, dots):
-        """Fill ``dots``, the derivative of ``values``, from the rows of the input."""
-        kernels.tangent(self._operations, weights, self._constants, self._table, values, dots)
-
-    def tangent_backward(self, weights, values, dots, grads, grads_dot, dweights_dot):
-        """Fill ``grads_dot`` and ``dweights_dot``, the derivatives of ``backward``'s, from the output's rows."""
-        kernels.tangent_backward(
-            self._reverse,
-            weights,
-            self._constants,
-            self._table,
-            values,
-            dots,
-            grads,
-            grads_dot,
-            dweights_dot,
-        )
-        self._clear(dweights_dot)
-
-    def _clear(self, gradient):
-        for start, stop in self._idle:
-            gradient[start:stop] = 0
 
 
 class _Marks:

@@ -40,7 +40,7 @@ class Objective:
         self.network, self.loss = network, loss
         self.theta = network.init(rng)
         n_shares = _n_shares(batch)
-        n_weights = network.program.n_weights
+        n_weights = network.program.weights.n
         self._weights = np.empty(n_weights, network.dtype)
         self._gradients = np.empty((n_shares, n_weights), network.dtype)
         self.gradient = self._gradients[0, : len(self.theta)]
@@ -65,7 +65,7 @@ class Objective:
 
     def value_and_gradient(self, X, y, weight):
         """The loss of a batch at ``theta``; its gradient goes to ``gradient``."""
-        weights = self.network.program.weights(self.theta, self._weights)
+        weights = self.network.program.weights.of(self.theta, self._weights)
         n_shares = _n_shares(len(X))
         bounds = [len(X) * k // n_shares for k in range(n_shares + 1)]
 
@@ -77,7 +77,7 @@ class Objective:
         total = self._gradients[0]
         for other in self._gradients[1:n_shares]:
             total += other
-        self.network.program.parameter_gradient(weights, total)
+        self.network.program.weights.gradient(weights, total)
         return sum(values)
 
     def _share(self, weights, k, start, stop, X, y, weight):

@@ -183,8 +183,8 @@ def test_multiplying_the_weights_of_two_layers_changes_nothing(group, contracts_
         block = EMLPBlock(a, z, np.random.default_rng(0), bilinear_gain=1.0)
         networks.append(Network([block], a, z, np.float64))
     composed, plain = networks
-    assert plain.program.n_weights == plain.n_parameters == composed.n_parameters
-    assert composed.program.n_weights > composed.n_parameters
+    assert plain.program.weights.n == plain.n_parameters == composed.n_parameters
+    assert composed.program.weights.n > composed.n_parameters
     rng = np.random.default_rng(1)
     theta = randomised(plain.init(rng), rng)
     x, dy = rng.standard_normal((7, a.size)), rng.standard_normal((7, z.size))
