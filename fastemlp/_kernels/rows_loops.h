@@ -223,6 +223,12 @@ TARGET static void NAME(matrix_product)(
                 for (ptrdiff_t k = 0; k < depth; k++)
                     for (ptrdiff_t x = 0; x < width; x++)
                         panel[k * padded + x] = B[(j + x) * next_B + k0 + k];
+            } else if (width == PANEL) {
+                for (ptrdiff_t k = 0; k < depth; k++) {
+                    const V *row = (const V *)(B + (k0 + k) * next_B + j);
+                    V *packed = (V *)(panel + k * PANEL);
+                    packed[0] = row[0], packed[1] = row[1];
+                }
             } else {
                 for (ptrdiff_t k = 0; k < depth; k++)
                     memcpy(panel + k * padded, B + (k0 + k) * next_B + j, width * sizeof(T));
