@@ -41,7 +41,7 @@ def n_threads():
 def in_threads(work, items, n=None):
     """Call ``work(share)`` for n interleaved shares of the items (None: ``n_threads()``), one thread each.
 
-    BLAS keeps to one thread within each.
+    BLAS, where the work calls it, keeps to one thread within each.
     """
     n = min(len(items), n_threads() if n is None and len(items) > 1 else n or 1)
     with single_threaded_blas():

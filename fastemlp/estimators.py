@@ -97,7 +97,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
     ----------
     rep_in_, rep_out_ : Rep; as used, bound
     network_ : Network
-    theta_ : ndarray of shape (n_parameters,); the parameters of ``network_``
+    theta_ : ndarray of shape (n_parameters,); the parameters of ``network_``, read-only
     loss_curve_ : list of float; training loss of each epoch, in units of the variance of y
     validation_curve_ : list of float; the same for the held-out samples, empty without early stopping
     n_iter_ : int; epochs run
@@ -106,8 +106,8 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
     Notes
     -----
     Inputs and targets are scaled by one factor per copy of each type and shifted along invariants only: targets to unit
-    variance, n objects of the input to a root mean square of √(2/n) each, between 1/2 and 1. Finzi, Welling and
-    Wilson, ICML 2021.
+    variance, n objects of the input to a root mean square of √(2/n) each, between 1/2 and 1 (1 where all are scalars).
+    Finzi, Welling and Wilson, ICML 2021.
 
     Examples
     --------
@@ -206,7 +206,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             self, X, y, dtype=self._dtypes(), multi_output=True, y_numeric=True, order="C"
         )
         y = y.astype(X.dtype, copy=False)
-        self._y_is_1d = y.ndim == 1
+        y_is_1d = y.ndim == 1
         y = y.reshape(len(y), -1)
         weight = None
         if sample_weight is not None:
@@ -214,30 +214,33 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             present = weight > 0
             X, y, weight = X[present], y[present], weight[present]
         group = parse_group(self.group) if isinstance(self.group, str) else self.group
-        self.rep_in_ = rep_of_inputs(self.rep_in, group, X.shape[1], "FastEMLPRegressor.fit")
-        self.rep_out_ = rep_of_targets(self.rep_out, group, y.shape[1], "FastEMLPRegressor.fit")
+        rep_in = rep_of_inputs(self.rep_in, group, X.shape[1], "FastEMLPRegressor.fit")
+        rep_out = rep_of_targets(self.rep_out, group, y.shape[1], "FastEMLPRegressor.fit")
 
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
-        self.network_ = self._build_network(group, X.dtype, rng)
-        _require_outputs(self.network_)
-        rms = _input_rms(self.rep_in_)
-        self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weight, rms)
-        self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weight)
+        network = self._build_network(rep_in, rep_out, group, X.dtype, rng)
+        _require_outputs(network)
+        scaler_in = EquivariantScaler.fit(rep_in, X, weight, _input_rms(rep_in))
+        scaler_out = EquivariantScaler.fit(rep_out, y, weight)
         rows, held_out = self._split(X, y, weight, rng)
-        data = self.scaler_in_.transform(X), self.scaler_out_.transform(y), weight
+        data = scaler_in.transform(X), scaler_out.transform(y), weight
         X, y, weight = _take(rows, data)
         result = train(
-            self.network_,
+            network,
             X,
             y,
             rng,
             sample_weight=weight,
             validation=None if held_out is None else _take(held_out, data),
-            loss=self._loss(),
+            loss=self._loss(rep_out),
             max_iter=self._n_epochs(len(X)),
             weight_decay=self._decay(X, y),
             **{name: getattr(self, name) for name in _TRAINING_OPTIONS},
         )
+        # all at once, so that a fit that fails leaves the last one as it was
+        self.rep_in_, self.rep_out_ = rep_in, rep_out
+        self.network_, self.scaler_in_, self.scaler_out_ = network, scaler_in, scaler_out
+        self._y_is_1d = y_is_1d
         self.theta_ = result.theta
         self._prepare()
         self.loss_curve_ = result.loss_curve
@@ -272,7 +275,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         self._prepared = self.theta_, self.network_.program.weights.of(self.theta_)
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = dict(super().__getstate__())  # a copy: it may be the attributes themselves
         state.pop("_prepared", None)
         return state
 
@@ -295,22 +298,20 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             and bool(np.isfinite(X).all())
         )
 
-    def _build_network(self, group, dtype, rng):
-        groups = tuple(dict.fromkeys((*self.rep_in_.groups, *self.rep_out_.groups)))
+    def _build_network(self, rep_in, rep_out, group, dtype, rng):
+        groups = tuple(dict.fromkeys((*rep_in.groups, *rep_out.groups)))
         if group is None and len(groups) == 1:
             group = groups[0]
         if group is None and not groups:
-            return MLP(
-                self.rep_in_.size(), self.rep_out_.size(), self.channels, self.n_layers, dtype=dtype
-            )
+            return MLP(rep_in.size(), rep_out.size(), self.channels, self.n_layers, dtype=dtype)
         if group is None and not isinstance(self.channels, Rep):
             raise ValueError(
                 f"FastEMLPRegressor.fit: rep_in and rep_out involve {len(groups)} groups "
                 f"({', '.join(map(repr, groups))}); pass channels as a Rep, which says what the hidden layers hold."
             )
         return EMLP(
-            self.rep_in_,
-            self.rep_out_,
+            rep_in,
+            rep_out,
             group,
             self.channels,
             self.n_layers,
@@ -353,10 +354,10 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         n = len(distinct_rows(X, y)[0])
         return min(AUTO_DECAY / n, MAX_AUTO_DECAY, FEW_DECAY * n**2)
 
-    def _loss(self):
+    def _loss(self, rep_out):
         if self.loss == "huber":
-            return Huber(self.rep_out_, self.huber_delta, self.type_weights)
-        return SquaredError(self.rep_out_, self.type_weights)
+            return Huber(rep_out, self.huber_delta, self.type_weights)
+        return SquaredError(rep_out, self.type_weights)
 
     def _dtypes(self):
         return [np.float64, np.float32] if self.dtype is None else np.dtype(self.dtype)

@@ -1,5 +1,6 @@
 """FastEMLPRegressor: what it promises beyond scikit-learn's conformance suite."""
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -404,6 +405,54 @@ def test_input_that_needs_no_checks_predicts_what_checked_input_does(n):
         model.predict(X[:n, :9].copy())
     with pytest.raises(ValueError, match="minimum of 1 is required"):
         model.predict(X[:0])
+
+
+@pytest.mark.parametrize(
+    "twin", [copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_models_and_their_copies_predict_the_same(twin):
+    X, y = make_o5_synthetic(30, random_state=0)
+    model = FastEMLPRegressor(group=O(5), channels=20, max_iter=2, random_state=0).fit(X, y)
+    expected = model.predict(X)
+    other = twin(model)
+    for m in (model, other):
+        np.testing.assert_array_equal(m.predict(X), expected)
+        # the weights that predictions keep cannot go stale
+        with pytest.raises(ValueError, match="read-only"):
+            m.theta_[0] = 0
+    other.theta_ = np.zeros_like(model.theta_)
+    assert not np.array_equal(other.predict(X), expected)
+    np.testing.assert_array_equal(model.predict(X), expected)
+    model.theta_ = model.theta_[:-1]
+    with pytest.raises(ValueError, match=r"theta must be of shape \(\d+,\), as from init, got"):
+        model.predict(X)
+
+
+def test_a_fit_that_fails_leaves_the_last_one(monkeypatch):
+    X, y = make_o5_synthetic(30, random_state=0)
+    model = FastEMLPRegressor(group=O(5), channels=20, max_iter=2, random_state=0).fit(X, y)
+    expected = model.predict(X)
+
+    def fails(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fastemlp.estimators.train", fails)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(channels=30).fit(X / 2, y[:, None])
+    np.testing.assert_array_equal(model.predict(X), expected)
+
+
+@pytest.mark.parametrize(
+    ("rep", "rms"), [(2 * V, 1), (4 * V, 0.5**0.5), (V, 1), (20 * V + Scalar, 0.5), (9 * Scalar, 1)]
+)
+def test_inputs_of_many_objects_are_scaled_down(rep, rms):
+    rep = rep(O(3))
+    X = 7 * np.random.default_rng(0).standard_normal((200, rep.size()))
+    y = X[:, :1] ** 2
+    options = {"rep_in": rep, "rep_out": Scalar, "channels": 8, "max_iter": 1, "random_state": 0}
+    model = FastEMLPRegressor(O(3), **options).fit(X, y)
+    assert np.std(model.scaler_in_.transform(X)) == pytest.approx(rms, rel=1e-3)
+    assert np.std(model.scaler_out_.transform(y)) == pytest.approx(1)
 
 
 def test_auto_is_many_steps_and_a_decay_by_the_number_of_samples():

@@ -34,6 +34,9 @@ def test_scalars_are_standardised():
     Z = EquivariantScaler.fit(rep, X).transform(X)
     np.testing.assert_allclose(Z.mean(0), 0, atol=1e-12)
     np.testing.assert_allclose(Z.std(0), 1)
+    half = EquivariantScaler.fit(rep, X, rms=0.5)
+    np.testing.assert_allclose(half.transform(X), Z / 2)
+    np.testing.assert_allclose(half.inverse_transform(half.transform(X)), X)
 
 
 def test_each_copy_has_one_scale_and_vectors_no_shift():

@@ -50,7 +50,6 @@ FASTEMLP_CALLED(double)
     {                                                                                                                  \
         FASTEMLP_USE_FOR(float, TARGET)                                                                                \
         FASTEMLP_USE_FOR(double, TARGET)                                                                               \
-        return 1;                                                                                                      \
     }
 
 /* Call the loops of an instruction set from now on, if the processor knows it: 2 AVX-512, 1 AVX2, 0 what any has. */
@@ -58,14 +57,19 @@ static int fastemlp_use(int target)
 {
 #ifdef FASTEMLP_X86
     __builtin_cpu_init();
-    if (target == 2 && __builtin_cpu_supports("avx512f"))
+    if (target == 2 && __builtin_cpu_supports("avx512f")) {
         FASTEMLP_USE(avx512)
-    if (target == 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return 1;
+    }
+    if (target == 1 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
         FASTEMLP_USE(avx2)
+        return 1;
+    }
 #endif
-    if (target == 0)
-        FASTEMLP_USE(any)
-    return 0;
+    if (target != 0)
+        return 0;
+    FASTEMLP_USE(any)
+    return 1;
 }
 
 #endif

@@ -151,7 +151,7 @@ TARGET static void NAME(sigmoid)(T *out, const T *x, ptrdiff_t n)
 #define INLINE static inline
 #endif
 #define PANEL (2 * LANES)
-#define DEPTH 256 /* rows of a panel, which has to stay in the nearest cache */
+#define DEPTH (8192 / WIDTH) /* rows of a panel: 16 KiB of it, which have to stay in the nearest cache */
 
 /* C (rows, columns · LANES) (+)= alpha A B; `rows` and `columns` are known where this is compiled. */
 INLINE void NAME(tile)(
@@ -213,7 +213,7 @@ TARGET static void NAME(matrix_product)(
     ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k, const T *B,
     ptrdiff_t next_B, int transposed, int add, T *C, ptrdiff_t next_C)
 {
-    T panel[DEPTH * 2 * WIDTH / sizeof(T)] __attribute__((aligned(64)));
+    T panel[DEPTH * 2 * WIDTH / sizeof(T)];
     for (ptrdiff_t j = 0; j < N; j += PANEL) {
         const ptrdiff_t width = N - j < PANEL ? N - j : PANEL;
         const ptrdiff_t padded = width <= LANES ? LANES : PANEL;

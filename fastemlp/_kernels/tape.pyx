@@ -442,7 +442,7 @@ cdef inline void mix_gradient(
 cdef inline void mix_vector(
     const Operation *op, const floating *W, const floating *x, floating *out
 ) noexcept nogil:
-    """One sample, one component: a matrix-vector product that never wakes another thread."""
+    """One sample, one component: the weights are read once, row by row."""
     cdef Py_ssize_t j
     cdef floating value
     for j in range(op.m):

@@ -143,7 +143,7 @@ class BiLinear:
             # u[a, j, p] = Σ_i w[(a, j), i] v[i, p], then y[j, q] += Σ_{a,p} M[a, (q, p)] u[a, j, p]
             n = [len(path.copies) * path.target.mult for path in paths]
             u = tape.rows(sum(n) * read.dim)
-            W = self._composed(tape, paths, before, sum(n), 1)
+            W = self._composed(tape, paths, before, sum(n), together=True)
             tape.mix(u, natural[read], sum(n), read.mult, read.dim, gain, W)
             for path, count in zip(paths, n, strict=True):
                 self._contract(tape, path, natural, room[path.target], u, own=True)
@@ -155,7 +155,7 @@ class BiLinear:
             for path, count in zip(paths, n, strict=True):
                 self._contract(tape, path, natural, first, natural[path.read], own=False)
                 first += count * target.dim
-            W = self._composed(tape, paths, before, target.mult, None)
+            W = self._composed(tape, paths, before, target.mult, together=False)
             tape.mix(room[target], z, target.mult, sum(n), target.dim, gain, W)
         for target, rows in room.items():
             target.add(tape, out, rows)

@@ -255,7 +255,8 @@ class Workspace:
         shape = self._forward.n_rows, _width(samples)
         views = [memory[: shape[0] * shape[1]].reshape(shape) for memory in self._memory]
         self._samples = samples
-        self.values, self.grads = views[0], views[-1]
+        self.values, *rest = views
+        self.grads = rest[0] if rest else None
 
     def _natural(self, rows, features, places, out=None):
         if out is None:

@@ -19,6 +19,10 @@ class Weights:
 
     def of(self, theta, out=None):
         """All weights, of shape (n,), for parameters of shape (n_parameters,); theta itself if there are no others."""
+        if theta.shape != (self.n_parameters,):
+            raise ValueError(
+                f"Network: theta must be of shape ({self.n_parameters},), as from init, got {theta.shape}."
+            )
         if not len(self._compositions):
             return theta
         if out is None:
@@ -39,15 +43,20 @@ class Forward:
 
     Attributes
     ----------
-    n_rows : int
+    n_rows, n_weights : int
     """
 
-    def __init__(self, operations, constants, table, n_rows):
-        self.n_rows = n_rows
+    def __init__(self, operations, constants, table, n_rows, n_weights):
+        self.n_rows, self.n_weights = n_rows, n_weights
         self.operations, self.constants, self.table = operations, constants, table
 
     def __call__(self, weights, values):
         """Fill ``values``, of shape (n_rows, batch), from the rows of the input."""
+        if weights.shape != (self.n_weights,):
+            raise ValueError(
+                f"Network: weights must be of shape ({self.n_weights},), as from program.weights.of(theta), "
+                f"got {weights.shape}."
+            )
         kernels.forward(self.operations, weights, self.constants, self.table, values)
 
 

@@ -39,7 +39,7 @@ def reuse_rows(recorded, starts, n_rows, inputs, outputs):
         for run in sorted(runs):
             if last[run] == step:
                 space.give(int(first[run]), int(bounds[run + 1] - bounds[run]))
-    place = np.arange(n_rows) - bounds[run_of] + first[run_of]
+    place = np.arange(n_rows, dtype=np.intp) - bounds[run_of] + first[run_of]
     operations = []
     for operation, _, reads in recorded:
         moved = operation.copy()

@@ -199,6 +199,8 @@ class Tape:
                 f"Tape: {kind} writes to rows {out} to {out + n} after they were read."
             )
         add = self._written.any(out, n)
+        if add and kind in ("SIGMOID", "ONES"):
+            raise RuntimeError(f"Tape: {kind} sets rows {out} to {out + n}, which hold something.")
         if add:
             self.fill(out, n)
         operation = np.zeros((), OPERATION)
@@ -216,26 +218,24 @@ class Tape:
         """The Program, of which ``outputs``, an int array of rows, are the result."""
         for row in outputs:
             self.fill(row, 1)
-        for operation, *_ in self._recorded:
-            if operation["composed"]:
-                operation["parameters"] += self.n_parameters
-        for record in self._compositions:
-            record["v"] += self.n_parameters
         needed, used = self._needed(outputs)
+        compositions = np.array(self._compositions, COMPOSITION)
+        compositions["v"] += self.n_parameters
         n_weights = self.n_parameters + self._n_composed
         inputs = np.array([x for first, n in self._inputs for x in range(first, first + n)], int)
         operations, place, n_rows = reuse_rows(needed, self._starts, self.n_rows, inputs, outputs)
         shared = np.array(self._constants, self.dtype), np.array(self._table, np.intp)
         return Program(
             Forward(
-                np.array([operation for operation, *_ in needed], OPERATION), *shared, self.n_rows
+                np.array([operation for operation, *_ in needed], OPERATION),
+                *shared,
+                self.n_rows,
+                n_weights,
             ),
             self._reversed(needed, outputs),
-            Weights(
-                np.array(self._compositions, COMPOSITION), shared[1], self.n_parameters, n_weights
-            ),
+            Weights(compositions, shared[1], self.n_parameters, n_weights),
             used.gaps(0, n_weights),
-            Forward(np.array(operations, OPERATION), *shared, n_rows),
+            Forward(np.array(operations, OPERATION), *shared, n_rows, n_weights),
             place,
         )
 
@@ -248,7 +248,8 @@ class Tape:
             wanted = live.span(operation["out"], size)
             if wanted is None:
                 continue
-            operation, size, reads = _narrowed(operation, size, reads, *wanted)
+            operation, size, reads = _narrowed(operation.copy(), size, reads, *wanted)
+            operation["parameters"] += operation["composed"] * self.n_parameters
             live.add(operation["out"], size)
             for x, length, *_ in reads:
                 live.add(x, length)
@@ -294,7 +295,6 @@ def _narrowed(operation, size, reads, first, last):
         return operation, size, reads
     d = size // m
     start, stop = first // d, -(-last // d)
-    operation = operation.copy()
     operation["m"] = stop - start
     operation["out"] += start * d
     if kind in (Kind.MIX, Kind.BIAS):

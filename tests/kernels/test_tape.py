@@ -156,6 +156,50 @@ def test_rows_that_were_read_are_not_written_again():
         tape.copy(y, 0, 2)
 
 
+@pytest.mark.parametrize("kind", ["sigmoid", "ones"])
+def test_what_sets_rows_does_not_add_to_them(kind):
+    tape = Tape(np.float64)
+    tape.feed(tape.rows(2), 2)
+    y = tape.rows(2)
+    tape.copy(y, 0, 2)
+    with pytest.raises(
+        RuntimeError, match=f"{kind.upper()} sets rows 2 to 4, which hold something"
+    ):
+        tape.ones(y, 2) if kind == "ones" else tape.sigmoid(y, 0, 2)
+
+
+def test_composed_weights_and_their_gradient():
+    rng = np.random.default_rng(0)
+    m, n, k, r = 4, 3, 5, 2  # w[j, a, i], B[i, x]
+    tape = Tape(np.float64)
+    tape.feed(tape.rows(n * r), n * r)
+    B, w = tape.parameters(7), tape.parameters(m * n * k)
+    index = B + rng.integers(0, 7, (k, r))  # some twice
+    out, into = tape.rows(m), tape.composed(m * n * r)
+    tape.compose(w, index, m=m, n=n, next_w=n * k, into=into, next_v=n * r)
+    tape.mix(out, 0, m, n * r, 1, composed=into)
+    program = tape.finish(np.arange(out, out + m))
+    theta = rng.standard_normal(tape.n_parameters)
+    weights = program.weights.of(theta)
+    v = np.einsum("jai,ix->jax", theta[w:].reshape(m, n, k), theta[index])
+    np.testing.assert_allclose(weights[len(theta) :], v.ravel(), rtol=1e-12)
+    values, dout = np.empty((program.n_rows, 6)), rng.standard_normal((m, 6))
+    values[: n * r] = x = rng.standard_normal((n * r, 6))
+    program.forward(weights, values)
+    np.testing.assert_allclose(values[out:], v.reshape(m, -1) @ x, rtol=1e-12)
+    grads, dweights = np.full_like(values, np.nan), np.full_like(weights, np.nan)
+    grads[out:] = dout
+    program.backward(weights, values, grads, dweights)
+    dtheta = program.weights.gradient(weights, dweights)
+    dv = (dout @ x.T).reshape(m, n, r)
+    expected = np.zeros_like(theta)
+    np.add.at(expected, index, np.einsum("jax,jai->ix", dv, theta[w:].reshape(m, n, k)))
+    expected[w:] = np.einsum("jax,ix->jai", dv, theta[index]).ravel()
+    np.testing.assert_allclose(dtheta, expected, rtol=1e-11, atol=1e-12)
+    with pytest.raises(ValueError, match=r"weights must be of shape \(91,\), .* got \(67,\)"):
+        program.forward(theta, values)
+
+
 def test_what_no_output_depends_on_is_left_out():
     tape = Tape(np.float64)
     tape.feed(tape.rows(2), 2)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastemlp.groups import SO13p, O, S
+from fastemlp.groups import O, S, SO13p
 from fastemlp.nn import EMLP
 from fastemlp.nn.reuse import _Space
 from fastemlp.reps import Scalar, V
