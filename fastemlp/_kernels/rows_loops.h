@@ -147,25 +147,29 @@ TARGET static void NAME(sigmoid)(T *out, const T *x, ptrdiff_t n)
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline)) TARGET
+/* a register that straddles two lines of the cache takes twice as long to read */
+#define ALIGNED __attribute__((aligned(64)))
 #else
 #define INLINE static inline
+#define ALIGNED
 #endif
 #define PANEL (2 * LANES)
 #define DEPTH (8192 / WIDTH) /* rows of a panel: 16 KiB of it, which have to stay in the nearest cache */
 
-/* C (rows, columns · LANES) (+)= alpha A B; `rows` and `columns` are known where this is compiled. */
+/* C (rows, columns · LANES) (+)= alpha A B, B in a panel of its own; `rows` and `columns` are known where this is
+   compiled. */
 INLINE void NAME(tile)(
     const int rows, const int columns, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k,
-    const T *B, ptrdiff_t next_B, int add, T *C, ptrdiff_t next_C)
+    const T *panel, int add, T *C, ptrdiff_t next_C)
 {
     V sums[TILE_ROWS][2];
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++)
             sums[i][j] = (V){0};
-    for (ptrdiff_t k = 0; k < K; k++, B += next_B, A += next_k) {
+    for (ptrdiff_t k = 0; k < K; k++, panel += columns * LANES, A += next_k) {
         V b[2];
         for (int j = 0; j < columns; j++)
-            b[j] = *(const V *)(B + j * LANES);
+            b[j] = *(const V *)(panel + j * LANES);
         for (int i = 0; i < rows; i++)
             for (int j = 0; j < columns; j++)
                 sums[i][j] += A[i * next_i] * b[j];
@@ -180,12 +184,12 @@ INLINE void NAME(tile)(
 /* All M rows of a panel, in tiles. */
 INLINE void NAME(tiles)(
     const int columns, ptrdiff_t M, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k,
-    const T *B, ptrdiff_t next_B, int add, T *C, ptrdiff_t next_C)
+    const T *panel, int add, T *C, ptrdiff_t next_C)
 {
     ptrdiff_t i = 0;
 #define TILES(rows)                                                                                                    \
     for (; i + rows <= M; i += rows)                                                                                   \
-        NAME(tile)(rows, columns, K, alpha, A + i * next_i, next_i, next_k, B, next_B, add, C + i * next_C, next_C);
+        NAME(tile)(rows, columns, K, alpha, A + i * next_i, next_i, next_k, panel, add, C + i * next_C, next_C);
     TILES(TILE_ROWS)
     TILES(4)
     TILES(2)
@@ -194,17 +198,17 @@ INLINE void NAME(tiles)(
 }
 
 TARGET static void NAME(tiles_1)(
-    ptrdiff_t M, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k, const T *B, ptrdiff_t next_B,
-    int add, T *C, ptrdiff_t next_C)
+    ptrdiff_t M, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k, const T *panel, int add,
+    T *C, ptrdiff_t next_C)
 {
-    NAME(tiles)(1, M, K, alpha, A, next_i, next_k, B, next_B, add, C, next_C);
+    NAME(tiles)(1, M, K, alpha, A, next_i, next_k, panel, add, C, next_C);
 }
 
 TARGET static void NAME(tiles_2)(
-    ptrdiff_t M, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k, const T *B, ptrdiff_t next_B,
-    int add, T *C, ptrdiff_t next_C)
+    ptrdiff_t M, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k, const T *panel, int add,
+    T *C, ptrdiff_t next_C)
 {
-    NAME(tiles)(2, M, K, alpha, A, next_i, next_k, B, next_B, add, C, next_C);
+    NAME(tiles)(2, M, K, alpha, A, next_i, next_k, panel, add, C, next_C);
 }
 
 /* C (M, N) (+)= alpha A B; entry (i, k) of A is A[i·next_i + k·next_k]. B is (K, N), or (N, K) if transposed. Rows of B
@@ -213,12 +217,14 @@ TARGET static void NAME(matrix_product)(
     ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k, const T *B,
     ptrdiff_t next_B, int transposed, int add, T *C, ptrdiff_t next_C)
 {
-    T panel[DEPTH * 2 * WIDTH / sizeof(T)];
+    ALIGNED T panel[DEPTH * 2 * WIDTH / sizeof(T)];
     for (ptrdiff_t j = 0; j < N; j += PANEL) {
         const ptrdiff_t width = N - j < PANEL ? N - j : PANEL;
         const ptrdiff_t padded = width <= LANES ? LANES : PANEL;
         for (ptrdiff_t k0 = 0; k0 == 0 || k0 < K; k0 += DEPTH) {
             const ptrdiff_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;
+            const T *from = A + k0 * next_k;
+            const int more = add || k0;
             if (transposed) {
                 for (ptrdiff_t k = 0; k < depth; k++)
                     for (ptrdiff_t x = 0; x < width; x++)
@@ -233,12 +239,10 @@ TARGET static void NAME(matrix_product)(
                 for (ptrdiff_t k = 0; k < depth; k++)
                     memcpy(panel + k * padded, B + (k0 + k) * next_B + j, width * sizeof(T));
             }
-            const T *from = A + k0 * next_k;
-            const int more = add || k0;
             if (width == PANEL)
-                NAME(tiles_2)(M, depth, alpha, from, next_i, next_k, panel, padded, more, C + j, next_C);
+                NAME(tiles_2)(M, depth, alpha, from, next_i, next_k, panel, more, C + j, next_C);
             else if (width == LANES)
-                NAME(tiles_1)(M, depth, alpha, from, next_i, next_k, panel, padded, more, C + j, next_C);
+                NAME(tiles_1)(M, depth, alpha, from, next_i, next_k, panel, more, C + j, next_C);
             else {
                 /* the last columns by way of rows that are wide enough */
                 T rows[TILE_ROWS * 2 * WIDTH / sizeof(T)];
@@ -248,9 +252,9 @@ TARGET static void NAME(matrix_product)(
                     const ptrdiff_t m = M - i < TILE_ROWS ? M - i : TILE_ROWS;
                     const T *a = from + i * next_i;
                     if (padded == PANEL)
-                        NAME(tiles_2)(m, depth, alpha, a, next_i, next_k, panel, padded, 0, rows, padded);
+                        NAME(tiles_2)(m, depth, alpha, a, next_i, next_k, panel, 0, rows, padded);
                     else
-                        NAME(tiles_1)(m, depth, alpha, a, next_i, next_k, panel, padded, 0, rows, padded);
+                        NAME(tiles_1)(m, depth, alpha, a, next_i, next_k, panel, 0, rows, padded);
                     for (ptrdiff_t y = 0; y < m; y++) {
                         T *c = C + (i + y) * next_C + j;
                         const T *found = rows + y * padded;
@@ -266,6 +270,7 @@ TARGET static void NAME(matrix_product)(
 #undef V
 #undef LANES
 #undef INLINE
+#undef ALIGNED
 #undef PANEL
 #undef DEPTH
 #undef T

@@ -227,7 +227,7 @@ class Workspace:
                 (program.place[rows], columns) for rows, columns in (self._inputs, self._outputs)
             )
         size = self._forward.n_rows * _width(batch)
-        self._memory = [np.empty(size, network.dtype) for _ in range(1 + backward)]
+        self._memory = [_aligned(size, network.dtype) for _ in range(1 + backward)]
         self._size_to(batch)
 
     def forward(self, weights, x, out=None):
@@ -263,6 +263,14 @@ class Workspace:
             out = np.empty((self._samples, features.size), self._network.dtype)
         store(rows, *places, out)
         return out
+
+
+def _aligned(size, dtype):
+    """An uninitialised vector that begins with a line of the cache: rows of whole tiles then do, too."""
+    line = 64 // dtype.itemsize
+    memory = np.empty(size + line, dtype)
+    first = -(memory.ctypes.data // dtype.itemsize) % line
+    return memory[first : first + size]
 
 
 def _width(samples):
