@@ -149,6 +149,7 @@ def forward(
 
 def backward(
     const Operation[::1] operations,
+    const Operation[::1] placed,
     const floating[::1] theta,
     const floating[::1] constants,
     const Py_ssize_t[::1] table,
@@ -157,9 +158,13 @@ def backward(
     floating[::1] dtheta,
     bint add,
 ):
-    """Fill ``grads`` from the rows of the output; the gradient of the parameters goes, or is added, to ``dtheta``."""
+    """Fill ``grads`` from the rows of the output; the gradient of the parameters goes, or is added, to ``dtheta``.
+
+    ``operations`` name rows of ``values``; ``placed``, the same otherwise, rows of ``grads``.
+    """
     cdef Py_ssize_t i, n = values.shape[1]
     cdef const Operation *op
+    cdef const Operation *to
     cdef const floating *v = &values[0, 0]
     cdef floating *g = &grads[0, 0]
     cdef floating *dt = NULL if dtheta.shape[0] == 0 else &dtheta[0]
@@ -167,21 +172,22 @@ def backward(
     with nogil:
         for i in range(operations.shape[0]):
             op = &operations[i]
+            to = &placed[i]
             if op.kind == SIGMOID:
-                sigmoid_backward(v + op.out * n, g + op.out * n, g + op.a * n, op.m * n, op.add_a)
+                sigmoid_backward(v + op.out * n, g + to.out * n, g + to.a * n, op.m * n, op.add_a)
             elif op.kind == CONTRACT:
                 contract(
-                    op, start(table), v + op.b * n, g + op.out * n, g + op.a * n, n, True, op.add_a, pointers
+                    op, start(table), v + op.b * n, g + to.out * n, g + to.a * n, n, True, op.add_a, pointers
                 )
                 contract_to_maps(
-                    op, start(table), v + op.a * n, g + op.out * n, g + op.b * n, n, op.add_b, pointers
+                    op, start(table), v + op.a * n, g + to.out * n, g + to.b * n, n, op.add_b, pointers
                 )
             elif op.kind == BIAS:
-                bias_gradient(op, start(constants), g, dt, n, add)
+                bias_gradient(to, start(constants), g, dt, n, add)
             else:
-                pull_linear(op, start(theta), start(constants), g, n)
+                pull_linear(to, start(theta), start(constants), g, n)
                 if op.kind == MIX:
-                    mix_gradient(op, g + op.out * n, v + op.a * n, dt + op.parameters, n, add)
+                    mix_gradient(op, g + to.out * n, v + op.a * n, dt + op.parameters, n, add)
     free(<void *> pointers)
 
 

@@ -164,7 +164,7 @@ class Network:
         >>> bool(np.isclose(along_v[0, 0], np.vdot(gradient, v)))
         True
         """
-        at, along = Workspace(self, len(x)), Workspace(self, len(x))
+        at, along = (Workspace(self, len(x), "all") for _ in range(2))
         weights = self.program.weights.of(theta)
         y = at.forward(weights, x)
         load(x_dot, *self.inputs, along.values)
@@ -190,12 +190,12 @@ class Network:
         """
         weights = self.program.weights.of(theta) if weights is None else weights
         if len(x) == 1:
-            return Workspace(self, 1, backward=False).forward(weights, x)
+            return Workspace(self, 1, None).forward(weights, x)
         y = np.empty((len(x), self.features_out.size), self.dtype)
         tiles = [slice(start, start + TILE) for start in range(0, len(x), TILE)]
 
         def run(some):
-            workspace = Workspace(self, min(TILE, len(x)), backward=False)
+            workspace = Workspace(self, min(TILE, len(x)), None)
             for rows in some:
                 workspace.forward(weights, x[rows], y[rows])
 
@@ -214,49 +214,58 @@ class Workspace:
     ----------
     network : Network
     batch : int; the most samples that will come
-    backward : bool; whether gradients will be asked for
+    gradients : {"frugal", "all", None}
+        What of a backward pass is wanted: the gradients of parameters and input, those of all intermediates too (for
+        ``Program.tangent_backward``), or nothing.
     """
 
-    def __init__(self, network, batch, backward=True):
+    def __init__(self, network, batch, gradients="frugal"):
         self._network = network
-        program, self._inputs, self._outputs = network.program, network.inputs, network.outputs
-        self._forward = program.forward
-        if not backward:
-            self._forward = program.result
-            self._inputs, self._outputs = (
-                (program.place[rows], columns) for rows, columns in (self._inputs, self._outputs)
-            )
-        size = self._forward.n_rows * _width(batch)
-        self._memory = [_aligned(size, network.dtype) for _ in range(1 + backward)]
+        program = network.program
+        self._forward = program.result if gradients is None else program.forward
+        self._reverse = {"all": program.reverse, "frugal": program.frugal_reverse}.get(gradients)
+        passes = [p for p in (self._forward, self._reverse) if p is not None]
+        self._n_rows = [p.n_rows for p in passes]
+        # rows and columns of inputs and outputs, among values and among gradients
+        self._places = [
+            [(p.place[rows], columns) for rows, columns in (network.inputs, network.outputs)]
+            for p in passes
+        ]
+        self._memory = [_aligned(n * _width(batch), network.dtype) for n in self._n_rows]
         self._size_to(batch)
 
     def forward(self, weights, x, out=None):
         """Outputs for x of shape (samples, n_in); kept for ``backward``. See ``Program`` for the weights."""
         if len(x) != self._samples:
             self._size_to(len(x))
-        load(x, *self._inputs, self.values)
+        inputs, _ = self._places[0]
+        load(x, *inputs, self.values)
         self._forward(weights, self.values)
         return self.output(out)
 
     def output(self, out=None):
         """What the rows of the output hold, of shape (samples, n_out)."""
-        return self._natural(self.values, self._network.features_out, self._outputs, out)
+        return self._natural(self.values, self._network.features_out, self._places[0][1], out)
 
     def backward(self, weights, dy, dweights, add=False):
         """From the gradient of the outputs to that of the weights, written or added to dweights."""
-        load(dy, *self._outputs, self.grads)
-        self._network.program.backward(weights, self.values, self.grads, dweights, add)
+        load(dy, *self._places[1][1], self.grads)
+        self._network.program.backward(
+            weights, self.values, self.grads, dweights, add, self._reverse
+        )
 
     def input_gradient(self):
         """The gradient of x, of shape (samples, n_in), after ``backward``."""
-        return self._natural(self.grads, self._network.features_in, self._inputs)
+        return self._natural(self.grads, self._network.features_in, self._places[1][0])
 
     def _size_to(self, samples):
-        shape = self._forward.n_rows, _width(samples)
-        views = [memory[: shape[0] * shape[1]].reshape(shape) for memory in self._memory]
+        width = _width(samples)
+        views = [
+            memory[: n * width].reshape(n, width)
+            for memory, n in zip(self._memory, self._n_rows, strict=True)
+        ]
         self._samples = samples
-        self.values, *rest = views
-        self.grads = rest[0] if rest else None
+        self.values, self.grads = views if len(views) > 1 else (*views, None)
 
     def _natural(self, rows, features, places, out=None):
         if out is None:

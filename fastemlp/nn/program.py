@@ -1,5 +1,7 @@
 """A recorded network at work: forward, backward and along a direction."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from fastemlp._kernels import tape as kernels
@@ -43,11 +45,12 @@ class Forward:
 
     Attributes
     ----------
+    place : ndarray of int; the row of ``values`` for each row of the tape
     n_rows, n_weights : int
     """
 
-    def __init__(self, operations, constants, table, n_rows, n_weights):
-        self.n_rows, self.n_weights = n_rows, n_weights
+    def __init__(self, operations, place, n_rows, constants, table, n_weights):
+        self.place, self.n_rows, self.n_weights = place, n_rows, n_weights
         self.operations, self.constants, self.table = operations, constants, table
 
     def __call__(self, weights, values):
@@ -60,33 +63,64 @@ class Forward:
         kernels.forward(self.operations, weights, self.constants, self.table, values)
 
 
+@dataclass(frozen=True, eq=False)
+class Reverse:
+    """The operations of a backward pass.
+
+    Attributes
+    ----------
+    operations : ndarray of OPERATION, on rows of ``grads``
+    place : ndarray of int; the row of ``grads`` for each row of the tape
+    n_rows : int
+    """
+
+    operations: np.ndarray
+    place: np.ndarray
+    n_rows: int
+
+
 class Program:
     """A finished tape.
 
     Attributes
     ----------
     forward : Forward; keeps every intermediate
-    weights : Weights
     result : Forward; keeps the output alone, in fewer rows
-    place : ndarray of int; the row in ``result`` of each row in ``forward``
+    reverse : Reverse; keeps every gradient, for ``tangent_backward``
+    frugal_reverse : Reverse; keeps the gradient of the input alone, in fewer rows
+    weights : Weights
     n_rows, n_parameters : int
 
     Notes
     -----
     What no output depends on is not computed, and the gradient of its parameters is 0. Every pass takes weights as
-    from ``weights.of`` and arrays of shape (n_rows, batch).
+    from ``weights.of``, and ``values`` of shape (n_rows, batch).
     """
 
-    def __init__(self, forward, reverse, weights, idle, result, place):
-        self.forward, self.weights = forward, weights
-        self.result, self.place = result, place
+    def __init__(self, forward, result, reverse, frugal_reverse, weights, idle):
+        self.forward, self.result = forward, result
+        self.reverse, self.frugal_reverse = reverse, frugal_reverse
+        self.weights = weights
         self.n_rows, self.n_parameters = forward.n_rows, weights.n_parameters
-        self._reverse, self._idle = reverse, idle
+        self._idle = idle
         self._shared = forward.constants, forward.table
 
-    def backward(self, weights, values, grads, dweights, add=False):
-        """Fill ``grads`` from the rows of the output, and fill (or add to) ``dweights``."""
-        kernels.backward(self._reverse, weights, *self._shared, values, grads, dweights, add)
+    def backward(self, weights, values, grads, dweights, add=False, reverse=None):
+        """Fill ``grads`` from the rows of the output, and fill (or add to) ``dweights``.
+
+        ``reverse`` says in which rows of ``grads`` the gradients lie; None: in those of ``values``.
+        """
+        reverse = self.reverse if reverse is None else reverse
+        kernels.backward(
+            self.reverse.operations,
+            reverse.operations,
+            weights,
+            *self._shared,
+            values,
+            grads,
+            dweights,
+            add,
+        )
         if not add:
             self._clear(dweights)
 
@@ -97,7 +131,14 @@ class Program:
     def tangent_backward(self, weights, values, dots, grads, grads_dot, dweights_dot):
         """Fill ``grads_dot`` and ``dweights_dot``, the derivatives of ``backward``'s, from the output's rows."""
         kernels.tangent_backward(
-            self._reverse, weights, *self._shared, values, dots, grads, grads_dot, dweights_dot
+            self.reverse.operations,
+            weights,
+            *self._shared,
+            values,
+            dots,
+            grads,
+            grads_dot,
+            dweights_dot,
         )
         self._clear(dweights_dot)
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fastemlp._kernels.tape import OPERATION
+
 
 def reuse_rows(recorded, starts, n_rows, inputs, outputs):
     """Give every run of rows a place that nothing else needs while it is alive.
@@ -15,7 +17,7 @@ def reuse_rows(recorded, starts, n_rows, inputs, outputs):
 
     Returns
     -------
-    operations : list; the same on the new rows
+    operations : ndarray of OPERATION; the same on the new rows
     place : ndarray of int (n_rows,); the new row of each
     n_new : int; the new number of rows
     """
@@ -46,7 +48,7 @@ def reuse_rows(recorded, starts, n_rows, inputs, outputs):
         for x, field in ((operation["out"], "out"), *((x, field) for x, _, field, _ in reads)):
             moved[field] = place[x] if x < n_rows else 0  # an empty range may lie at the end
         operations.append(moved)
-    return operations, place, space.size
+    return np.array(operations, OPERATION), place, space.size
 
 
 class _Space:

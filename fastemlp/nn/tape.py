@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastemlp._kernels.tape import COMPOSITION, OPERATION, Kind
-from fastemlp.nn.program import Forward, Program, Weights
+from fastemlp.nn.program import Forward, Program, Reverse, Weights
 from fastemlp.nn.reuse import reuse_rows
 
 
@@ -223,20 +223,18 @@ class Tape:
         compositions["v"] += self.n_parameters
         n_weights = self.n_parameters + self._n_composed
         inputs = np.array([x for first, n in self._inputs for x in range(first, first + n)], int)
-        operations, place, n_rows = reuse_rows(needed, self._starts, self.n_rows, inputs, outputs)
         shared = np.array(self._constants, self.dtype), np.array(self._table, np.intp)
+        reverse = self._reversed(needed, outputs)
+        frugal = reuse_rows(needed, self._starts, self.n_rows, inputs, outputs)
+        frugal_reverse = reuse_rows(reverse, self._starts, self.n_rows, outputs, inputs)
+        all_rows = _operations(needed), np.arange(self.n_rows, dtype=np.intp), self.n_rows
         return Program(
-            Forward(
-                np.array([operation for operation, *_ in needed], OPERATION),
-                *shared,
-                self.n_rows,
-                n_weights,
-            ),
-            self._reversed(needed, outputs),
+            Forward(*all_rows, *shared, n_weights),
+            Forward(*frugal, *shared, n_weights),
+            Reverse(_operations(reverse), *all_rows[1:]),
+            Reverse(*frugal_reverse),
             Weights(compositions, shared[1], self.n_parameters, n_weights),
             used.gaps(0, n_weights),
-            Forward(np.array(operations, OPERATION), *shared, n_rows, n_weights),
-            place,
         )
 
     def _needed(self, outputs):
@@ -259,7 +257,7 @@ class Tape:
         return needed[::-1], used
 
     def _reversed(self, recorded, outputs):
-        """The operations of the backward pass: gradients are set where they are first reached, then added to."""
+        """The backward pass, recorded like the forward one: gradients are set where first reached, then added to."""
         reached = _Marks()
         for row in outputs:
             reached.add(row, 1)
@@ -269,7 +267,7 @@ class Tape:
             for start, stop in reached.gaps(x, size):
                 zero = np.zeros((), OPERATION)
                 zero["kind"], zero["out"], zero["m"] = Kind.ZERO, start, stop - start
-                found.append(zero)
+                found.append((zero, stop - start, []))
             reached.add(x, size)
 
         for operation, size, reads in reversed(recorded):
@@ -282,10 +280,14 @@ class Tape:
                     clear(x, length)
                 pulled[f"add_{field}"] = reached.any(x, length)
                 reached.add(x, length)
-            found.append(pulled)
+            found.append((pulled, size, reads))
         for x, size in self._inputs:
             clear(x, size)
-        return np.array(found, OPERATION)
+        return found
+
+
+def _operations(recorded):
+    return np.array([operation for operation, *_ in recorded], OPERATION)
 
 
 def _narrowed(operation, size, reads, first, last):

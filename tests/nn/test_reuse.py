@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastemlp.groups import O, S, SO13p
-from fastemlp.nn import EMLP
+from fastemlp.nn import EMLP, Workspace
 from fastemlp.nn.reuse import _Space
 from fastemlp.reps import Scalar, V
 
@@ -43,3 +43,23 @@ def test_results_are_the_same_in_fewer_rows(group):
     y, _ = network.forward(theta, x)
     np.testing.assert_array_equal(network(theta, x), y)
     assert network.program.result.n_rows < network.program.n_rows / 3
+
+
+@pytest.mark.parametrize("group", [O(3), SO13p(), S(4)], ids=repr)
+def test_gradients_are_the_same_in_fewer_rows(group):
+    network = EMLP(2 * V + Scalar, V + Scalar, group, ch=100, num_layers=4, dtype=np.float64)
+    rng = np.random.default_rng(0)
+    weights = network.program.weights.of(network.init(rng))
+    x, dy = (rng.standard_normal((3, rep.size())) for rep in (network.rep_in, network.rep_out))
+    found = []
+    for wanted in ("frugal", "all"):
+        workspace = Workspace(network, 3, wanted)
+        workspace.values[:] = workspace.grads[:] = np.nan
+        workspace.forward(weights, x)
+        dweights = np.full_like(weights, np.nan)
+        workspace.backward(weights, dy, dweights)
+        found.append((workspace.input_gradient(), dweights))
+    for frugal, full in zip(*found, strict=True):
+        assert np.isfinite(frugal).all()
+        np.testing.assert_array_equal(frugal, full)
+    assert network.program.frugal_reverse.n_rows < network.program.n_rows / 2
