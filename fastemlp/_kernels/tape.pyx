@@ -341,6 +341,52 @@ def compose_backward(
     free(B)
 
 
+cdef packed struct Collapse:
+    # the first of the parameters w[j, t, c], of the results v[(j, q), (c, p)] and of the constants J[t, q, p]
+    Py_ssize_t w, v, constants
+    # sizes of j and c, and of t, q and p
+    Py_ssize_t m, k, t, q, p
+
+
+COLLAPSE = np.dtype([(name, np.intp) for name in ("w", "v", "constants", "m", "k", "t", "q", "p")])
+
+
+def collapse(const Collapse[::1] collapses, const floating[::1] constants, floating[::1] weights):
+    """v[(j, q), (c, p)] = Σ_t w[j, t, c] J[t, q, p]"""
+    cdef Py_ssize_t s, j, q
+    cdef const Collapse *op
+    cdef floating *W = &weights[0]
+    with nogil:
+        for s in range(collapses.shape[0]):
+            op = &collapses[s]
+            for j in range(op.m):
+                for q in range(op.q):
+                    matrix_product(
+                        op.k, op.p, op.t, <floating> 1, W + op.w + j * op.t * op.k, 1, op.k,
+                        start(constants) + op.constants + q * op.p, op.q * op.p, False, False,
+                        W + op.v + (j * op.q + q) * op.k * op.p, op.p,
+                    )
+
+
+def collapse_backward(
+    const Collapse[::1] collapses, const floating[::1] constants, floating[::1] dweights
+):
+    """Add to the gradients of the parameters what comes through the collapsed weights."""
+    cdef Py_ssize_t s, j, q
+    cdef const Collapse *op
+    cdef floating *dW = &dweights[0]
+    with nogil:
+        for s in range(collapses.shape[0]):
+            op = &collapses[s]
+            for j in range(op.m):
+                for q in range(op.q):
+                    # dw[j, t, c] += Σ_p J[t, q, p] dv[(j, q), (c, p)]
+                    matrix_product(
+                        op.t, op.k, op.p, <floating> 1, start(constants) + op.constants + q * op.p, op.q * op.p, 1,
+                        dW + op.v + (j * op.q + q) * op.k * op.p, op.p, True, True, dW + op.w + j * op.t * op.k, op.k,
+                    )
+
+
 cdef void gather(
     const Composition *op, const Py_ssize_t *table, const floating *weights, floating *B
 ) noexcept nogil:

@@ -23,7 +23,9 @@ class Linear:
     -----
     By Schur's lemma W is one matrix over multiplicities per irreducible λ, applied to each of its components: cost
     2·Σ d_λ·mult_in·mult_out flops a sample. A letter of complex or quaternionic type offers its copies once more under
-    each imaginary unit. Finzi et al. 2021, §6, for the space; the isotypic form is ours.
+    each imaginary unit. Where letters are not irreducible there may be more maps between two than a letter has
+    components; their mix is then collapsed to a dense matrix, once for all samples. Finzi et al. 2021, §6, for the
+    space; the isotypic form is ours.
     """
 
     def __init__(self, features_in, features_out, bias=True):
@@ -87,6 +89,11 @@ class Linear:
             out = y + target.start
             for source, J in sources:
                 rows = x + source.start
+                if _collapses(J):
+                    W = tape.collapse(J, target.mult, source.mult)
+                    n_out, n_in = target.mult * target.dim, source.mult * source.dim
+                    tape.mix(out, rows, n_out, n_in, 1, composed=W)
+                    continue
                 if not _is_identity(J):
                     image = tape.rows(J.shape[0] * source.mult * target.dim)
                     for k, unit in enumerate(J):
@@ -104,6 +111,12 @@ class Linear:
 
 def _fan_in(sources):
     return sum(len(J) * source.mult for source, J in sources)
+
+
+def _collapses(J):
+    """Whether one dense matrix takes fewer products than a mix of the images under every map."""
+    t, _, d_in = J.shape
+    return t > d_in
 
 
 def _is_identity(J):

@@ -8,15 +8,16 @@ from fastemlp._kernels import tape as kernels
 
 
 class Weights:
-    """What a network multiplies with: its parameters, and behind them products of some of them.
+    """What a network multiplies with: its parameters, and behind them what is made of them once for all samples.
 
     Attributes
     ----------
     n_parameters, n : int; numbers of parameters and of all weights
     """
 
-    def __init__(self, compositions, table, n_parameters, n):
+    def __init__(self, compositions, table, collapses, constants, n_parameters, n):
         self._compositions, self._table = compositions, table
+        self._collapses, self._constants = collapses, constants
         self.n_parameters, self.n = n_parameters, n
 
     def of(self, theta, out=None):
@@ -25,18 +26,20 @@ class Weights:
             raise ValueError(
                 f"Network: theta must be of shape ({self.n_parameters},), as from init, got {theta.shape}."
             )
-        if not len(self._compositions):
+        if self.n == self.n_parameters:
             return theta
         if out is None:
             out = np.empty(self.n, theta.dtype)
         out[: self.n_parameters] = theta
         kernels.compose(self._compositions, self._table, out)
+        kernels.collapse(self._collapses, self._constants, out)
         return out
 
     def gradient(self, weights, dweights):
         """The gradient of the parameters from that of all weights, which it overwrites."""
-        if len(self._compositions):
+        if self.n > self.n_parameters:
             kernels.compose_backward(self._compositions, self._table, weights, dweights)
+            kernels.collapse_backward(self._collapses, self._constants, dweights)
         return dweights[: self.n_parameters]
 
 

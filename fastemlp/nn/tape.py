@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastemlp._kernels.tape import COMPOSITION, OPERATION, Kind
+from fastemlp._kernels.tape import COLLAPSE, COMPOSITION, OPERATION, Kind
 from fastemlp.nn.program import Forward, Program, Reverse, Weights
 from fastemlp.nn.reuse import reuse_rows
 
@@ -32,11 +32,12 @@ class Tape:
     def __init__(self, dtype):
         self.dtype = np.dtype(dtype)
         self.n_rows = self.n_parameters = self._n_composed = 0
-        self._starts, self._compositions = [], []
+        self._starts = []
+        self._compositions, self._collapses = [], []
         # of (operation, rows it writes, what it reads); reads are (first row, number, field, whether all are read)
         self._recorded = []
-        self._constants, self._table = [], []
-        self._known = {}
+        self._table = []
+        self._constants, self._known, self._n_constants = [], {}, 0
         self._inputs = []
         self._written, self._read = _Marks(), _Marks()
 
@@ -61,12 +62,17 @@ class Tape:
         into : first of the results v, as from ``composed``, rows ``next_v`` apart
         """
         k, r = index.shape
-        fields = {"w": w, "v": into, "next_w": next_w, "next_v": next_v, "table": len(self._table)}
-        record = np.zeros((), COMPOSITION)
-        for name, value in {**fields, "m": m, "n": n, "k": k, "r": r}.items():
-            record[name] = value
-        self._compositions.append(record)
+        self._compositions.append((w, into, next_w, next_v, len(self._table), m, n, k, r))
         self._table += index.T.ravel().tolist()
+
+    def collapse(self, J, m, k):
+        """Weights of a map from k copies to m that is mixed of several: v[(j, q), (c, p)] = Σ_t w[j, t, c] J[t, q, p].
+
+        J is a constant of shape (t, q, p), w are new parameters. Returns where v begins among the composed weights.
+        """
+        (t, q, p), v = J.shape, self.composed(m * J[0].size * k)
+        self._collapses.append((self.parameters(m * t * k), v, self._constant(J), m, k, t, q, p))
+        return v
 
     def composed(self, n):
         """The first of n new composed weights, for ``mix``."""
@@ -189,8 +195,9 @@ class Tape:
         """Where an array begins among the constants."""
         key = C.shape, C.tobytes()
         if key not in self._known:
-            self._known[key] = len(self._constants)
-            self._constants += C.ravel().tolist()
+            self._known[key] = self._n_constants
+            self._constants.append(C.ravel().astype(self.dtype))
+            self._n_constants += C.size
         return self._known[key]
 
     def _record(self, kind, out, n, reads, **fields):
@@ -220,10 +227,13 @@ class Tape:
             self.fill(row, 1)
         needed, used = self._needed(outputs)
         compositions = np.array(self._compositions, COMPOSITION)
-        compositions["v"] += self.n_parameters
+        collapses = np.array(self._collapses, COLLAPSE)
+        for made in (compositions, collapses):
+            made["v"] += self.n_parameters
         n_weights = self.n_parameters + self._n_composed
         inputs = np.array([x for first, n in self._inputs for x in range(first, first + n)], int)
-        shared = np.array(self._constants, self.dtype), np.array(self._table, np.intp)
+        constants = np.concatenate([*self._constants, np.empty(0, self.dtype)])
+        shared = constants, np.array(self._table, np.intp)
         reverse = self._reversed(needed, outputs)
         frugal = reuse_rows(needed, self._starts, self.n_rows, inputs, outputs)
         frugal_reverse = reuse_rows(reverse, self._starts, self.n_rows, outputs, inputs)
@@ -233,7 +243,7 @@ class Tape:
             Forward(*frugal, *shared, n_weights),
             Reverse(_operations(reverse), *all_rows[1:]),
             Reverse(*frugal_reverse),
-            Weights(compositions, shared[1], self.n_parameters, n_weights),
+            Weights(compositions, shared[1], collapses, constants, self.n_parameters, n_weights),
             used.gaps(0, n_weights),
         )
 

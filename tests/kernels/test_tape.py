@@ -200,6 +200,30 @@ def test_composed_weights_and_their_gradient():
         program.forward(theta, values)
 
 
+def test_collapsed_weights_and_their_gradient():
+    rng = np.random.default_rng(0)
+    J = rng.standard_normal((5, 3, 2))
+    t, q, p = J.shape
+    m, k = 4, 6
+    tape = Tape(np.float64)
+    tape.feed(tape.rows(k * p), k * p)
+    tape.change(tape.rows(1), 0, rng.standard_normal((1, k * p)), 1)  # constants before those of J
+    out = tape.rows(m * q)
+    tape.parameters(1)
+    tape.mix(out, 0, m * q, k * p, 1, composed=tape.collapse(J, m, k))
+    program = tape.finish(np.arange(out, out + m * q))
+    theta = rng.standard_normal(tape.n_parameters)
+    weights = program.weights.of(theta)
+    v = np.einsum("jtc,tqp->jqcp", theta[1:].reshape(m, t, k), J)
+    np.testing.assert_allclose(weights[len(theta) :], v.ravel(), rtol=1e-12)
+    np.testing.assert_array_equal(weights[: len(theta)], theta)
+    dweights = rng.standard_normal(len(weights))
+    dv = dweights[len(theta) :].reshape(m, q, k, p)
+    expected = dweights[: len(theta)].copy()
+    expected[1:] += np.einsum("jqcp,tqp->jtc", dv, J).ravel()
+    np.testing.assert_allclose(program.weights.gradient(weights, dweights), expected, rtol=1e-11)
+
+
 def test_what_no_output_depends_on_is_left_out():
     tape = Tape(np.float64)
     tape.feed(tape.rows(2), 2)

@@ -38,6 +38,7 @@ CASES = [
     (SU(2).realified(), V + Scalar, 2 * V),
     # not closed under transpose: types are letters of their own
     (SHEARS, V + V.T, V + T(1, 1) + Scalar),
+    (SHEARS, V + V**2, V**2 + V),
     (Trivial(2), V + Scalar, 2 * V),
 ]
 IDS = [f"{group}" for group, *_ in CASES]
@@ -68,6 +69,18 @@ def alone(layer, dtype=np.float64):
     """A network of one layer."""
     body = Alone(layer) if isinstance(layer, BiLinear) else layer
     return Network([body], layer.features_in, layer.features_out, dtype)
+
+
+def assert_same_function(network, other):
+    """Two networks with the same parameters agree, and so do their gradients."""
+    rng = np.random.default_rng(1)
+    theta = randomised(other.init(rng), rng)
+    x = rng.standard_normal((7, other.rep_in.size()))
+    dy = rng.standard_normal((7, other.rep_out.size()))
+    (y, backward), (expected_y, expected_backward) = (n.forward(theta, x) for n in (network, other))
+    np.testing.assert_allclose(y, expected_y, atol=1e-11 * abs(y).max())
+    for found, expected in zip(backward(dy), expected_backward(dy), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-11 * abs(expected).max())
 
 
 def assert_equivariant(network, theta, rng):
@@ -183,15 +196,28 @@ def test_multiplying_the_weights_of_two_layers_changes_nothing(group, contracts_
         block = EMLPBlock(a, z, np.random.default_rng(0), bilinear_gain=1.0)
         networks.append(Network([block], a, z, np.float64))
     composed, plain = networks
-    assert plain.program.weights.n == plain.n_parameters == composed.n_parameters
-    assert composed.program.weights.n > composed.n_parameters
-    rng = np.random.default_rng(1)
-    theta = randomised(plain.init(rng), rng)
-    x, dy = rng.standard_normal((7, a.size)), rng.standard_normal((7, z.size))
-    (y, backward), (expected_y, expected_backward) = (n.forward(theta, x) for n in networks)
-    np.testing.assert_allclose(y, expected_y, atol=1e-11 * abs(y).max())
-    for found, expected in zip(backward(dy), expected_backward(dy), strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-11 * abs(expected).max())
+    assert composed.n_parameters == plain.n_parameters
+    assert composed.program.weights.n > plain.program.weights.n
+    assert_same_function(composed, plain)
+
+
+@pytest.mark.parametrize(("group", "rep_in", "rep_out"), CASES, ids=IDS)
+def test_collapsing_a_mix_of_maps_changes_nothing(group, rep_in, rep_out, monkeypatch):
+    a, z = features_of(rep_in(group), rep_out(group))
+    networks = []
+    for collapses in (True, False):
+        monkeypatch.setattr("fastemlp.nn.linear._collapses", lambda J, found=collapses: found)
+        networks.append(alone(Linear(a, z)))
+    collapsed, isotypic = networks
+    assert collapsed.program.weights.n > isotypic.program.weights.n == isotypic.n_parameters
+    assert_same_function(collapsed, isotypic)
+
+
+def test_more_maps_than_components_are_collapsed():
+    a, z = features_of((8 * V)(SHEARS), (8 * V)(SHEARS))  # two maps from R² to R²
+    assert alone(Linear(a, z, bias=False)).program.weights.n == 2 * 64
+    a, z = features_of((8 * V**2)(SHEARS), (8 * V**2)(SHEARS))  # six from R⁴ to R⁴
+    assert alone(Linear(a, z, bias=False)).program.weights.n == 6 * 64 + (4 * 8) ** 2
 
 
 def test_linear_spans_every_equivariant_map():
