@@ -25,11 +25,13 @@ from fastemlp.training import (
 
 #: What max_iter="auto" comes to: at least so many steps and epochs, or iterations of L-BFGS.
 AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
-#: weight_decay="auto" is the first over the number of samples, at most the second, and for the fewest samples the
-#: third times their number squared: what little they say, decay must not drown.
-AUTO_DECAY, MAX_AUTO_DECAY, FEW_DECAY = 30.0, 0.1, 1e-5
+#: weight_decay="auto" is the first over the number of samples, at most the second, and at most their number over the
+#: third: what little the fewest samples say, decay must not drown.
+AUTO_DECAY, MAX_AUTO_DECAY, FEW_DECAY = 30.0, 0.1, 600.0
 #: Inputs of several objects are scaled down to this power in all, each to the least root mean square at the least.
 INPUT_POWER, LEAST_INPUT = 2.0, 0.5
+#: Scalars among them are scaled to this share of what products of two others come to.
+SCALAR_INPUT = 1 / 3
 
 
 class FastEMLPRegressor(RegressorMixin, BaseEstimator):
@@ -67,7 +69,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         The warm-up's share of training; None is 0.45 for "one_cycle" and 0.05 otherwise.
     weight_decay : float or "auto"
         Of "adamw" alone: parameters shrink by ``learning_rate * weight_decay`` a step. "auto" is 30 over the number n
-        of different samples, at most 0.1: the more there are, the less they need it. Below a hundred it is 1e-5 n².
+        of different samples, at most 0.1: the more there are, the less they need it. Below 60 it is n/600.
     max_grad_norm : float or None
         Longer gradients are shortened to this norm; None leaves them. The network is a polynomial of high degree
         in its input, and one unusual sample can throw it off without this.
@@ -106,7 +108,8 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
     Notes
     -----
     Inputs and targets are scaled by one factor per copy of each type and shifted along invariants only: targets to unit
-    variance, n objects of the input to a root mean square of √(2/n) each, between 1/2 and 1 (1 where all are scalars).
+    variance, n objects of the input to a root mean square s = √(2/n) each, between 1/2 and 1, the scalars among them to
+    s²/3 (to 1 where all are scalars).
     Finzi, Welling and Wilson, ICML 2021.
 
     Examples
@@ -352,7 +355,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         if self.weight_decay != "auto":
             return self.weight_decay
         n = len(distinct_rows(X, y)[0])
-        return min(AUTO_DECAY / n, MAX_AUTO_DECAY, FEW_DECAY * n**2)
+        return min(AUTO_DECAY / n, MAX_AUTO_DECAY, n / FEW_DECAY)
 
     def _loss(self, rep_out):
         if self.loss == "huber":
@@ -447,16 +450,22 @@ def _check_weight(sample_weight, n):
 
 
 def _input_rms(rep):
-    """What each object of the input is scaled to.
+    """What each column of the input is scaled to, ndarray (size,).
 
     A network is a polynomial of high degree in tensors, and monomials grow in number as a power of the number of
-    objects; smaller inputs weigh the low degrees more. Scalars alone meet no products.
+    objects; smaller inputs weigh the low degrees more. What a scalar is at degree one, two tensors are at degree two:
+    were it not scaled down to that, few samples would be explained by their scalars. Scalars alone meet no products.
     """
     kinds = objects(rep)
+    rms = np.ones(rep.size())
     if all(kind == Scalar for kind, _ in kinds):
-        return 1.0
+        return rms
     n = sum(len(copies) for _, copies in kinds)
-    return float(np.clip(np.sqrt(INPUT_POWER / n), LEAST_INPUT, 1.0))
+    rms[:] = np.clip(np.sqrt(INPUT_POWER / n), LEAST_INPUT, 1.0)
+    for kind, copies in kinds:
+        if kind == Scalar:
+            rms[copies] *= SCALAR_INPUT * rms[copies]
+    return rms
 
 
 def _take(rows, arrays):

@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPRegressor
 from fastemlp import FastEMLPRegressor
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
 from fastemlp.groups import SO, O, S, Scaling, Z
-from fastemlp.reps import Scalar, T, V
+from fastemlp.reps import Scalar, T, V, objects
 from fastemlp.testing import equivariance_error
 
 SMALL = {"channels": 40, "n_layers": 2, "max_iter": 5, "random_state": 0}
@@ -443,15 +443,26 @@ def test_a_fit_that_fails_leaves_the_last_one(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("rep", "rms"), [(2 * V, 1), (4 * V, 0.5**0.5), (V, 1), (20 * V + Scalar, 0.5), (9 * Scalar, 1)]
+    ("rep", "rms", "scalar_rms"),
+    [
+        (2 * V, 1, None),
+        (4 * V, 0.5**0.5, None),
+        (V, 1, None),
+        (20 * V + Scalar, 0.5, 1 / 12),
+        (Scalar + 3 * V, 0.5**0.5, 1 / 6),
+        (9 * Scalar, 1, 1),
+    ],
 )
-def test_inputs_of_many_objects_are_scaled_down(rep, rms):
+def test_inputs_of_many_objects_are_scaled_down_and_scalars_to_their_products(rep, rms, scalar_rms):
     rep = rep(O(3))
     X = 7 * np.random.default_rng(0).standard_normal((200, rep.size()))
     y = X[:, :1] ** 2
     options = {"rep_in": rep, "rep_out": Scalar, "channels": 8, "max_iter": 1, "random_state": 0}
     model = FastEMLPRegressor(O(3), **options).fit(X, y)
-    assert np.std(model.scaler_in_.transform(X)) == pytest.approx(rms, rel=1e-3)
+    scaled = model.scaler_in_.transform(X)
+    for kind, columns in objects(model.rep_in_):
+        expected = scalar_rms if kind == Scalar else rms
+        assert np.std(scaled[:, columns]) == pytest.approx(expected, rel=0.01)
     assert np.std(model.scaler_out_.transform(y)) == pytest.approx(1)
 
 
@@ -464,7 +475,7 @@ def test_auto_is_many_steps_and_a_decay_by_the_number_of_samples():
     X = np.arange(3000.0)[:, None]
     assert model._decay(X, X) == pytest.approx(0.01)
     assert model._decay(X[:200], X[:200]) == 0.1
-    twice = X[:60].repeat(2, axis=0)
-    assert model._decay(twice, twice) == pytest.approx(0.036)
+    twice = X[:30].repeat(2, axis=0)
+    assert model._decay(twice, twice) == pytest.approx(0.05)
     with pytest.raises(ValueError, match="max_iter must be an int ≥ 1 or 'auto', got 'many'"):
         FastEMLPRegressor(group=O(5), max_iter="many").fit(*make_o5_synthetic(10, random_state=0))

@@ -37,6 +37,8 @@ def test_scalars_are_standardised():
     half = EquivariantScaler.fit(rep, X, rms=0.5)
     np.testing.assert_allclose(half.transform(X), Z / 2)
     np.testing.assert_allclose(half.inverse_transform(half.transform(X)), X)
+    each = EquivariantScaler.fit(rep, X, rms=np.array([0.5, 1.0, 2.0]))
+    np.testing.assert_allclose(each.transform(X), Z * [0.5, 1.0, 2.0])
 
 
 def test_each_copy_has_one_scale_and_vectors_no_shift():

@@ -4,6 +4,9 @@ import numpy as np
 
 from fastemlp.nn.features import Images
 
+#: A multiply-add of a change of coordinates takes the time of this many in a matrix product.
+CHANGE_COST = 4
+
 
 class Linear:
     """``y = W x + b`` with W in the space of equivariant maps and b among the invariants.
@@ -23,9 +26,9 @@ class Linear:
     -----
     By Schur's lemma W is one matrix over multiplicities per irreducible λ, applied to each of its components: cost
     2·Σ d_λ·mult_in·mult_out flops a sample. A letter of complex or quaternionic type offers its copies once more under
-    each imaginary unit. Where letters are not irreducible there may be more maps between two than a letter has
-    components; their mix is then collapsed to a dense matrix, once for all samples. Finzi et al. 2021, §6, for the
-    space; the isotypic form is ours.
+    each imaginary unit, and letters that are not irreducible may have more maps between them than components: where a
+    mix of the images under all maps is dearer, it is collapsed to a dense matrix, once for all samples. Finzi et al.
+    2021, §6, for the space; the isotypic form is ours.
     """
 
     def __init__(self, features_in, features_out, bias=True):
@@ -89,7 +92,7 @@ class Linear:
             out = y + target.start
             for source, J in sources:
                 rows = x + source.start
-                if _collapses(J):
+                if _collapses(J, target.mult):
                     W = tape.collapse(J, target.mult, source.mult)
                     n_out, n_in = target.mult * target.dim, source.mult * source.dim
                     tape.mix(out, rows, n_out, n_in, 1, composed=W)
@@ -113,10 +116,10 @@ def _fan_in(sources):
     return sum(len(J) * source.mult for source, J in sources)
 
 
-def _collapses(J):
-    """Whether one dense matrix takes fewer products than a mix of the images under every map."""
+def _collapses(J, mult_out):
+    """Whether a dense matrix takes less time than images under every map, sample by sample, and a mix of them."""
     t, _, d_in = J.shape
-    return t > d_in
+    return not _is_identity(J) and t * (mult_out + CHANGE_COST * d_in) > d_in * mult_out
 
 
 def _is_identity(J):

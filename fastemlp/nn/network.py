@@ -29,7 +29,7 @@ class EMLPBlock:
     bilinear_gain : float; how much of the (unit-scale) bilinear output is added
     """
 
-    def __init__(self, features_in, features_out, rng, bilinear_gain=0.03):
+    def __init__(self, features_in, features_out, rng, bilinear_gain):
         self.features_in, self.features_out = features_in, features_out
         self.gate = Gate(features_out)
         gated = self.gate.features_in
@@ -287,7 +287,15 @@ def _width(samples):
 
 
 def EMLP(
-    rep_in, rep_out, group, ch=384, num_layers=3, *, dtype=np.float32, random_state=0, **options
+    rep_in,
+    rep_out,
+    group,
+    ch=384,
+    num_layers=3,
+    *,
+    dtype=np.float32,
+    random_state=0,
+    bilinear_gain=(0.05, 0.03),
 ):
     """The equivariant multilayer perceptron.
 
@@ -300,7 +308,9 @@ def EMLP(
     num_layers : int ≥ 0; hidden layers
     dtype : float32 or float64
     random_state : int; draws which copies act in the bilinear layers
-    **options : passed to every ``EMLPBlock``
+    bilinear_gain : (float, float)
+        How much of its (unit-scale) bilinear output a block adds to the linear one: the first block, and those after
+        it, which multiply products again.
 
     Returns
     -------
@@ -335,7 +345,10 @@ def EMLP(
             )
     alphabet = Alphabet(reps)
     features = [Features(rep, alphabet) for rep in reps]
-    blocks = [EMLPBlock(a, b, rng, **options) for a, b in pairwise(features[:-1])]
+    blocks = [
+        EMLPBlock(a, b, rng, bilinear_gain[min(k, 1)])
+        for k, (a, b) in enumerate(pairwise(features[:-1]))
+    ]
     return Network([*blocks, Linear(features[-2], features[-1])], features[0], features[-1], dtype)
 
 

@@ -140,7 +140,7 @@ class TestLayers:
         rng = np.random.default_rng(3)
         a, b = features_of(rep_in(group), gated_rep(rep_out(group)))
         (b,) = (Features(rep_out(group), a.alphabet),)
-        assert_layer(EMLPBlock(a, b, rng), rng)
+        assert_layer(EMLPBlock(a, b, rng, 0.03), rng)
 
     def test_network(self, group, rep_in, rep_out):
         rng = np.random.default_rng(4)
@@ -206,18 +206,23 @@ def test_collapsing_a_mix_of_maps_changes_nothing(group, rep_in, rep_out, monkey
     a, z = features_of(rep_in(group), rep_out(group))
     networks = []
     for collapses in (True, False):
-        monkeypatch.setattr("fastemlp.nn.linear._collapses", lambda J, found=collapses: found)
+        monkeypatch.setattr("fastemlp.nn.linear._collapses", lambda *_, found=collapses: found)
         networks.append(alone(Linear(a, z)))
     collapsed, isotypic = networks
     assert collapsed.program.weights.n > isotypic.program.weights.n == isotypic.n_parameters
     assert_same_function(collapsed, isotypic)
 
 
-def test_more_maps_than_components_are_collapsed():
-    a, z = features_of((8 * V)(SHEARS), (8 * V)(SHEARS))  # two maps from R² to R²
-    assert alone(Linear(a, z, bias=False)).program.weights.n == 2 * 64
-    a, z = features_of((8 * V**2)(SHEARS), (8 * V**2)(SHEARS))  # six from R⁴ to R⁴
-    assert alone(Linear(a, z, bias=False)).program.weights.n == 6 * 64 + (4 * 8) ** 2
+def test_maps_are_collapsed_where_they_are_many():
+    # two maps from R² to R², six from R⁴ to R⁴; one, the identity, where letters are irreducible
+    for rep, group, dense in ((V, SHEARS, 2), (V**2, SHEARS, 4), (V, O(3), 0)):
+        a, z = features_of((8 * rep)(group), (8 * rep)(group))
+        layer = Linear(a, z, bias=False)
+        assert alone(layer).program.weights.n == layer.n_coefficients + (8 * dense) ** 2
+    # into one invariant from many copies, a mix is the cheaper form
+    a, z = features_of((30 * V**2)(SHEARS), (200 * Scalar)(SHEARS))
+    layer = Linear(a, z, bias=False)
+    assert alone(layer).program.weights.n == layer.n_coefficients
 
 
 def test_linear_spans_every_equivariant_map():
