@@ -16,7 +16,7 @@ from fastemlp.reps import Rep, Scalar, uniform_rep
 
 #: Samples that pass through a network together: enough for fast products, few enough for the cache.
 TILE = 64
-_LANES = 16  # wider tiles are filled up with zeros to a multiple of this
+_LANES = 16  # several samples are filled up with zeros to a multiple of this
 
 
 class EMLPBlock:
@@ -283,7 +283,7 @@ def _aligned(size, dtype):
 
 
 def _width(samples):
-    return samples if samples < _LANES else -(-samples // _LANES) * _LANES
+    return samples if samples == 1 else -(-samples // _LANES) * _LANES
 
 
 def EMLP(
