@@ -61,7 +61,8 @@ class Dense:
 class LinearForms:
     """Time of a hidden layer of 384 channels, written as ``fastemlp`` writes it, over that of its dense matrix.
 
-    The changes between natural and isotypic coordinates count for the former, though a network needs none of them.
+    The changes between natural and isotypic coordinates count for the former, though a network needs none of them; what
+    either form computes once for all samples does not count.
     """
 
     params = (tuple(GROUPS), (1, 16, 1024))

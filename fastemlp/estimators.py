@@ -109,7 +109,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
     -----
     Inputs and targets are scaled by one factor per copy of each type and shifted along invariants only: targets to unit
     variance, n objects of the input to a root mean square s = √(2/n) each, between 1/2 and 1, the scalars among them to
-    s²/3 (to 1 where all are scalars).
+    s²/3 (to 1 where all are scalars). Few samples need that; steep functions of scalars then take more steps to learn.
     Finzi, Welling and Wilson, ICML 2021.
 
     Examples
@@ -454,7 +454,7 @@ def _input_rms(rep):
 
     A network is a polynomial of high degree in tensors, and monomials grow in number as a power of the number of
     objects; smaller inputs weigh the low degrees more. What a scalar is at degree one, two tensors are at degree two:
-    were it not scaled down to that, few samples would be explained by their scalars. Scalars alone meet no products.
+    were it not scaled down to that, a fit to few samples would explain them by their scalars alone.
     """
     kinds = objects(rep)
     rms = np.ones(rep.size())

@@ -29,7 +29,7 @@ class EquivariantScaler:
         rep : Rep, bound
         X : ndarray of shape (n, size)
         sample_weight : ndarray of shape (n,), optional; for weighted means
-        rms : float, or ndarray of shape (size,) with one value per copy; the root mean square that scaled copies have
+        rms : float or ndarray of shape (size,), constant on each copy; the root mean square that scaled copies have
 
         Returns
         -------

@@ -342,13 +342,16 @@ def compose_backward(
 
 
 cdef packed struct Collapse:
-    # the first of the parameters w[j, t, c], of the results v[(j, q), (c, p)] and of the constants J[t, q, p]
-    Py_ssize_t w, v, constants
+    # the first of the parameters w[j, t, c], of the results v[(j, q), (c, p)], rows `next_v` apart, and of the
+    # constants J[t, q, p]
+    Py_ssize_t w, v, next_v, constants
     # sizes of j and c, and of t, q and p
     Py_ssize_t m, k, t, q, p
 
 
-COLLAPSE = np.dtype([(name, np.intp) for name in ("w", "v", "constants", "m", "k", "t", "q", "p")])
+COLLAPSE = np.dtype(
+    [(name, np.intp) for name in ("w", "v", "next_v", "constants", "m", "k", "t", "q", "p")]
+)
 
 
 def collapse(const Collapse[::1] collapses, const floating[::1] constants, floating[::1] weights):
@@ -364,7 +367,7 @@ def collapse(const Collapse[::1] collapses, const floating[::1] constants, float
                     matrix_product(
                         op.k, op.p, op.t, <floating> 1, W + op.w + j * op.t * op.k, 1, op.k,
                         start(constants) + op.constants + q * op.p, op.q * op.p, False, False,
-                        W + op.v + (j * op.q + q) * op.k * op.p, op.p,
+                        W + op.v + (j * op.q + q) * op.next_v, op.p,
                     )
 
 
@@ -383,7 +386,7 @@ def collapse_backward(
                     # dw[j, t, c] += Σ_p J[t, q, p] dv[(j, q), (c, p)]
                     matrix_product(
                         op.t, op.k, op.p, <floating> 1, start(constants) + op.constants + q * op.p, op.q * op.p, 1,
-                        dW + op.v + (j * op.q + q) * op.k * op.p, op.p, True, True, dW + op.w + j * op.t * op.k, op.k,
+                        dW + op.v + (j * op.q + q) * op.next_v, op.p, True, True, dW + op.w + j * op.t * op.k, op.k,
                     )
 
 

@@ -27,8 +27,8 @@ class Linear:
     By Schur's lemma W is one matrix over multiplicities per irreducible λ, applied to each of its components: cost
     2·Σ d_λ·mult_in·mult_out flops a sample. A letter of complex or quaternionic type offers its copies once more under
     each imaginary unit, and letters that are not irreducible may have more maps between them than components: where a
-    mix of the images under all maps is dearer, it is collapsed to a dense matrix, once for all samples. Finzi et al.
-    2021, §6, for the space; the isotypic form is ours.
+    mix of the images under all maps is dearer, as it is with few copies or many maps, it is collapsed to a dense
+    matrix, once for all samples. Finzi et al. 2021, §6, for the space; the isotypic form is ours.
     """
 
     def __init__(self, features_in, features_out, bias=True):
@@ -90,13 +90,15 @@ class Linear:
         y = tape.rows(self.features_out.size)
         for target, sources, invariants in self._paths:
             out = y + target.start
-            for source, J in sources:
-                rows = x + source.start
-                if _collapses(J, target.mult):
-                    W = tape.collapse(J, target.mult, source.mult)
-                    n_out, n_in = target.mult * target.dim, source.mult * source.dim
-                    tape.mix(out, rows, n_out, n_in, 1, composed=W)
+            for run, dense in _runs(sources, target.mult):
+                if dense:
+                    W = tape.collapse([(J, source.mult) for source, J in run], target.mult)
+                    n_in = sum(source.mult * source.dim for source, _ in run)
+                    n_out = target.mult * target.dim
+                    tape.mix(out, x + run[0][0].start, n_out, n_in, 1, composed=W)
                     continue
+                ((source, J),) = run
+                rows = x + source.start
                 if not _is_identity(J):
                     image = tape.rows(J.shape[0] * source.mult * target.dim)
                     for k, unit in enumerate(J):
@@ -116,8 +118,21 @@ def _fan_in(sources):
     return sum(len(J) * source.mult for source, J in sources)
 
 
+def _runs(sources, mult_out):
+    """(sources, whether they collapse to a dense matrix): all neighbours that do, the others one by one."""
+    found, end = [], None
+    for source, J in sources:
+        dense = _collapses(J, mult_out)
+        if dense and found and found[-1][1] and end == source.start:
+            found[-1][0].append((source, J))
+        else:
+            found.append(([(source, J)], dense))
+        end = source.start + source.mult * source.dim
+    return found
+
+
 def _collapses(J, mult_out):
-    """Whether a dense matrix takes less time than images under every map, sample by sample, and a mix of them."""
+    """Whether a dense matrix takes less time, in large batches, than images under every map and a mix of them."""
     t, _, d_in = J.shape
     return not _is_identity(J) and t * (mult_out + CHANGE_COST * d_in) > d_in * mult_out
 

@@ -308,9 +308,9 @@ def EMLP(
     num_layers : int ≥ 0; hidden layers
     dtype : float32 or float64
     random_state : int; draws which copies act in the bilinear layers
-    bilinear_gain : (float, float)
-        How much of its (unit-scale) bilinear output a block adds to the linear one: the first block, and those after
-        it, which multiply products again.
+    bilinear_gain : float or (float, float)
+        How much of its (unit-scale) bilinear output a block adds to the linear one; for the first block, and for those
+        after it, which multiply products again.
 
     Returns
     -------
@@ -345,8 +345,9 @@ def EMLP(
             )
     alphabet = Alphabet(reps)
     features = [Features(rep, alphabet) for rep in reps]
+    first, later = np.broadcast_to(bilinear_gain, 2)
     blocks = [
-        EMLPBlock(a, b, rng, bilinear_gain[min(k, 1)])
+        EMLPBlock(a, b, rng, later if k else first)
         for k, (a, b) in enumerate(pairwise(features[:-1]))
     ]
     return Network([*blocks, Linear(features[-2], features[-1])], features[0], features[-1], dtype)

@@ -65,17 +65,32 @@ class Tape:
         self._compositions.append((w, into, next_w, next_v, len(self._table), m, n, k, r))
         self._table += index.T.ravel().tolist()
 
-    def collapse(self, J, m, k):
-        """Weights of a map from k copies to m that is mixed of several: v[(j, q), (c, p)] = Σ_t w[j, t, c] J[t, q, p].
+    def collapse(self, maps, m):
+        """Weights of a map to m copies that is mixed of several: v[(j, q), (c, p)] = Σ_t w[j, t, c] J[t, q, p].
 
-        J is a constant of shape (t, q, p), w are new parameters. Returns where v begins among the composed weights.
+        Parameters
+        ----------
+        maps : list of (J, k)
+            Constants J of shape (t, q, p), and the number of copies c they act on; their v lie side by side. The w are
+            new parameters, those of the first J first.
+        m : int
+
+        Returns
+        -------
+        int; where v begins among the composed weights
         """
-        (t, q, p), v = J.shape, self.composed(m * J[0].size * k)
-        self._collapses.append((self.parameters(m * t * k), v, self._constant(J), m, k, t, q, p))
-        return v
+        q = maps[0][0].shape[1]
+        next_v = sum(k * J.shape[2] for J, k in maps)
+        first = v = self.composed(m * q * next_v)
+        for J, k in maps:
+            t, _, p = J.shape
+            w = self.parameters(m * t * k)
+            self._collapses.append((w, v, next_v, self._constant(J), m, k, t, q, p))
+            v += k * p
+        return first
 
     def composed(self, n):
-        """The first of n new composed weights, for ``mix``."""
+        """The first of n new weights that are made of parameters, for ``mix``."""
         self._n_composed += n
         return self._n_composed - n
 

@@ -202,26 +202,31 @@ def test_composed_weights_and_their_gradient():
 
 def test_collapsed_weights_and_their_gradient():
     rng = np.random.default_rng(0)
-    J = rng.standard_normal((5, 3, 2))
-    t, q, p = J.shape
-    m, k = 4, 6
+    m, q = 4, 3
+    maps = [(rng.standard_normal((t, q, p)), k) for t, p, k in ((5, 2, 6), (1, 1, 2), (2, 4, 3))]
+    n_in = sum(J.shape[2] * k for J, k in maps)
     tape = Tape(np.float64)
-    tape.feed(tape.rows(k * p), k * p)
-    tape.change(tape.rows(1), 0, rng.standard_normal((1, k * p)), 1)  # constants before those of J
-    out = tape.rows(m * q)
-    tape.parameters(1)
-    tape.mix(out, 0, m * q, k * p, 1, composed=tape.collapse(J, m, k))
+    tape.feed(tape.rows(n_in), n_in)
+    tape.change(tape.rows(1), 0, rng.standard_normal((1, n_in)), 1)  # constants before those of J
+    out, first = tape.rows(m * q), tape.parameters(1) + 1
+    tape.mix(out, 0, m * q, n_in, 1, composed=tape.collapse(maps, m))
     program = tape.finish(np.arange(out, out + m * q))
     theta = rng.standard_normal(tape.n_parameters)
     weights = program.weights.of(theta)
-    v = np.einsum("jtc,tqp->jqcp", theta[1:].reshape(m, t, k), J)
-    np.testing.assert_allclose(weights[len(theta) :], v.ravel(), rtol=1e-12)
     np.testing.assert_array_equal(weights[: len(theta)], theta)
     dweights = rng.standard_normal(len(weights))
-    dv = dweights[len(theta) :].reshape(m, q, k, p)
     expected = dweights[: len(theta)].copy()
-    expected[1:] += np.einsum("jqcp,tqp->jtc", dv, J).ravel()
-    np.testing.assert_allclose(program.weights.gradient(weights, dweights), expected, rtol=1e-11)
+    v, dv = (w[len(theta) :].reshape(m * q, n_in) for w in (weights, dweights.copy()))
+    column = 0
+    for J, k in maps:
+        t, _, p = J.shape
+        at, columns = slice(first, first + m * t * k), slice(column, column + k * p)
+        made = np.einsum("jtc,tqp->jqcp", theta[at].reshape(m, t, k), J)
+        np.testing.assert_allclose(v[:, columns], made.reshape(m * q, k * p), rtol=1e-11)
+        expected[at] += np.einsum("jqcp,tqp->jtc", dv[:, columns].reshape(m, q, k, p), J).ravel()
+        first, column = at.stop, columns.stop
+    found = program.weights.gradient(weights, dweights)
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
 
 
 def test_what_no_output_depends_on_is_left_out():

@@ -215,7 +215,7 @@ def test_collapsing_a_mix_of_maps_changes_nothing(group, rep_in, rep_out, monkey
 
 def test_maps_are_collapsed_where_they_are_many():
     # two maps from R² to R², six from R⁴ to R⁴; one, the identity, where letters are irreducible
-    for rep, group, dense in ((V, SHEARS, 2), (V**2, SHEARS, 4), (V, O(3), 0)):
+    for rep, group, dense in ((V, SHEARS, 2), (V**2, SHEARS, 4), (V, SO(2), 2), (V, O(3), 0)):
         a, z = features_of((8 * rep)(group), (8 * rep)(group))
         layer = Linear(a, z, bias=False)
         assert alone(layer).program.weights.n == layer.n_coefficients + (8 * dense) ** 2
@@ -223,6 +223,16 @@ def test_maps_are_collapsed_where_they_are_many():
     a, z = features_of((30 * V**2)(SHEARS), (200 * Scalar)(SHEARS))
     layer = Linear(a, z, bias=False)
     assert alone(layer).program.weights.n == layer.n_coefficients
+
+
+def test_the_first_block_has_a_gain_of_its_own():
+    def gains(**options):
+        network = EMLP(2 * V, Scalar, O(3), ch=10, num_layers=3, **options)
+        return [block.gain for block in network.layers[:-1]]
+
+    assert gains() == [0.05, 0.03, 0.03]
+    assert gains(bilinear_gain=(1, 2)) == [1, 2, 2]
+    assert gains(bilinear_gain=0.5) == [0.5] * 3
 
 
 def test_linear_spans_every_equivariant_map():
