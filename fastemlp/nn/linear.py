@@ -6,6 +6,8 @@ from fastemlp.nn.features import Images
 
 #: A multiply-add of a change of coordinates takes the time of this many in a matrix product.
 CHANGE_COST = 4
+#: A dense matrix is made anew for every step, so it has to be cheaper by this factor.
+LEAST_GAIN = 1.5
 
 
 class Linear:
@@ -132,9 +134,10 @@ def _runs(sources, mult_out):
 
 
 def _collapses(J, mult_out):
-    """Whether a dense matrix takes less time, in large batches, than images under every map and a mix of them."""
+    """Whether a dense matrix takes less time than images under every map, sample by sample, and a mix of them."""
     t, _, d_in = J.shape
-    return not _is_identity(J) and t * (mult_out + CHANGE_COST * d_in) > d_in * mult_out
+    mixed, dense = t * (mult_out + CHANGE_COST * d_in), d_in * mult_out
+    return not _is_identity(J) and mixed > LEAST_GAIN * dense
 
 
 def _is_identity(J):
