@@ -457,14 +457,14 @@ def _input_rms(rep):
     were it not scaled down to that, a fit to few samples would explain them by their scalars alone.
     """
     kinds = objects(rep)
-    rms = np.ones(rep.size())
     if all(kind == Scalar for kind, _ in kinds):
-        return rms
+        return np.ones(rep.size())
     n = sum(len(copies) for _, copies in kinds)
-    rms[:] = np.clip(np.sqrt(INPUT_POWER / n), LEAST_INPUT, 1.0)
+    s = np.clip(np.sqrt(INPUT_POWER / n), LEAST_INPUT, 1.0)
+    rms = np.full(rep.size(), s)
     for kind, copies in kinds:
         if kind == Scalar:
-            rms[copies] *= SCALAR_INPUT * rms[copies]
+            rms[copies] = SCALAR_INPUT * s * s
     return rms
 
 

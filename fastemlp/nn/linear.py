@@ -93,21 +93,11 @@ class Linear:
         for target, sources, invariants in self._paths:
             out = y + target.start
             for run, dense in _runs(sources, target.mult):
+                first = x + run[0][0].start
                 if dense:
-                    W = tape.collapse([(J, source.mult) for source, J in run], target.mult)
-                    n_in = sum(source.mult * source.dim for source, _ in run)
-                    n_out = target.mult * target.dim
-                    tape.mix(out, x + run[0][0].start, n_out, n_in, 1, composed=W)
-                    continue
-                ((source, J),) = run
-                rows = x + source.start
-                if not _is_identity(J):
-                    image = tape.rows(J.shape[0] * source.mult * target.dim)
-                    for k, unit in enumerate(J):
-                        first = image + k * source.mult * target.dim
-                        tape.change(first, rows, unit, source.mult)
-                    rows = image
-                tape.mix(out, rows, target.mult, len(J) * source.mult, target.dim)
+                    _mix_collapsed(tape, out, first, target, run)
+                else:
+                    _mix_images(tape, out, first, target, *run[0])
             if invariants.shape[1]:
                 tape.bias(out, invariants, target.mult)
         return y
@@ -118,6 +108,23 @@ class Linear:
 
 def _fan_in(sources):
     return sum(len(J) * source.mult for source, J in sources)
+
+
+def _mix_images(tape, out, x, target, source, J):
+    """Add a mix of the images of the copies from row x on under every map J."""
+    if not _is_identity(J):
+        image = tape.rows(J.shape[0] * source.mult * target.dim)
+        for k, unit in enumerate(J):
+            tape.change(image + k * source.mult * target.dim, x, unit, source.mult)
+        x = image
+    tape.mix(out, x, target.mult, len(J) * source.mult, target.dim)
+
+
+def _mix_collapsed(tape, out, x, target, run):
+    """The same for neighbouring sources at once, by one dense matrix."""
+    W = tape.collapse([(J, source.mult) for source, J in run], target.mult)
+    n_in = sum(source.mult * source.dim for source, _ in run)
+    tape.mix(out, x, target.mult * target.dim, n_in, 1, composed=W)
 
 
 def _runs(sources, mult_out):
