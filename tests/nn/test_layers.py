@@ -225,6 +225,14 @@ def test_maps_are_collapsed_where_they_are_many():
     assert alone(layer).program.weights.n == layer.n_coefficients
 
 
+@pytest.mark.parametrize("group", [O(5), O(3), SO13p(), S(4), SU(2).realified()], ids=repr)
+def test_an_irreducible_maps_to_itself_by_the_identity_exactly(group):
+    alphabet = Alphabet([(V + V**2)(group)])
+    for block in Features((V + V**2)(group), alphabet).blocks:
+        maps = alphabet.maps(block.letter, block.letter)
+        np.testing.assert_array_equal(maps[0], np.eye(block.dim))
+
+
 def test_the_first_block_has_a_gain_of_its_own():
     def gains(**options):
         network = EMLP(2 * V, Scalar, O(3), ch=10, num_layers=3, **options)

@@ -40,7 +40,8 @@ class Irreducible:
     probes : ndarray (J, d, d)
     mixed : ndarray (2, d, d); two random elements of the Lie algebra
     values, recipe, frame : its random member's spectrum, how to frame it, and the frame (d, d) of this basis
-    commutant : ndarray (t, d, d); orthogonal matrices, orthogonal to each other, that commute with the group
+    commutant : ndarray (t, d, d); orthogonal matrices, orthogonal to each other, that commute with the group; the
+        identity first
     """
 
     def __init__(self, probes, mixed, part, recipe, frame, find_lie):
@@ -52,6 +53,7 @@ class Irreducible:
         self.frame = frame
         units = commutant_units(recipe, len(part.values))
         self.commutant = frame @ units @ frame.conj().T
+        self.commutant[0] = np.eye(self.dim)  # without roundoff, so that nobody multiplies by it
         self._find_lie = find_lie
 
     @cached_property
