@@ -479,3 +479,22 @@ def test_auto_is_many_steps_and_a_decay_by_the_number_of_samples():
     assert model._decay(twice, twice) == pytest.approx(0.05)
     with pytest.raises(ValueError, match="max_iter must be an int ≥ 1 or 'auto', got 'many'"):
         FastEMLPRegressor(group=O(5), max_iter="many").fit(*make_o5_synthetic(10, random_state=0))
+
+
+@pytest.mark.parametrize("case", ["plain", "equivariant", "product"])
+def test_skops_keeps_a_fitted_model_with_no_types_but_ours(case):
+    sio = pytest.importorskip("skops.io", reason="skops is not installed")
+    X = np.random.default_rng(0).standard_normal((30, 12))
+    group, rep_in = {
+        "plain": (None, None),
+        "equivariant": (O(3), "4V"),
+        "product": (None, V(S(4)) * V(O(3))),
+    }[case]
+    y = (X**2).sum(1)
+    channels = 8 * Scalar + 2 * V(O(3)) + V(S(4)) if case == "product" else 8
+    model = FastEMLPRegressor(group, rep_in=rep_in, channels=channels, max_iter=2, n_layers=1)
+    model.fit(X, y)
+    data = sio.dumps(model)
+    types = sio.get_untrusted_types(data=data)
+    assert all(name.startswith("fastemlp.") for name in types)
+    np.testing.assert_array_equal(sio.loads(data, trusted=types).predict(X), model.predict(X))

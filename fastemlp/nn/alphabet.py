@@ -89,6 +89,14 @@ class Alphabet:
             return np.zeros((self._commutants[letter].shape[1], 0))
         return equivariant_basis(self._types[letter]).to_dense()
 
+    def __getstate__(self):
+        # pairs: formats that keep plain data alone have no keys but text and numbers
+        return {**self.__dict__, "_splits": list(self._splits.items())}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._splits = dict(state["_splits"])
+
 
 def _split(chain):
     state = chain.analyse(np.eye(chain.size))

@@ -127,11 +127,30 @@ class BiLinear:
             )
         return np.concatenate([*parts, []])
 
-    def record(self, tape, x, out, gain=1.0, before=None):
-        """Add ``gain`` times the result for features packed from row x on to those packed from row out on.
+    def record(self, tape, x, out=None, gain=1.0, before=None):
+        """Apply to features packed from row x on; returns the first row of the result.
 
-        ``before`` is where the layer that makes x has its own first packed row, and its first parameter.
+        Parameters
+        ----------
+        tape : Tape
+        x : int
+        out : int, optional
+            First packed row of features that ``gain`` times the result is added to; None makes new ones.
+        gain : float
+        before : (int, int), needed with ``made_by``; where that layer has its first packed row, and first parameter
+
+        Raises
+        ------
+        ValueError
+            If ``made_by`` was given and ``before`` is not.
         """
+        if before is None and any(path.images is not None for path in self.paths):
+            raise ValueError(
+                "BiLinear: made_by says what its input is mixed from, which only a block of both layers can use "
+                "(EMLPBlock). Leave made_by out for a layer of its own."
+            )
+        size = self.features_out.size
+        out = tape.rows(size) if out is None else out
         natural, room = {}, {}
         for path in self.paths:
             for kind in (path.read, path.actor):
@@ -159,6 +178,8 @@ class BiLinear:
             tape.mix(room[target], z, target.mult, sum(n), target.dim, gain, W)
         for target, rows in room.items():
             target.add(tape, out, rows)
+        tape.fill(out, size)  # no path may lead to a type
+        return out
 
     def _composed(self, tape, paths, before, m, together):
         """Where weights begin that act on images: those of all paths ``together``, or of each path in turn."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from fastemlp._kernels.tape import load, store
 from fastemlp._threads import in_threads
+from fastemlp.nn import checks
 from fastemlp.nn.alphabet import Alphabet
 from fastemlp.nn.bilinear import BiLinear
 from fastemlp.nn.features import Features
@@ -120,6 +121,7 @@ class Network:
         backward : callable
             ``backward(dy) -> (dx, dtheta)``, for the theta and x given.
         """
+        x = self._inputs_of("Network.forward", "x", x)
         workspace = Workspace(self, len(x))
         weights = self.program.weights.of(theta)
         y = workspace.forward(weights, x)
@@ -164,6 +166,8 @@ class Network:
         >>> bool(np.isclose(along_v[0, 0], np.vdot(gradient, v)))
         True
         """
+        x = self._inputs_of("Network.tangent", "x", x)
+        x_dot = self._inputs_of("Network.tangent", "x_dot", x_dot, len(x))
         at, along = (Workspace(self, len(x), "all") for _ in range(2))
         weights = self.program.weights.of(theta)
         y = at.forward(weights, x)
@@ -172,6 +176,10 @@ class Network:
         y_dot = along.output()
 
         def backward(dy, dy_dot):
+            width = self.features_out.size
+            dy_dot = checks.samples(
+                "Network.tangent's backward", "dy_dot", dy_dot, width, self.dtype, len(x)
+            )
             gradients = np.empty((2, len(weights)), self.dtype)
             at.backward(weights, dy, gradients[0])
             load(dy_dot, *self.outputs, along.grads)
@@ -188,19 +196,29 @@ class Network:
 
         ``weights`` are those of ``program.weights.of(theta)``, for who has them at hand.
         """
+        x = self._inputs_of("Network", "x", x)
         weights = self.program.weights.of(theta) if weights is None else weights
         if len(x) == 1:
-            return Workspace(self, 1, None).forward(weights, x)
+            return Workspace(self, 1, None)._forward_checked(weights, x)
         y = np.empty((len(x), self.features_out.size), self.dtype)
         tiles = [slice(start, start + TILE) for start in range(0, len(x), TILE)]
 
         def run(some):
             workspace = Workspace(self, min(TILE, len(x)), None)
             for rows in some:
-                workspace.forward(weights, x[rows], y[rows])
+                workspace._forward_checked(weights, x[rows], y[rows])
 
         in_threads(run, tiles)
         return y
+
+    def _inputs_of(self, caller, name, x, n=None):
+        return checks.samples(caller, name, x, self.features_in.size, self.dtype, n)
+
+    def __getstate__(self):
+        return {**self.__dict__, "dtype": self.dtype.name}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, dtype=np.dtype(state["dtype"]))
 
     def __repr__(self):
         inner = ",\n".join(f"  {layer!r}" for layer in self.layers)
@@ -231,11 +249,17 @@ class Workspace:
             [(p.place[rows], columns) for rows, columns in (network.inputs, network.outputs)]
             for p in passes
         ]
-        self._memory = [_aligned(n * _width(batch), network.dtype) for n in self._n_rows]
+        self._width = _width(batch)
+        self._memory = [_aligned(n * self._width, network.dtype) for n in self._n_rows]
         self._size_to(batch)
 
     def forward(self, weights, x, out=None):
         """Outputs for x of shape (samples, n_in); kept for ``backward``. See ``Program`` for the weights."""
+        network = self._network
+        x = checks.samples("Workspace.forward", "x", x, network.features_in.size, network.dtype)
+        return self._forward_checked(weights, x, out)
+
+    def _forward_checked(self, weights, x, out=None):
         if len(x) != self._samples:
             self._size_to(len(x))
         inputs, _ = self._places[0]
@@ -249,10 +273,17 @@ class Workspace:
 
     def backward(self, weights, dy, dweights, add=False):
         """From the gradient of the outputs to that of the weights, written or added to dweights."""
-        load(dy, *self._places[1][1], self.grads)
-        self._network.program.backward(
-            weights, self.values, self.grads, dweights, add, self._reverse
+        network = self._network
+        if self.grads is None:
+            raise ValueError(
+                "Workspace.backward: made with gradients=None, it keeps nothing that a backward pass needs. "
+                "Make a Workspace(network, batch)."
+            )
+        dy = checks.samples(
+            "backward", "dy", dy, network.features_out.size, network.dtype, self._samples
         )
+        load(dy, *self._places[1][1], self.grads)
+        network.program.backward(weights, self.values, self.grads, dweights, add, self._reverse)
 
     def input_gradient(self):
         """The gradient of x, of shape (samples, n_in), after ``backward``."""
@@ -260,6 +291,11 @@ class Workspace:
 
     def _size_to(self, samples):
         width = _width(samples)
+        if width > self._width:
+            raise ValueError(
+                f"Workspace: made for {self._width} samples at most, got {samples}. "
+                f"Make a Workspace(network, {samples})."
+            )
         views = [
             memory[: n * width].reshape(n, width)
             for memory, n in zip(self._memory, self._n_rows, strict=True)
@@ -270,6 +306,10 @@ class Workspace:
     def _natural(self, rows, features, places, out=None):
         if out is None:
             out = np.empty((self._samples, features.size), self._network.dtype)
+        else:
+            checks.room(
+                "Workspace", "out", out, (self._samples, features.size), self._network.dtype
+            )
         store(rows, *places, out)
         return out
 

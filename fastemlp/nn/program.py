@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastemlp._kernels import tape as kernels
+from fastemlp.nn import checks
+
+_WEIGHTS = "program.weights.of(theta)"
 
 
 class Weights:
@@ -22,14 +25,14 @@ class Weights:
 
     def of(self, theta, out=None):
         """All weights, of shape (n,), for parameters of shape (n_parameters,); theta itself if there are no others."""
-        if theta.shape != (self.n_parameters,):
-            raise ValueError(
-                f"Network: theta must be of shape ({self.n_parameters},), as from init, got {theta.shape}."
-            )
+        dtype = self._constants.dtype
+        theta = checks.vector("Network", "theta", theta, self.n_parameters, dtype, "init")
         if self.n == self.n_parameters:
             return theta
         if out is None:
-            out = np.empty(self.n, theta.dtype)
+            out = np.empty(self.n, dtype)
+        else:
+            checks.room("Network", "the room for weights", out, (self.n,), dtype)
         out[: self.n_parameters] = theta
         kernels.compose(self._compositions, self._table, out)
         kernels.collapse(self._collapses, self._constants, out)
@@ -37,6 +40,9 @@ class Weights:
 
     def gradient(self, weights, dweights):
         """The gradient of the parameters from that of all weights, which it overwrites."""
+        dtype = self._constants.dtype
+        weights = checks.vector("Network", "weights", weights, self.n, dtype, _WEIGHTS)
+        checks.room("Network", "dweights", dweights, (self.n,), dtype)
         if self.n > self.n_parameters:
             kernels.compose_backward(self._compositions, self._table, weights, dweights)
             kernels.collapse_backward(self._collapses, self._constants, dweights)
@@ -58,11 +64,9 @@ class Forward:
 
     def __call__(self, weights, values):
         """Fill ``values``, of shape (n_rows, batch), from the rows of the input."""
-        if weights.shape != (self.n_weights,):
-            raise ValueError(
-                f"Network: weights must be of shape ({self.n_weights},), as from program.weights.of(theta), "
-                f"got {weights.shape}."
-            )
+        dtype = self.constants.dtype
+        weights = checks.vector("Network", "weights", weights, self.n_weights, dtype, _WEIGHTS)
+        checks.rows("Program.forward", dtype, values=(values, self.n_rows))
         kernels.forward(self.operations, weights, self.constants, self.table, values)
 
 
@@ -114,6 +118,13 @@ class Program:
         ``reverse`` says in which rows of ``grads`` the gradients lie; None: in those of ``values``.
         """
         reverse = self.reverse if reverse is None else reverse
+        weights = self._checked(
+            "Program.backward",
+            weights,
+            dweights,
+            values=(values, self.n_rows),
+            grads=(grads, reverse.n_rows),
+        )
         kernels.backward(
             self.reverse.operations,
             reverse.operations,
@@ -129,10 +140,22 @@ class Program:
 
     def tangent(self, weights, values, dots):
         """Fill ``dots``, the derivative of ``values``, from the rows of the input."""
+        n = self.n_rows
+        weights = self._checked("Program.tangent", weights, values=(values, n), dots=(dots, n))
         kernels.tangent(self.forward.operations, weights, *self._shared, values, dots)
 
     def tangent_backward(self, weights, values, dots, grads, grads_dot, dweights_dot):
         """Fill ``grads_dot`` and ``dweights_dot``, the derivatives of ``backward``'s, from the output's rows."""
+        n = self.n_rows
+        weights = self._checked(
+            "Program.tangent_backward",
+            weights,
+            dweights_dot,
+            values=(values, n),
+            dots=(dots, n),
+            grads=(grads, n),
+            grads_dot=(grads_dot, n),
+        )
         kernels.tangent_backward(
             self.reverse.operations,
             weights,
@@ -144,6 +167,13 @@ class Program:
             dweights_dot,
         )
         self._clear(dweights_dot)
+
+    def _checked(self, caller, weights, dweights=None, **arrays):
+        dtype, n = self.forward.constants.dtype, self.weights.n
+        checks.rows(caller, dtype, **arrays)
+        if dweights is not None:
+            checks.room(caller, "dweights", dweights, (n,), dtype)
+        return checks.vector(caller, "weights", weights, n, dtype, _WEIGHTS)
 
     def _clear(self, gradient):
         for start, stop in self._idle:

@@ -50,25 +50,9 @@ def features_of(*reps):
     return [Features(rep, alphabet) for rep in reps]
 
 
-class Alone:
-    """A bilinear layer as a layer of its own, its result added to nothing."""
-
-    def __init__(self, layer):
-        self.init = layer.init
-        self.layer = layer
-
-    def record(self, tape, x):
-        size = self.layer.features_out.size
-        out = tape.rows(size)
-        self.layer.record(tape, x, out)
-        tape.fill(out, size)
-        return out
-
-
 def alone(layer, dtype=np.float64):
     """A network of one layer."""
-    body = Alone(layer) if isinstance(layer, BiLinear) else layer
-    return Network([body], layer.features_in, layer.features_out, dtype)
+    return Network([layer], layer.features_in, layer.features_out, dtype)
 
 
 def assert_same_function(network, other):
@@ -270,6 +254,26 @@ def test_layers_keep_unit_scale_whatever_the_group(group):
     y = network(network.init(rng), x)
     for kind in {path.target for path in bilinear.paths}:
         assert 0.6 < y[:, kind.index].std() < 1.5
+
+
+@pytest.mark.parametrize("group", [O(3), SO13p(), S(4), SL(2), SHEARS], ids=repr)
+def test_bilinear_is_a_layer_among_others(group):
+    rng = np.random.default_rng(0)
+    a, z = features_of((V + Scalar)(group), (3 * Scalar + 2 * V + V**2)(group))
+    layers = [Linear(a, z), BiLinear(z, z, rng), BiLinear(z, z, rng), Linear(z, a)]
+    network = Network(layers, a, a, np.float64)
+    theta = randomised(network.init(rng), rng)
+    assert theta.shape == (sum(layer.n_parameters for layer in layers),)
+    assert_derivatives(network, theta, rng)
+    assert_equivariant(network, theta, rng)
+
+
+def test_bilinear_made_by_a_layer_needs_the_block_of_both():
+    a, z = features_of(V(O(3)), (20 * Scalar + 9 * V)(O(3)))
+    linear = Linear(a, z)
+    layer = BiLinear(z, z, np.random.default_rng(0), made_by=linear)
+    with pytest.raises(ValueError, match=r"made_by .* only a block of both layers .*EMLPBlock"):
+        Network([linear, layer], a, z, np.float64)
 
 
 def test_bilinear_reads_at_most_dim_copies_and_no_scalars():
