@@ -47,8 +47,9 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         vectors: its width must be a multiple of ``group.d``.
     rep_out : Rep, str or None
         How the group acts on y. None is for a scalar y, or scalars where nothing else fits the width.
-    channels : int or Rep
-        Size of each hidden layer; an int is spread over tensor ranks by ``uniform_rep``.
+    channels : int, str or Rep, or a list of these, one per hidden layer
+        What each hidden layer holds: a number of channels, spread over the tensor types of the group or groups by
+        ``uniform_rep``, or the types themselves, for example ``"16+32V+8V2"`` (a bare number counts scalars).
     n_layers : int
         Hidden layers.
     loss : {"squared_error", "huber"}
@@ -303,19 +304,12 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
 
     def _build_network(self, rep_in, rep_out, group, dtype, rng):
         groups = tuple(dict.fromkeys((*rep_in.groups, *rep_out.groups)))
-        if group is None and len(groups) == 1:
-            group = groups[0]
         if group is None and not groups:
             return MLP(rep_in.size(), rep_out.size(), self.channels, self.n_layers, dtype=dtype)
-        if group is None and not isinstance(self.channels, Rep):
-            raise ValueError(
-                f"FastEMLPRegressor.fit: rep_in and rep_out involve {len(groups)} groups "
-                f"({', '.join(map(repr, groups))}); pass channels as a Rep, which says what the hidden layers hold."
-            )
         return EMLP(
             rep_in,
             rep_out,
-            group,
+            groups if group is None else group,
             self.channels,
             self.n_layers,
             dtype=dtype,
@@ -370,8 +364,10 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             self._refuse("group", "a Group, its name or None")
         if self.dtype is not None and np.dtype(self.dtype) not in (np.float32, np.float64):
             self._refuse("dtype", "None, 'float32' or 'float64'")
-        if not isinstance(self.channels, Rep) and not _is_int(self.channels, 1):
-            self._refuse("channels", "an int ≥ 1 or a Rep")
+        if not isinstance(self.channels, (Rep, str, list, tuple)) and not _is_int(self.channels, 1):
+            self._refuse(
+                "channels", "an int ≥ 1, text such as '16+32V+8V2', a Rep, or a list of these"
+            )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 self._refuse(name, " or ".join(map(repr, choices)))

@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPRegressor
 from fastemlp import FastEMLPRegressor
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
 from fastemlp.groups import SO, O, S, Scaling, Z
-from fastemlp.reps import Scalar, T, V, objects
+from fastemlp.reps import Scalar, T, V, objects, uniform_rep
 from fastemlp.testing import equivariance_error
 
 SMALL = {"channels": 40, "n_layers": 2, "max_iter": 5, "random_state": 0}
@@ -134,16 +134,58 @@ def test_without_a_group_it_is_a_plain_mlp_of_any_width():
     assert model.predict(X[:, :7]).shape == (60,)
 
 
-def test_bound_reps_bring_their_group_and_mixed_groups_need_hidden_reps():
+def test_bound_reps_bring_their_group_and_several_groups_share_the_channels():
     X, y = small_task()
     model = FastEMLPRegressor(rep_in=2 * V(O(5)), **SMALL).fit(X, y)
     assert model.network_.layers[0].gate.features_out.rep.groups == (O(5),)
     mixed = V(S(2)) * V(O(5))
-    with pytest.raises(ValueError, match=r"involve 2 groups .*pass channels as a Rep"):
-        FastEMLPRegressor(rep_in=mixed, **SMALL).fit(X, y)
+    model = FastEMLPRegressor(rep_in=mixed, **SMALL).fit(X, y)
+    hidden = model.network_.layers[0].gate.features_out.rep
+    assert hidden.canonical()[0] == uniform_rep(40, S(2), O(5)).canonical()[0]
+    assert equivariance_error(model.predict, mixed, Scalar, X, random_state=0) < 1e-11
     hidden = 10 * Scalar + 4 * V(S(2)) * V(O(5)) + 5 * V(S(2)) + 3 * V(O(5))
     model = FastEMLPRegressor(rep_in=mixed, **{**SMALL, "channels": hidden}).fit(X, y)
     assert equivariance_error(model.predict, mixed, Scalar, X, random_state=0) < 1e-11
+
+
+def test_channels_are_a_number_text_or_a_rep_for_all_layers_or_each():
+    X, y = small_task()
+    rep = 16 * Scalar + 8 * V + V**2
+    for channels in ("16+8V+V2", "8V+16V0+V^2", rep, rep(O(5)), ["8V+V2 + 16", rep]):
+        model = FastEMLPRegressor(O(5), **{**SMALL, "channels": channels}).fit(X, y)
+        for block in model.network_.layers[:2]:
+            found = block.gate.features_out.rep.canonical()[0]
+            assert found == rep(O(5)).canonical()[0]
+    for channels, message in (
+        ("3Q", r"EMLP: channels='3Q' is not understood. parse_rep: .*Write sums"),
+        (["8V"], r"EMLP: channels lists 1 layers, expected 2, one entry for each"),
+        ([8, 2.5], r"channels must be an int ≥ 1, text such as '16\+32V\+8V2', .*got 2.5"),
+        ("0V", r"channels='0V' is of size 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            FastEMLPRegressor(O(5), **{**SMALL, "channels": channels}).fit(X, y)
+    with pytest.raises(ValueError, match=r"without a group channels must be an int.*got '8V'"):
+        FastEMLPRegressor(**{**SMALL, "channels": "8V"}).fit(X, y)
+    mixed = {"rep_in": V(S(2)) * V(O(5)), **SMALL, "channels": "8V"}
+    with pytest.raises(ValueError, match=r"does not say which of the groups S\(2\), O\(5\) acts"):
+        FastEMLPRegressor(**mixed).fit(X, y)
+
+
+def test_the_dipole_of_charges_needs_no_channels_by_hand():
+    rng = np.random.default_rng(0)
+    n = 4
+    charges, positions = rng.standard_normal((300, n)), rng.standard_normal((300, n, 3))
+    X = np.hstack([charges, positions.reshape(300, -1)])
+    y = np.einsum("bi,bij->bj", charges, positions)
+    model = FastEMLPRegressor(
+        rep_in=V(S(n)) + V(S(n)) * V(O(3)),
+        rep_out=V(O(3)),
+        channels=64,
+        n_layers=1,
+        max_iter=600,
+        random_state=0,
+    ).fit(X[:200], y[:200])
+    assert model.score(X[200:], y[200:]) > 0.99
 
 
 def test_early_stopping_holds_out_and_restores_the_best():
@@ -268,7 +310,7 @@ def test_predict_does_not_depend_on_how_rows_are_batched():
     ("parameters", "match"),
     [
         ({"group": 5}, "group must be a Group, its name or None, got 5"),
-        ({"channels": 0}, "channels must be an int ≥ 1 or a Rep, got 0"),
+        ({"channels": 0}, "channels must be an int ≥ 1, text .*, a Rep, or a list of these, got 0"),
         ({"channels": 2.5}, "channels must be"),
         ({"n_layers": -1}, "n_layers must be an int ≥ 0, got -1"),
         ({"batch_size": 0}, "batch_size must be an int ≥ 1"),

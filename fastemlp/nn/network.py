@@ -6,14 +6,16 @@ import numpy as np
 
 from fastemlp._kernels.tape import load, store
 from fastemlp._threads import in_threads
+from fastemlp.groups import Group
 from fastemlp.nn import checks
 from fastemlp.nn.alphabet import Alphabet
 from fastemlp.nn.bilinear import BiLinear
+from fastemlp.nn.channels import hidden_reps, is_count, widths
 from fastemlp.nn.features import Features
 from fastemlp.nn.gate import Gate
 from fastemlp.nn.linear import Linear
 from fastemlp.nn.tape import Tape
-from fastemlp.reps import Rep, Scalar, uniform_rep
+from fastemlp.reps import Scalar
 
 #: Samples that pass through a network together: enough for fast products, few enough for the cache.
 TILE = 64
@@ -342,9 +344,9 @@ def EMLP(
     Parameters
     ----------
     rep_in, rep_out : Rep, bound or not
-    group : Group
-    ch : int or Rep, or a sequence of these, one per hidden layer
-        An int n means ``uniform_rep(n, group)``.
+    group : Group, or a sequence of Groups where the reps say which acts
+    ch : int, str or Rep, or a list or tuple of these, one per hidden layer
+        An int n means ``uniform_rep(n, group)``; in text, as in ``"16+32V+8V2"``, a bare number counts scalars.
     num_layers : int ≥ 0; hidden layers
     dtype : float32 or float64
     random_state : int; draws which copies act in the bilinear layers
@@ -359,7 +361,8 @@ def EMLP(
     Raises
     ------
     ValueError
-        For complex representations: realify the group first.
+        For complex representations (realify the group first), reps that do not say which group acts, and widths that
+        are no reps or do not fit the number of layers.
 
     Examples
     --------
@@ -375,12 +378,19 @@ def EMLP(
     ((3, 1), (3, 16), True)
     """
     rng = np.random.default_rng(random_state)
-    hidden = [_hidden_rep(width, group) for width in _widths(ch, num_layers)]
-    reps = [rep(group) for rep in (rep_in, *hidden, rep_out)]
+    groups = (group,) if isinstance(group, Group) else tuple(dict.fromkeys(group))
+    ends = [rep(groups[0]) if len(groups) == 1 else rep for rep in (rep_in, rep_out)]
+    for rep in ends:
+        if not rep.is_bound:
+            raise ValueError(
+                f"EMLP: {rep} does not say which of the groups {', '.join(map(repr, groups))} acts. "
+                f"Write for example V({groups[0]!r})."
+            )
+    reps = [ends[0], *hidden_reps(ch, num_layers, groups, "EMLP"), ends[1]]
     for rep in reps:
         if any(g.is_complex for g in rep.groups):
             raise ValueError(
-                f"EMLP: {rep} is a rep of a complex group ({group}); networks are real. "
+                f"EMLP: {rep} is a rep of a complex group ({', '.join(map(repr, groups))}); networks are real. "
                 "Use group.realified(), which acts on (real, imaginary) parts."
             )
     alphabet = Alphabet(reps)
@@ -399,7 +409,7 @@ def MLP(n_in, n_out, ch=384, num_layers=3, *, dtype=np.float32):
     Parameters
     ----------
     n_in, n_out : int
-    ch : int, or a sequence of ints, one per hidden layer
+    ch : int, or a list or tuple of ints, one per hidden layer
     num_layers : int ≥ 0
     dtype : float32 or float64
 
@@ -407,7 +417,13 @@ def MLP(n_in, n_out, ch=384, num_layers=3, *, dtype=np.float32):
     -------
     Network
     """
-    sizes = (n_in, *_widths(ch, num_layers), n_out)
+    hidden = widths(ch, num_layers, "MLP")
+    for width in hidden:
+        if not is_count(width):
+            raise ValueError(
+                f"MLP: without a group channels must be an int ≥ 1 or a list of these, got {width!r}."
+            )
+    sizes = (n_in, *hidden, n_out)
     alphabet = Alphabet([Scalar])
     features = [Features(size * Scalar, alphabet) for size in sizes]
     layers = []
@@ -415,17 +431,3 @@ def MLP(n_in, n_out, ch=384, num_layers=3, *, dtype=np.float32):
         layers += [Linear(a, b), Gate(b)]
     layers.append(Linear(features[-2], features[-1]))
     return Network(layers, features[0], features[-1], dtype)
-
-
-def _widths(ch, num_layers):
-    if isinstance(ch, (list, tuple)):
-        if len(ch) != num_layers:
-            raise ValueError(
-                f"ch lists {len(ch)} widths, expected num_layers={num_layers} of them."
-            )
-        return tuple(ch)
-    return (ch,) * num_layers
-
-
-def _hidden_rep(width, group):
-    return width(group) if isinstance(width, Rep) else uniform_rep(width, group)

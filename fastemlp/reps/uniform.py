@@ -1,27 +1,33 @@
 """Hidden features: a number of channels spread evenly over tensor ranks."""
 
-from math import comb
+from heapq import heappop, heappush
+from math import comb, prod
 from numbers import Integral
 
 import numpy as np
 
 from fastemlp.groups import Group
-from fastemlp.reps.algebra import Scalar, T
+from fastemlp.reps.algebra import Scalar, T, V
+
+#: Products of the reps of several groups have so many factors at most; few channels have room for more.
+HIGHEST_ORDER = 4
 
 
-def uniform_rep(channels, group):
-    """A rep of size ``channels`` with about as many channels in every tensor rank that fits.
+def uniform_rep(channels, *groups):
+    """A rep of size ``channels`` with about as many channels in every tensor type that fits.
 
     Parameters
     ----------
     channels : int ≥ 1
-    group : Group
+    *groups : Group, one or more
 
     Returns
     -------
     Rep
-        Of exactly this size, bound to ``group``; tensors of rank r are shared out over ``T(p, r − p)`` in
-        binomial proportion (one type where the group is orthogonal).
+        Of exactly this size, bound. For one group every tensor rank that fits has as many channels; tensors of rank r
+        are shared out over ``T(p, r − p)`` in binomial proportion (one type where the group is orthogonal). For
+        several, the types are products of the V of all groups (and their duals where these differ), smallest first,
+        as many as fit with equal channels.
 
     Notes
     -----
@@ -30,17 +36,25 @@ def uniform_rep(channels, group):
 
     Examples
     --------
-    >>> from fastemlp.groups import SO
+    >>> from fastemlp.groups import SO, O, S
     >>> print(uniform_rep(256, SO(3)))
     70V0+23V+7V2+2V3
+    >>> print(uniform_rep(100, S(6), O(3)))
+    25V0+7V(O(3))+3V(S(6))+2V2(O(3))+V(S(6))*V(O(3))
     """
     if not isinstance(channels, Integral) or isinstance(channels, bool) or channels < 1:
         raise ValueError(f"uniform_rep: channels must be an int ≥ 1, got {channels!r}.")
-    if not isinstance(group, Group):
-        raise TypeError(f"uniform_rep: expected a Group, got {group!r}. Write SO(3).")
+    for group in groups or (None,):
+        if not isinstance(group, Group):
+            raise TypeError(f"uniform_rep: expected a Group, got {group!r}. Write SO(3).")
+    groups = tuple(dict.fromkeys(groups))
+    return (_of_one if len(groups) == 1 else _of_several)(int(channels), *groups)
+
+
+def _of_one(channels, group):
     d = group.d
     counts = {}
-    left = int(channels)
+    left = channels
     while left:
         rank = _highest_rank(left, d)
         for r in range(rank + 1):
@@ -51,6 +65,37 @@ def uniform_rep(channels, group):
         for p, share in enumerate(_binomial_shares(n, r)):
             rep = rep + share * T(p, r - p, group)
     return rep
+
+
+def _of_several(channels, *groups):
+    atoms = list(dict.fromkeys(atom for group in groups for atom in (V(group), V(group).T)))
+    types = _smallest_products(atoms, channels)
+    counts, left = dict.fromkeys(types, 0), channels
+    while left:
+        # the longest beginning whose types fit with as many channels each
+        n = max(k for k in range(1, len(types) + 1) if k * types[k - 1].size() <= left)
+        share = left // n
+        for rep in types[:n]:
+            counts[rep] += share // rep.size()
+            left -= share // rep.size() * rep.size()
+    return sum((n * rep for rep, n in counts.items() if n), 0 * Scalar)
+
+
+def _smallest_products(atoms, channels):
+    """Products of some atoms, by size and then order, of which the first k are of size channels/k at most."""
+    found, heap, seen = [], [(1, 0, ())], {()}
+    while heap:
+        size, order, powers = heappop(heap)
+        # where all are of size 1 there is no end to them
+        if (len(found) + 1) * size > channels or order > HIGHEST_ORDER:
+            break
+        found.append(prod((atoms[k] for k in powers), start=Scalar))
+        for k in range(powers[-1] if powers else 0, len(atoms)):
+            longer = (*powers, k)
+            if longer not in seen:
+                seen.add(longer)
+                heappush(heap, (size * atoms[k].size(), order + 1, longer))
+    return found
 
 
 def _highest_rank(channels, d):

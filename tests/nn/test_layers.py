@@ -416,8 +416,15 @@ def test_mlp_is_the_emlp_of_scalars():
 
 
 def test_widths_must_match_layers():
-    with pytest.raises(ValueError, match="lists 2 widths, expected num_layers=3"):
+    with pytest.raises(ValueError, match="EMLP: channels lists 2 layers, expected 3, one entry"):
         EMLP(V, V, SO(3), ch=[5, 6], num_layers=3)
+
+
+def test_reps_must_say_which_of_several_groups_acts():
+    with pytest.raises(
+        ValueError, match=r"EMLP: V does not say which of the groups O\(3\), S\(4\)"
+    ):
+        EMLP(V(S(4)), V, (O(3), S(4)), ch=10)
 
 
 def test_complex_groups_are_refused_with_the_way_out():

@@ -78,3 +78,29 @@ def test_bad_channels_are_refused(wrong):
 def test_bad_group_is_refused():
     with pytest.raises(TypeError, match=r"uniform_rep: expected a Group, got 'SO\(3\)'"):
         uniform_rep(10, "SO(3)")
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [(S(6), O(3)), (SO13p(), S(3)), (O(1), O(1)), (O(1), Trivial(1)), (SL(2), SO(3), Z(2))],
+    ids=repr,
+)
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(channels=st.integers(1, 1500))
+def test_several_groups_share_the_channels_over_their_products(groups, channels):
+    rep = uniform_rep(channels, *groups)
+    assert rep.size() == channels
+    assert rep == uniform_rep(channels, *groups, groups[0])
+    counts = dict(terms(rep.canonical()[0]))
+    # every type that is smaller than the largest is there, with about as many channels at least
+    largest = max(term.size() for term in counts)
+    for group in set(groups):
+        for one in (V(group), V(group).T):
+            assert one.size() >= largest or one in counts
+    shares = [n * term.size() for term, n in counts.items()]
+    assert len(shares) * largest <= channels
+    assert min(shares) > channels / len(shares) / 2 - largest
+
+
+def test_several_groups_have_mixed_types():
+    assert str(uniform_rep(100, S(6), O(3))) == "25V0+7V(O(3))+3V(S(6))+2V2(O(3))+V(S(6))*V(O(3))"
