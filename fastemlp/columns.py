@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastemlp.reps import Rep, Scalar, V, parse_rep
+from fastemlp.reps import Rep, Scalar, V, bind, parse_rep
 
 
 def rep_of_inputs(rep, group, width, caller):
@@ -68,8 +68,7 @@ def _given_rep(name, rep, group, data, width, caller):
         raise TypeError(
             f"{caller}: {name} must be a Rep or a string such as '2V+5V0', got {rep!r}."
         )
-    if group is not None:
-        rep = rep(group)
+    rep = bind(rep, () if group is None else (group,), f"{caller}: {name}")
     if not rep.is_bound:
         raise ValueError(f"{caller}: {name}={rep} is not bound to a group. Pass group=… as well.")
     if rep.size() != width:

@@ -9,8 +9,8 @@ from fastemlp.reps import (
     DualRep,
     SumRep,
     Vector,
-    check_rep,
     drho_operator,
+    require_representation,
     rho_operator,
     slot_drho,
     slot_rho,
@@ -43,7 +43,7 @@ def constraint(rep):
             f"constraint: {rep} is not bound to a group. Bind it by calling it: rep(G)."
         )
     for atom in _bespoke_atoms(rep):
-        check_rep(atom)
+        require_representation(atom)
     canonical, perm = rep.canonical()
     if perm is None and not isinstance(canonical, SumRep):
         letters = slots(canonical)
@@ -65,7 +65,15 @@ def atom_generators(atoms, groups, letters=None):
     atoms : list of distinct Rep, none of them a sum or a product
     groups : sequence of Group; those that act
     letters : sequence of Rep among the atoms; default each once
+
+    Raises
+    ------
+    ValueError
+        If a bespoke atom is not a representation.
     """
+    for atom in atoms:
+        if not isinstance(_undualised(atom), Vector):
+            require_representation(_undualised(atom))
     lie, discrete = [], []
     for group in groups:
         lie += [[slot_drho(a, {group: A}) for a in atoms] for A in group.orthonormal_lie_algebra]
@@ -90,5 +98,9 @@ def _bespoke_atoms(rep):
     """The user-defined reps inside a rep, each once."""
     canonical, _ = rep.canonical()
     atoms = [atom for term, _ in terms(canonical) for atom in slots(term)]
-    undualised = [atom.rep if isinstance(atom, DualRep) else atom for atom in atoms]
+    undualised = map(_undualised, atoms)
     return [atom for atom in dict.fromkeys(undualised) if not isinstance(atom, Vector)]
+
+
+def _undualised(atom):
+    return atom.rep if isinstance(atom, DualRep) else atom

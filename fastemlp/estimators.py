@@ -13,7 +13,7 @@ from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
 from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.nn import EMLP, MLP
-from fastemlp.reps import Rep, Scalar, objects
+from fastemlp.reps import Rep, Scalar, objects, require_shared
 from fastemlp.scaling import EquivariantScaler
 from fastemlp.training import (
     SCHEDULES,
@@ -220,6 +220,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         group = parse_group(self.group) if isinstance(self.group, str) else self.group
         rep_in = rep_of_inputs(self.rep_in, group, X.shape[1], "FastEMLPRegressor.fit")
         rep_out = rep_of_targets(self.rep_out, group, y.shape[1], "FastEMLPRegressor.fit")
+        require_shared(rep_in, rep_out, "FastEMLPRegressor.fit")
 
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         network = self._build_network(rep_in, rep_out, group, X.dtype, rng)

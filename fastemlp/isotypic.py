@@ -49,9 +49,6 @@ class Irrep(Rep):
         """The dual; itself where the group is orthogonal, as its matrices then are."""
         return self if self.G.is_orthogonal else super().T
 
-    def __call__(self, G):
-        return self
-
     def __repr__(self):
         return f"Irrep(size={self.size()}, type={self.type!r}, in {self.parent} of {self.G})"
 

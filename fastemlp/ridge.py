@@ -13,7 +13,7 @@ from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
 from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.polynomials import PolynomialFeatures, chunks, type_name
-from fastemlp.reps import objects
+from fastemlp.reps import objects, require_shared
 from fastemlp.scaling import EquivariantScaler
 
 
@@ -188,6 +188,7 @@ class EquivariantRidge(RegressorMixin, BaseEstimator):
         group = parse_group(self.group) if isinstance(self.group, str) else self.group
         rep_in = rep_of_inputs(self.rep_in, group, n_in, "EquivariantRidge.fit")
         rep_out = rep_of_targets(self.rep_out, group, n_out, "EquivariantRidge.fit")
+        require_shared(rep_in, rep_out, "EquivariantRidge.fit")
         for group in (*rep_in.groups, *rep_out.groups):
             if group.is_complex:
                 raise ValueError(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastemlp.reps import Rep, rho_operator
+from fastemlp.reps import Rep, require_shared, rho_operator
 
 
 def equivariance_error(function, rep_in, rep_out, X, *, n_elements=10, random_state=None):
@@ -20,10 +20,16 @@ def equivariance_error(function, rep_in, rep_out, X, *, n_elements=10, random_st
     -------
     float
         Norms are over all samples together; a transformation of the inputs is rounded to X's dtype first.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a rep is not bound, or no group acts on both: nothing then moves inputs and outputs together.
     """
     for name, rep in (("rep_in", rep_in), ("rep_out", rep_out)):
         if not isinstance(rep, Rep) or not rep.is_bound:
             raise TypeError(f"equivariance_error: {name} must be a bound Rep, got {rep!r}.")
+    require_shared(rep_in, rep_out, "equivariance_error")
     X = np.asarray(X)
     y = np.asarray(function(X)).reshape(len(X), -1)
     groups = tuple(dict.fromkeys((*rep_in.groups, *rep_out.groups)))

@@ -199,7 +199,7 @@ def test_irreps_take_part_in_the_algebra_of_reps():
     assert equivariant_basis(two * V(G) >> V(G)).rank == 1
     assert isotypic_decomposition(two * two).multiplicities == (1,) * 5
     assert [i.size() for i in irreps(two)] == [5]
-    assert two(O(3)) is two
+    assert two(SO(3)) is two
     assert "size=5" in repr(two)
     assert "real" in repr(two)
 

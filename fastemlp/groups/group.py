@@ -101,6 +101,11 @@ class Group:
         return self._name
 
     @property
+    def factors(self):
+        """The groups that a direct product ``G1 * G2`` was declared as, flat; ``(self,)`` for any other group."""
+        return self.__dict__.get("_factors") or (self,)
+
+    @property
     def sparse_lie_algebra(self):
         """The Lie algebra generators: tuple of D csr_array of shape (d, d)."""
         return self._lie
@@ -257,7 +262,7 @@ class Group:
         if not isinstance(other, Group):
             return NotImplemented
         left, right = sp.eye(self._d), sp.eye(other._d)
-        return assemble(
+        product = assemble(
             [sp.kron(A, right) for A in self._lie] + [sp.kron(left, A) for A in other._lie],
             [sp.kron(h, right) for h in self._discrete]
             + [sp.kron(left, h) for h in other._discrete],
@@ -265,6 +270,8 @@ class Group:
             d=self._d * other._d,
             dtype=np.result_type(self._dtype, other._dtype),
         )
+        product.__dict__["_factors"] = (*self.factors, *other.factors)
+        return product
 
     def __eq__(self, other):
         if not isinstance(other, Group):
@@ -299,7 +306,13 @@ class Group:
     def __getstate__(self):
         """Plain arrays, so that a pickle depends on numpy alone."""
         parts = [[(m.data, m.indices, m.indptr) for m in ms] for ms in (self._lie, self._discrete)]
-        return {"name": self._name, "d": self._d, "dtype": self._dtype.name, "generators": parts}
+        return {
+            "name": self._name,
+            "d": self._d,
+            "dtype": self._dtype.name,
+            "generators": parts,
+            "factors": self.__dict__.get("_factors"),
+        }
 
     def __setstate__(self, state):
         lie, discrete = (
@@ -312,6 +325,7 @@ class Group:
             _dtype=np.dtype(state["dtype"]),
             _lie=lie,
             _discrete=discrete,
+            _factors=state.get("factors"),
         )
 
     @cached_property

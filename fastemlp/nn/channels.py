@@ -3,7 +3,7 @@
 import re
 from numbers import Integral
 
-from fastemlp.reps import Rep, parse_rep, uniform_rep
+from fastemlp.reps import Rep, bind, parse_rep, uniform_rep
 
 
 def hidden_reps(channels, n_layers, groups, caller):
@@ -56,7 +56,7 @@ def _hidden_rep(width, groups, caller):
             f"{caller}: channels must be an int ≥ 1, text such as '16+32V+8V2', a Rep, or a list of these with one "
             f"entry per hidden layer, got {width!r}."
         )
-    rep = rep(groups[0]) if len(groups) == 1 else rep
+    rep = bind(rep, groups, f"{caller}: channels")
     if not rep.is_bound:
         raise ValueError(
             f"{caller}: channels={rep} does not say which of the groups {', '.join(map(repr, groups))} acts. "

@@ -6,7 +6,6 @@ import numpy as np
 
 from fastemlp._kernels.tape import load, store
 from fastemlp._threads import in_threads
-from fastemlp.groups import Group
 from fastemlp.nn import checks
 from fastemlp.nn.alphabet import Alphabet
 from fastemlp.nn.bilinear import BiLinear
@@ -15,7 +14,7 @@ from fastemlp.nn.features import Features
 from fastemlp.nn.gate import Gate
 from fastemlp.nn.linear import Linear
 from fastemlp.nn.tape import Tape
-from fastemlp.reps import Scalar
+from fastemlp.reps import Scalar, bind_ends, require_independent
 
 #: Samples that pass through a network together: enough for fast products, few enough for the cache.
 TILE = 64
@@ -344,7 +343,7 @@ def EMLP(
     Parameters
     ----------
     rep_in, rep_out : Rep, bound or not
-    group : Group, or a sequence of Groups where the reps say which acts
+    group : Group, or a sequence of Groups where the reps say which acts; a product of them is as good
     ch : int, str or Rep, or a list or tuple of these, one per hidden layer
         An int n means ``uniform_rep(n, group)``; in text, as in ``"16+32V+8V2"``, a bare number counts scalars.
     num_layers : int ≥ 0; hidden layers
@@ -361,8 +360,8 @@ def EMLP(
     Raises
     ------
     ValueError
-        For complex representations (realify the group first), reps that do not say which group acts, and widths that
-        are no reps or do not fit the number of layers.
+        For complex representations (realify the group first), reps of other groups or that do not say which, and
+        widths that are no reps or do not fit the number of layers.
 
     Examples
     --------
@@ -378,8 +377,7 @@ def EMLP(
     ((3, 1), (3, 16), True)
     """
     rng = np.random.default_rng(random_state)
-    groups = (group,) if isinstance(group, Group) else tuple(dict.fromkeys(group))
-    ends = [rep(groups[0]) if len(groups) == 1 else rep for rep in (rep_in, rep_out)]
+    ends, groups = bind_ends(rep_in, rep_out, group, "EMLP")
     for rep in ends:
         if not rep.is_bound:
             raise ValueError(
@@ -387,6 +385,7 @@ def EMLP(
                 f"Write for example V({groups[0]!r})."
             )
     reps = [ends[0], *hidden_reps(ch, num_layers, groups, "EMLP"), ends[1]]
+    require_independent(tuple({g: None for rep in reps for g in rep.groups}), "EMLP")
     for rep in reps:
         if any(g.is_complex for g in rep.groups):
             raise ValueError(

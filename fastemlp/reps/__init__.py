@@ -29,7 +29,8 @@ from fastemlp.reps.algebra import (
     terms,
 )
 from fastemlp.reps.base import Rep
-from fastemlp.reps.check import check_rep
+from fastemlp.reps.binding import bind, bind_ends, require_independent, require_shared
+from fastemlp.reps.check import check_rep, require_representation
 from fastemlp.reps.parsing import parse_rep
 from fastemlp.reps.uniform import uniform_rep
 
@@ -42,10 +43,15 @@ __all__ = [
     "T",
     "V",
     "Vector",
+    "bind",
+    "bind_ends",
     "check_rep",
     "drho_operator",
     "objects",
     "parse_rep",
+    "require_independent",
+    "require_representation",
+    "require_shared",
     "rho_operator",
     "slot_drho",
     "slot_rho",

@@ -15,6 +15,7 @@ from scipy.sparse import csr_array, issparse
 from fastemlp.groups import Group
 from fastemlp.operators import DirectSum, KroneckerProduct, KroneckerSum, Permuted, to_dense
 from fastemlp.reps.base import Rep
+from fastemlp.reps.binding import require_group, require_independent
 
 
 class _Composite(Rep):
@@ -60,7 +61,10 @@ class Vector(_Composite):
         object.__setattr__(self, "conjugate", conjugate)
 
     def __call__(self, G):
-        return self if self.G is not None else Vector(G, self.dual, self.conjugate)
+        if self.G is None:
+            return Vector(G, self.dual, self.conjugate)
+        require_group(self, G)
+        return self
 
     def size(self):
         return _bound_group(self).d
@@ -85,7 +89,10 @@ class SumRep(_Composite):
     terms: tuple
 
     def __call__(self, G):
-        return _sum([(rep(G), n) for rep, n in self.terms])
+        if self.is_bound:
+            require_group(self, G)
+            return self
+        return _sum([(_bound_part(rep, G), n) for rep, n in self.terms])
 
     def size(self):
         return sum(n * rep.size() for rep, n in self.terms)
@@ -122,7 +129,10 @@ class ProductRep(_Composite):
     factors: tuple
 
     def __call__(self, G):
-        return _product([rep(G) for rep in self.factors])
+        if self.is_bound:
+            require_group(self, G)
+            return self
+        return _product([_bound_part(rep, G) for rep in self.factors])
 
     def size(self):
         return math.prod(rep.size() for rep in self.factors)
@@ -239,11 +249,19 @@ def direct_sum(left, right):
         if isinstance(one, Integral) and one == 0:
             return other
         if not isinstance(one, Rep):
+            is_count = isinstance(one, Integral) and not isinstance(one, bool) and one > 0
+            here = ""
+            if is_count:
+                here = f": here {one} * Scalar + {other}, or {one} * ({other}) for copies"
             raise TypeError(
-                f"{other} + {one!r}: a rep can only be added to a rep. "
-                "For n scalars write n * Scalar."
+                f"{_name(left)} + {_name(right)}: a rep can only be added to a rep. "
+                f"For n scalars write n * Scalar{here}."
             )
     return _sum([*terms(left), *terms(right)])
+
+
+def _name(summand):
+    return str(summand) if isinstance(summand, Rep) else repr(summand)
 
 
 def tensor_product(left, right):
@@ -278,7 +296,13 @@ def _sum(parts):
                 merged.append((r, k))
     if len(merged) == 1 and merged[0][1] == 1:
         return merged[0][0]
-    return SumRep(tuple(merged))
+    return _independent(SumRep(tuple(merged)))
+
+
+def _independent(rep):
+    if len(groups := rep.groups) > 1:
+        require_independent(groups, str(rep))
+    return rep
 
 
 def _opened(rep, n):
@@ -308,8 +332,8 @@ def _product(factors):
                 return tail
             if not isinstance(tail, SumRep):
                 return _product([*flat[:i], tail])
-            return ProductRep((*flat[:i], tail))
-    return flat[0] if len(flat) == 1 else ProductRep(tuple(flat))
+            return _independent(ProductRep((*flat[:i], tail)))
+    return flat[0] if len(flat) == 1 else _independent(ProductRep(tuple(flat)))
 
 
 # -- acting -------------------------------------------------------------------------------------------------------
@@ -397,6 +421,11 @@ def _element_of(atom, element):
             f"got shape {element.shape}."
         )
     return element
+
+
+def _bound_part(rep, G):
+    """A part of a rep whose other parts wait for G: what is bound already stays."""
+    return rep if rep.is_bound else rep(G)
 
 
 def _bound_group(atom):

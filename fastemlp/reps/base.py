@@ -6,14 +6,17 @@ import numpy as np
 from scipy.linalg import expm, logm
 
 from fastemlp.operators import to_dense
+from fastemlp.reps.binding import require_group
+from fastemlp.reps.identity import attribute_key, slot_values, stable_text
 
 
 class Rep:
     """A finite-dimensional representation of a matrix group.
 
-    To make your own, subclass with ``size()`` and ``rho(g)``; ``drho(A)`` is derived from ``rho`` to full
-    precision unless you give it too. Instances must be immutable: what ``__init__`` stores, apart from ``G``, is
-    what makes two reps equal.
+    To make your own, subclass with ``rho(g)``; ``size()`` is that of ``rho(I)`` and ``drho(A)`` is derived from
+    ``rho`` to full precision unless you give them too. It is checked once, when it is first solved (``check_rep``).
+    Instances must be immutable: what ``__init__`` stores, apart from ``G``, is what makes two reps equal, types
+    included (``K(True)`` is not ``K(1)``). Arrays, lists, dicts and sets are compared by content.
 
     Attributes
     ----------
@@ -26,8 +29,6 @@ class Rep:
     >>> from fastemlp.groups import O
     >>> from fastemlp.reps import Rep, V
     >>> class PseudoScalar(Rep):
-    ...     def size(self):
-    ...         return 1
     ...     def rho(self, g):
     ...         return np.sign(np.linalg.det(g)).reshape(1, 1)
     >>> (3 * V + PseudoScalar())(O(3)).size()
@@ -38,8 +39,20 @@ class Rep:
     __array_ufunc__ = None  # numpy integers leave n * rep to us
 
     def size(self):
-        """Dimension of the space acted on, an int."""
-        raise TypeError(f"{type(self).__name__}: a Rep must define size().")
+        """Dimension of the space acted on, an int; by default that of ``rho(I)``, once the rep is bound."""
+        cached = self.__dict__.get("_size")
+        if cached is None:
+            name = type(self).__name__
+            if type(self).rho is Rep.rho:
+                raise TypeError(f"{name}: a Rep must define size(), or rho(g) that tells it.")
+            if self.G is None:
+                raise ValueError(
+                    f"{name} is not bound to a group, so its size, that of rho(I), is unknown. Bind it by calling "
+                    "it: rep(SO(3)); or define size()."
+                )
+            cached = int(np.shape(self.rho(np.eye(self.G.d, dtype=self.G.dtype)))[0])
+            object.__setattr__(self, "_size", cached)
+        return cached
 
     def rho(self, g):
         """Matrix of the group element g.
@@ -102,8 +115,15 @@ class Rep:
         return to_dense(drho_operator(self, A))
 
     def __call__(self, G):
-        """The same rep with every unbound part bound to the group G."""
+        """The same rep with every unbound part bound to the group G.
+
+        Raises
+        ------
+        ValueError
+            If nothing is left to bind and another group acts already, unless G is a product ``G1 * G2`` of it.
+        """
         if self.G is not None:
+            require_group(self, G)
             return self
         bound = copy.copy(self)
         # bespoke reps may be frozen dataclasses
@@ -147,23 +167,19 @@ class Rep:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        # a dataclass would write an __eq__ that compares its fields alone, and forgets the group
-        for name in ("__eq__", "__hash__"):
+        # a dataclass would write its own, of its fields alone, which forget the group
+        for name in ("__eq__", "__hash__", "__getstate__", "__setstate__"):
             if name not in cls.__dict__:
                 setattr(cls, name, getattr(cls, name))
 
     def _key(self):
         """What makes two reps of this class equal: hashable, the same in every process."""
-        return tuple(
-            (name, _hashable(value))
-            for name, value in sorted(self.__dict__.items())
-            if name not in ("G", "_canonical")
-        )
+        return attribute_key(self)
 
     def _sort_key(self):
         """A string order of types that does not depend on the process."""
         group = "" if self.G is None else self.G.digest
-        return (type(self).__qualname__, group, repr(self._key()))
+        return (type(self).__qualname__, group, stable_text(self._key()))
 
     def __eq__(self, other):
         if not isinstance(other, Rep):
@@ -174,7 +190,13 @@ class Rep:
         return hash((type(self).__qualname__, self.G, self._key()))
 
     def __getstate__(self):
-        return {name: value for name, value in self.__dict__.items() if name != "_canonical"}
+        derived = ("_canonical", "_checked", "_size")
+        state = {**self.__dict__, **slot_values(self)}
+        return {name: value for name, value in state.items() if name not in derived}
+
+    def __setstate__(self, state):
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
 
     def __repr__(self):
         group = "" if self.G is None else f"({self.G!r})"
@@ -223,11 +245,3 @@ class Rep:
     def conj(self):
         """The complex conjugate rep, of reps made from V; a bespoke rep must define its own."""
         raise TypeError(f"{type(self).__name__}: a Rep must define conj() to be conjugated.")
-
-
-def _hashable(value):
-    if isinstance(value, np.ndarray):
-        return (value.dtype.str, value.shape, value.tobytes())
-    if isinstance(value, (list, tuple)):
-        return tuple(_hashable(v) for v in value)
-    return value

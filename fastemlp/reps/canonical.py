@@ -15,7 +15,7 @@ def canonical_form(rep):
     Time and memory O(size): every coordinate of the result is an index into the rep as written. A tensor
     type whose slots are in order already takes no memory.
     """
-    if _is_sorted_type(rep):
+    if _is_sorted_type(rep) or not rep.size():
         return rep, None
     layout = _layout(rep)
     ordered = sorted(layout, key=lambda atoms: (len(atoms), [a._sort_key() for a in atoms]))
@@ -43,7 +43,7 @@ def _layout(rep):
         return _sum_layout(rep)
     if isinstance(rep, ProductRep):
         return _product_layout(rep)
-    return {(rep,): np.arange(rep.size())[None]}
+    return {(rep,): np.arange(rep.size())[None]} if rep.size() else {}
 
 
 def _sum_layout(rep):

@@ -1,19 +1,35 @@
 """Is a bespoke rep really a representation? A wrong one would give confident nonsense downstream."""
 
+from itertools import product
+
 import numpy as np
 from scipy.linalg import expm
 
+from fastemlp.groups.enumeration import enumerate_elements
 from fastemlp.operators import to_dense
+from fastemlp.reps.base import Rep
+
+#: Finite groups up to this order are tried completely: every generator times every element.
+FULL_ORDER = 128
+#: All ordered pairs of generators are tried up to this many, and as many random products in any case.
+PAIRS, RANDOM_PRODUCTS = 64, 24
+#: Exponentials of the rep's size are affordable up to this sum of their cubes, at least three in any case.
+EXPONENTIAL_WORK = 1e9
+#: Closed loops ``exp(tA)`` are followed all the way at these shares of their period.
+LOOP_SHARES = (0.2, 0.3, 0.45, 0.5, 0.7, 0.85, 1.0)
+#: Frequencies of a generator up to this multiple of their common unit make a loop.
+_WINDINGS = 24
+_ROUNDOFF = 1e3 * np.finfo(np.float64).eps
 
 
 def check_rep(rep, *, tol=1e-6, random_state=0):
-    """Raise unless ``rho`` is a homomorphism and ``drho`` is its derivative.
+    """Raise unless ``rho`` is a homomorphism, ``drho`` is its derivative, and what the rep declares of itself holds.
 
     Parameters
     ----------
     rep : Rep, bound to one group
     tol : float; allowed error relative to the size of the matrices involved
-    random_state : int, Generator or None; draws the two group elements tried
+    random_state : int, Generator or None; draws the group elements tried
 
     Raises
     ------
@@ -22,36 +38,211 @@ def check_rep(rep, *, tol=1e-6, random_state=0):
 
     Notes
     -----
-    Products are tried between two random elements, and of each of them and each discrete generator with
-    itself, its inverse and the first random element.
+    Every law is tried on:
+
+    - all products of a generator and an element, for finite groups of up to 128 elements: this is a proof;
+    - otherwise all ordered pairs of generators, their inverses and exponentials (up to 64 of them), and 24 products
+      of random elements;
+    - ``rho(exp(tA)) = exp(t drho(A))`` along each generator A, all the way round where ``exp(tA)`` is a closed loop:
+      what turns by half the angle is two-valued and is caught there; and linearity of drho in a random combination;
+    - ``is_permutation``, ``T`` and ``conj``, where the rep declares them, on all these generators.
+
+    Products are compared on four random vectors. Cost: about 200 + 2M evaluations of rho and of products with a
+    matrix of its size, and at most as many exponentials as make 1e9 operations (at least three). A homomorphism in
+    all of these that fails elsewhere is possible only for groups beyond 128 elements.
     """
-    group = rep.G
-    if group is None:
+    if rep.G is None:
         raise ValueError(f"check_rep: {rep!r} is not bound to one group. Bind it: rep(SO(3)).")
-    g, h = group.samples(2, random_state)
-    size = rep.size()
-    _expect_shape(rep, "rho", np.shape(rep.rho(g)), size)
-    _expect_close(rep, "rho(I) = I", to_dense(rep.rho(np.eye(group.d))), np.eye(size), tol)
-    for x in (h, g, *group.discrete_generators):
-        for y in (g, x, np.linalg.inv(x)):
-            image = to_dense(rep.rho(x)) @ to_dense(rep.rho(y))
-            _expect_close(rep, "rho(gh) = rho(g) rho(h)", to_dense(rep.rho(x @ y)), image, tol)
-    for A in group.orthonormal_lie_algebra:
-        A = A.toarray()
-        _expect_shape(rep, "drho", np.shape(rep.drho(A)), size)
-        image = to_dense(rep.rho(expm(A)))
-        _expect_close(rep, "rho(exp(A)) = exp(drho(A))", image, expm(to_dense(rep.drho(A))), tol)
+    trial = _Trial(rep, tol, np.random.default_rng(random_state))
+    trial.identity()
+    enumeration = enumerate_elements(rep.G, FULL_ORDER)
+    if enumeration is not None:
+        trial.all_products(enumeration)
+    else:
+        trial.some_products()
+    trial.derivative()
+    trial.declarations()
 
 
-def _expect_shape(rep, name, shape, size):
-    if shape != (size, size):
-        raise ValueError(f"{rep!r}: {name} returns shape {shape}, expected ({size}, {size}).")
+def require_representation(rep):
+    """``check_rep`` with its defaults, once for each rep object."""
+    if not rep.__dict__.get("_checked"):
+        check_rep(rep)
+        object.__setattr__(rep, "_checked", True)
 
 
-def _expect_close(rep, law, got, expected, tol):
-    error = np.linalg.norm(got - expected) / max(1.0, np.linalg.norm(expected))
-    if not error <= tol:
-        raise ValueError(
-            f"{rep!r} is not a representation of {rep.G}: {law} fails with relative error {error:.1e} "
-            f"(allowed {tol:.0e}). Mend its rho or drho."
-        )
+class _Trial:
+    """The laws, each tried on a rep of one group."""
+
+    def __init__(self, rep, tol, rng):
+        self.rep, self.tol, self.rng = rep, tol, rng
+        self.group = rep.G
+        self.size = rep.size()
+        # nothing is read off complex vectors that real ones would not show, as all maps are linear
+        self.vectors = rng.standard_normal((self.size, 4))
+        h = list(self.group.discrete_generators)
+        self.lie = [A.toarray() for A in self.group.orthonormal_lie_algebra]
+        self.letters = h + [np.linalg.inv(x) for x in h]
+        self.letters += [expm(rng.uniform(1, 3) * A) for A in self._some(self.lie)]
+
+    def identity(self):
+        """rho(I) = I, and shapes."""
+        image = self.rep.rho(np.eye(self.group.d, dtype=self.group.dtype))
+        self._expect_shape("rho", np.shape(image))
+        self._expect_close("rho(I) = I", to_dense(image), np.eye(self.size))
+
+    def all_products(self, enumeration):
+        """Every generator times every element, which leaves nothing open."""
+        moved = [self._image(g) @ self.vectors for g in enumeration.elements]
+        for h, row in zip(self.group.discrete_generators, enumeration.table, strict=True):
+            image = self._image(h)
+            for v, j in zip(moved, row, strict=True):
+                self._expect_close(_PRODUCT, moved[j], image @ v)
+
+    def some_products(self):
+        """Pairs of generators in both orders, and random elements."""
+        pairs = list(product(range(len(self.letters)), repeat=2))
+        if len(pairs) > PAIRS:
+            pairs = [pairs[i] for i in self.rng.choice(len(pairs), PAIRS, replace=False)]
+        images = [self._image(x) for x in self.letters]
+        for i, j in pairs:
+            self._expect_product(self.letters[i], self.letters[j], images[i], images[j])
+        x = self.group.samples(RANDOM_PRODUCTS, self.rng)
+        y = self.group.samples(RANDOM_PRODUCTS, self.rng)
+        for k, (a, b) in enumerate(zip(x, y, strict=True)):
+            if k % 4 == 0:
+                b = np.linalg.inv(a)
+            elif k % 4 == 1 and self.letters:
+                b = self.letters[k // 4 % len(self.letters)]
+            self._expect_product(a, b, self._image(a), self._image(b))
+
+    def derivative(self):
+        """Drho is linear, and rho(exp(tA)) = exp(t drho(A)), round closed loops too."""
+        images = []
+        for A in self.lie:
+            image = self.rep.drho(A)
+            self._expect_shape("drho", np.shape(image))
+            images.append(to_dense(image))
+        if not images:
+            return
+        c = self.rng.standard_normal(len(images)) / np.sqrt(len(images))
+        A = np.einsum("i,ijk->jk", c, np.array(self.lie))
+        combined = sum(ci * (B @ self.vectors) for ci, B in zip(c, images, strict=True))
+        B = to_dense(self.rep.drho(A))
+        self._expect_close("drho is linear", B @ self.vectors, combined)
+        self._expect_exponential(A, B)
+        given = [A.toarray() for A in self.group.sparse_lie_algebra if A.nnz]
+        for A in self._some(given):
+            self._expect_exponential(A, to_dense(self.rep.drho(A)))
+
+    def declarations(self):
+        """What the class says of itself beside rho and drho."""
+        kind = type(self.rep)
+        if self.rep.is_permutation:
+            self._expect_permutations()
+        if kind.T is not Rep.T:
+            dual = self.rep.T
+            for x in self.letters:
+                expected = np.linalg.inv(self._image(x)).T
+                self._expect_close("T is the dual", to_dense(dual.rho(x)), expected)
+        if kind.conj is not Rep.conj:
+            other = self.rep.conj()
+            for x in self.letters:
+                expected = self._image(x).conj()
+                self._expect_close("conj() is the conjugate", to_dense(other.rho(x)), expected)
+
+    def _expect_permutations(self):
+        for x in self.letters:
+            image = self._image(x)
+            largest = np.abs(image) > 0.5
+            exact = np.all(largest.sum(axis=0) == 1) and np.all(largest.sum(axis=1) == 1)
+            error = float(np.abs(image - largest).max(initial=0.0))
+            if not exact or not error <= self.tol:
+                raise ValueError(
+                    f"{self.rep!r} declares is_permutation=True, but under {self.group} it is not: rho of a generator "
+                    f"differs by {error:.1e} from a permutation matrix (allowed {self.tol:.0e}). Pointwise functions "
+                    "would not be equivariant. Leave is_permutation False."
+                )
+
+    def _expect_product(self, x, y, image_x, image_y):
+        xy = self._image(x @ y) @ self.vectors
+        inner = image_y @ self.vectors
+        # roundoff of the product itself, where the factors are large
+        slack = _ROUNDOFF * np.linalg.norm(image_x) * np.linalg.norm(inner)
+        self._expect_close(_PRODUCT, xy, image_x @ inner, slack)
+
+    def _expect_exponential(self, A, B):
+        t = 1 / max(1.0, np.linalg.norm(A, 2))
+        steps = [t]
+        period = loop_period(A)
+        if period is not None:
+            steps += [share * period for share in LOOP_SHARES]
+        law = "rho(exp(A)) = exp(drho(A))"
+        E = expm(t * B)
+        self._expect_close(law, self._image(expm(t * A)) @ self.vectors, E @ self.vectors)
+        if period is None:
+            return
+        small = expm(0.05 * period * B)
+        values, done = self.vectors, 0
+        for share in LOOP_SHARES:
+            while done < round(20 * share):
+                values, done = small @ values, done + 1
+            law = "rho(exp(tA)) = exp(t drho(A)) along a closed loop"
+            self._expect_close(
+                law, self._image(expm(0.05 * done * period * A)) @ self.vectors, values
+            )
+
+    def _image(self, g):
+        image = to_dense(self.rep.rho(g))
+        self._expect_shape("rho", image.shape)
+        return image
+
+    def _some(self, matrices):
+        """As many as exponentials are affordable for, spread evenly."""
+        affordable = max(3, int(EXPONENTIAL_WORK / (30 * max(self.size, 1) ** 3)))
+        if len(matrices) <= affordable:
+            return matrices
+        chosen = np.linspace(0, len(matrices) - 1, affordable).round().astype(int)
+        return [matrices[i] for i in chosen]
+
+    def _expect_shape(self, name, shape):
+        if tuple(shape) != (self.size, self.size):
+            raise ValueError(
+                f"{self.rep!r}: {name} returns shape {shape}, expected ({self.size}, {self.size})."
+            )
+
+    def _expect_close(self, law, got, expected, slack=0.0):
+        scale = max(1.0, np.linalg.norm(expected))
+        error = np.linalg.norm(got - expected)
+        if not error <= self.tol * scale + slack:
+            raise ValueError(
+                f"{self.rep!r} is not a representation of {self.group}: {law} fails with relative error "
+                f"{error / scale:.1e} (allowed {self.tol:.0e}). Mend its rho or drho."
+            )
+
+
+_PRODUCT = "rho(gh) = rho(g) rho(h)"
+
+
+def loop_period(A):
+    """The least T > 0 with ``exp(TA) = I``, or None where there is none (or it takes more than 24 turns of something).
+
+    Parameters
+    ----------
+    A : ndarray of shape (d, d)
+
+    Notes
+    -----
+    ``exp(TA) = I`` iff A is diagonalisable and its eigenvalues are ``2πi n / T`` with integers n.
+    """
+    frequencies = np.linalg.eigvals(A)
+    largest = np.abs(frequencies).max(initial=0.0)
+    if not largest > 0 or np.abs(frequencies.real).max() > 1e-9 * largest:
+        return None
+    ratios = np.abs(frequencies.imag) / largest
+    for n in range(1, _WINDINGS + 1):
+        if np.abs(n * ratios - np.round(n * ratios)).max() < 1e-9 * n:
+            period = 2 * np.pi * n / largest
+            closed = np.linalg.norm(expm(period * A) - np.eye(len(A)))
+            return period if closed <= 1e-8 * len(A) else None
+    return None

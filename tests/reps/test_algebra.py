@@ -136,7 +136,7 @@ def test_maps_bind_like_everything_else():
 
 def test_binding_keeps_what_is_bound():
     assert (V(Z(3)) * V)(S(4)) == V(Z(3)) * V(S(4))
-    assert V(SO(3))(O(3)) == V(SO(3))
+    assert V(SO(3))(SO(3)) == V(SO(3))
     assert not (V(Z(3)) * V).is_bound
     with pytest.raises(TypeError, match=r"V: expected a Group to bind to, got 'SO\(3\)'"):
         V("SO(3)")

@@ -266,7 +266,9 @@ def test_binding_copies():
     bound = unbound(O(3))
     assert unbound.G is None
     assert O(3) == bound.G
-    assert bound(SO(3)) is bound
+    assert bound(O(3)) is bound
+    with pytest.raises(ValueError, match=r"is bound to O\(3\), not to SO\(3\)"):
+        bound(SO(3))
     assert not unbound.is_bound
     assert unbound.groups == ()
 
