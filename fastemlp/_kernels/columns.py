@@ -1,9 +1,9 @@
 """The vector operations of conjugate gradients, a scalar for every column."""
 
-from numba import njit
+from fastemlp._kernels.compiled import kernel
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def column_dots(X, Y, out):
     """Write ``Re ⟨x, y⟩`` of each pair of columns to ``out``, float64 of shape (b,).
 
@@ -19,7 +19,7 @@ def column_dots(X, Y, out):
             out[r] += X[i, r].real * Y[i, r].real + X[i, r].imag * Y[i, r].imag
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def descend(step, P, W, Y, R, squares):
     """``Y += step P`` and ``R −= step W``, column by column; write ``‖r‖²`` to ``squares``.
 
@@ -39,7 +39,7 @@ def descend(step, P, W, Y, R, squares):
             squares[r] += R[i, r].real * R[i, r].real + R[i, r].imag * R[i, r].imag
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def redirect(ratio, R, P):
     """``P = R + ratio P``, column by column; ratio of shape (b,), the real type of R."""
     m, b = R.shape

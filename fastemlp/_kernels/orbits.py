@@ -10,17 +10,18 @@ array ``phase`` is empty.
 """
 
 import numpy as np
-from numba import njit
+
+from fastemlp._kernels.compiled import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def plant(parent):
     """Make every coordinate a root."""
     for i in range(len(parent)):
         parent[i] = i
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def kill(left, right, tol, parent):
     """Set ``parent[i] = −1`` where the weight ``left[a] + right[b]`` exceeds tol.
 
@@ -41,7 +42,7 @@ def kill(left, right, tol, parent):
     return largest, smallest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_stray(left, right, tol, labels):
     """How many coordinates have a label although their weight ``left[a] + right[b]`` exceeds tol."""
     n = 0
@@ -53,7 +54,7 @@ def count_stray(left, right, tol, labels):
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def merge(left_image, right_image, left_phase, right_phase, moved, n_phases, parent, phase):
     """Join every coordinate with its image.
 
@@ -85,7 +86,7 @@ def merge(left_image, right_image, left_phase, right_phase, moved, n_phases, par
                 _join(parent, i, j)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _root(parent, i):
     while True:
         p = parent[i]
@@ -98,7 +99,7 @@ def _root(parent, i):
         i = q
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _join(parent, i, j):
     x, y = _root(parent, i), _root(parent, j)
     if x == y:
@@ -111,7 +112,7 @@ def _join(parent, i, j):
         parent[x] = -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _root_phase(parent, phase, n_phases, i):
     """The root x of i and the e with ``v[i] = ω^e v[x]``."""
     e = np.int64(0)  # not the narrow type of phase
@@ -129,7 +130,7 @@ def _root_phase(parent, phase, n_phases, i):
         i = q
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _join_phases(parent, phase, n_phases, i, j, e):
     x, ex = _root_phase(parent, phase, n_phases, i)
     y, ey = _root_phase(parent, phase, n_phases, j)
@@ -148,7 +149,7 @@ def _join_phases(parent, phase, n_phases, i, j, e):
         parent[x] = -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def number(parent, phase, n_phases):
     """Turn the forest, in place, into labels numbered by first occurrence (−1 where dead) and phases from the root.
 
@@ -173,7 +174,7 @@ def number(parent, phase, n_phases):
     return r
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_sizes(labels, sizes):
     """Add to ``sizes[l]`` the number of coordinates with label l; return how many labels are out of range."""
     outside = 0
@@ -186,7 +187,7 @@ def count_sizes(labels, sizes):
     return outside
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_broken(left_image, right_image, left_phase, right_phase, moved, n_phases, labels, phase):
     """How many coordinates differ from their image, in label or, where alive, in phase; arguments as in ``merge``."""
     R = len(right_image)
@@ -205,7 +206,7 @@ def count_broken(left_image, right_image, left_phase, right_phase, moved, n_phas
     return n
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def gather(labels, phase, omega, X, out):
     """``out[i, :] = omega[phase[i]] · X[labels[i], :]``, zero where the label is −1.
 
@@ -232,7 +233,7 @@ def gather(labels, phase, omega, X, out):
                 out[i, c] = w * X[l, c]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scatter(labels, phase, omega, X, out):
     """``out[labels[i], :] += omega[phase[i]] · X[i, :]``, nothing where the label is −1.
 

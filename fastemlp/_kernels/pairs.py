@@ -1,10 +1,10 @@
 """One pass for a sum of small matrices, each applied to two slots of a tensor: the Casimir operator."""
 
-from numba import njit
+from fastemlp._kernels.compiled import kernel
 
 
 # contracting a·x + y to one instruction is the only liberty taken
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def pair_matmat(dims, first, second, start, indptr, shift, data, digits, source, weight, X, out):
     """Write ``Σ_{j<l} (Ω_jl acting on slots j and l) X`` to ``out``.
 

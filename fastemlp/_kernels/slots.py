@@ -1,9 +1,9 @@
 """The one loop under every representation: a small matrix applied to one slot of a tensor."""
 
-from numba import njit
+from fastemlp._kernels.compiled import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def slot_matmat(indptr, indices, data, X, out):
     """Add ``(I ⊗ A ⊗ I) X`` to ``out``, for a sparse A of shape (d, d).
 

@@ -198,15 +198,24 @@ def default_store(directory=None):
     ``FASTEMLP_BASIS_STORE=0`` turns it off: nothing is found and nothing is kept.
     ``FASTEMLP_BASIS_PATH`` lists shared directories, separated as in PATH, which are searched first and
     never written. ``FASTEMLP_BASIS_DIR`` is the user's own directory; without it, ``bases`` in the cache
-    directory of the platform.
+    directory of the platform. A user without a home directory has none then, and nothing is kept.
     """
     if os.environ.get("FASTEMLP_BASIS_STORE", "").strip().lower() in _OFF:
         return _store(None, ())
     shared = os.environ.get("FASTEMLP_BASIS_PATH", "").split(os.pathsep)
     own = directory or os.environ.get("FASTEMLP_BASIS_DIR")
-    own = own or os.path.join(platformdirs.user_cache_dir("fastemlp"), "bases")
-    expand = os.path.expanduser
-    return _store(expand(own), tuple(expand(each) for each in shared if each))
+    own = os.path.expanduser(own) if own else _cache_directory()
+    return _store(own, tuple(os.path.expanduser(each) for each in shared if each))
+
+
+def _cache_directory():
+    """The user's own directory where none is named, or None without a home directory."""
+    try:
+        directory = platformdirs.user_cache_dir("fastemlp")
+    except RuntimeError:
+        return None
+    # older versions return what they could not expand
+    return None if directory.startswith("~") else os.path.join(directory, "bases")
 
 
 @lru_cache(maxsize=16)
