@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from time import perf_counter
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from fastemlp._progress import progress_bar
 from fastemlp._threads import n_cpus, single_threaded_blas
 from fastemlp.constraint import constraint
 from fastemlp.isometries import DenseIsometry, Isometry
@@ -117,10 +117,10 @@ def solve_types(types, options):
     """The SolvedType of each of some tensor types, in threads where several are large."""
     large = sum(term.size() >= THREADED_SIZE for term in types)
     n_threads = min(large, n_cpus())
-    hidden = not options.verbose or len(types) < 2
+    shown = options.verbose and len(types) > 1
     # the many small factorisations inside lose far more to waiting BLAS threads than the large products gain
     with (
-        tqdm(total=len(types), desc="types", delay=1, disable=hidden) as bar,
+        progress_bar(total=len(types), desc="types", delay=1, shown=shown) as bar,
         single_threaded_blas(),
     ):
 

@@ -2,7 +2,7 @@
 
 The order is the architecture (left never imports right)::
 
-    _kernels, _threads < operators, isometries, groups < reps, solver < constraint, store < solving, isotypic
+    _kernels, _threads, _progress < operators, isometries, groups < reps, solver < constraint, store < solving, isotypic
              < basis < explain < nn, scaling, columns, polynomials
              < training < estimators < dynamics < testing, datasets < fastemlp
              < plotting, distributed, export < cli
@@ -23,7 +23,7 @@ ROOT = "fastemlp"  # the package's own __init__, which gathers the public names
 
 # Modules of one row never import each other.
 ORDER = (
-    {"_kernels", "_threads"},
+    {"_kernels", "_threads", "_progress"},
     {"operators", "isometries", "groups"},
     {"reps", "solver"},
     {"constraint", "store"},

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from tqdm.auto import tqdm
+
+from fastemlp._progress import progress_bar
 
 from .certify import certified, measured, split_rank
 from .counted import CountedOperator, estimate_norm, random_block
@@ -126,7 +127,7 @@ class _Search:
         self.leak = 0.0
         self.n_steps = 0
         self.n_restarts = 0
-        self.bar = tqdm(disable=not verbose, unit=" steps", desc="block_lanczos")
+        self.bar = progress_bar(shown=verbose, unit=" steps", desc="block_lanczos")
 
     def __enter__(self):
         return self

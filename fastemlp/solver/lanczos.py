@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from fastemlp._progress import progress_bar
 from fastemlp.operators import KroneckerProduct, TensorConstraint
 
 from .balance import balance, normalise
@@ -182,7 +182,7 @@ def _project(op, tol, mixed, memory_budget, rng, verbose):
     max_rank = memory_budget // (op.m * op.dtype.itemsize)
     projector = Projector(op, tol, mixed)
     try:
-        with tqdm(disable=not verbose, delay=1, unit=" vectors", desc="lanczos") as bar:
+        with progress_bar(shown=verbose, delay=1, unit=" vectors", desc="lanczos") as bar:
             Q, completeness = Search(projector, rng, max_rank, bar).nullspace()
     except SlowError:
         return _fallback(op, tol, memory_budget, rng, verbose), None

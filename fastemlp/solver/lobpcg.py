@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import scipy.sparse.linalg
-from tqdm.auto import tqdm
+
+from fastemlp._progress import progress_bar
 
 from .assembled import assemble, banded_inverse, banded_order, multigrid
 from .certify import certified
@@ -82,7 +83,7 @@ def lobpcg(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
         return certified(op, Q, norm=op.scale, gap=np.inf, tol=tol, strategy="lobpcg: C = 0, Q = I")
     inverse, how = _preconditioner(N, square, memory_budget, rng)
     max_rank = memory_budget // (op.m * op.dtype.itemsize)
-    with tqdm(disable=not verbose, delay=1, unit=" vectors", desc="lobpcg") as bar:
+    with progress_bar(shown=verbose, delay=1, unit=" vectors", desc="lobpcg") as bar:
         Z, spectrum = _lowest(N, inverse, square, max_rank, rng, bar)
         projector = PreconditionedProjector(op, tol, inverse.matmat, spectrum)
         search = Search(projector, rng, max_rank, bar)

@@ -62,7 +62,7 @@ def train(
     batch_size : int; at most n is used
     max_iter : int; epochs
     tol, n_iter_no_change : float, int; see ``validation``
-    verbose : int; 1 shows a progress bar
+    verbose : int; 1 shows a progress bar on a terminal or in a notebook
 
     Returns
     -------

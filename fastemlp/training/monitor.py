@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
+
+from fastemlp._progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Monitor:
     tol, n_iter_no_change : float, int
         Stop after so many epochs in which the validation loss did not fall by ``tol``.
     max_iter : int; length of the progress bar
-    verbose : int; 1 shows it
+    verbose : int; 1 shows it on a terminal or in a notebook
     """
 
     def __init__(self, vector, validate, tol, n_iter_no_change, max_iter, verbose):
@@ -44,7 +45,7 @@ class Monitor:
         self._best = None
         self._best_value = self._reference = np.inf
         self._last_improved = 0
-        self._bar = tqdm(total=max_iter, disable=not verbose, desc="fit", unit="epoch")
+        self._bar = progress_bar(total=max_iter, shown=verbose, desc="fit", unit="epoch")
 
     def __enter__(self):
         return self

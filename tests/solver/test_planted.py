@@ -295,6 +295,7 @@ def test_solution_is_frozen_and_readable():
     assert "found and checked" in str(solution)
 
 
-def test_verbose_shows_progress(capsys):
+def test_verbose_shows_progress_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     block_lanczos(planted(200, spread(180), 20)[0], verbose=1)
     assert "block_lanczos" in capsys.readouterr().err
