@@ -6,6 +6,7 @@ A layer is a frozen description: ``init(rng)`` gives its parameters, ``record(ta
 
 from fastemlp.nn.alphabet import Alphabet
 from fastemlp.nn.bilinear import BiLinear
+from fastemlp.nn.expressiveness import Expressiveness, expressiveness
 from fastemlp.nn.features import Features, FeatureType
 from fastemlp.nn.gate import Gate, gated_rep
 from fastemlp.nn.linear import Linear
@@ -17,11 +18,13 @@ __all__ = [
     "Alphabet",
     "BiLinear",
     "EMLPBlock",
+    "Expressiveness",
     "FeatureType",
     "Features",
     "Gate",
     "Linear",
     "Network",
     "Workspace",
+    "expressiveness",
     "gated_rep",
 ]
