@@ -11,7 +11,19 @@ from fastemlp.estimators import FastEMLPRegressor
 from fastemlp.explain import explain, why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.isotypic import Irrep, irreps, isotypic_decomposition
-from fastemlp.reps import Rep, Scalar, T, V, parse_rep, uniform_rep
+from fastemlp.reps import (
+    P,
+    Rep,
+    Scalar,
+    T,
+    V,
+    axial,
+    coset_rep,
+    det,
+    parse_rep,
+    regular_rep,
+    uniform_rep,
+)
 from fastemlp.ridge import EquivariantRidge
 from fastemlp.solving import basis_cache_info, clear_basis_cache
 
@@ -22,12 +34,16 @@ __all__ = [
     "FastEMLPRegressor",
     "Group",
     "Irrep",
+    "P",
     "Rep",
     "Scalar",
     "T",
     "V",
+    "axial",
     "basis_cache_info",
     "clear_basis_cache",
+    "coset_rep",
+    "det",
     "equivariant_basis",
     "equivariant_projector",
     "explain",
@@ -36,6 +52,7 @@ __all__ = [
     "isotypic_decomposition",
     "parse_group",
     "parse_rep",
+    "regular_rep",
     "reps",
     "uniform_rep",
     "why_empty",

@@ -93,3 +93,36 @@ def spoilt(rng, function, size):
         return signed, "minus away from the identity"
     N = rng.standard_normal((size, size))
     return (lambda g: function(g) + 1e-4 * np.linalg.norm(g - np.eye(len(g))) * N), "noise"
+
+
+def closure(generators, d):
+    """All elements that some matrices of a finite group generate, by brute force."""
+    known = {_rounded(np.eye(d)): np.eye(d)}
+    frontier = [np.eye(d)]
+    while frontier:
+        products = [h @ g for g in frontier for h in generators]
+        frontier = []
+        for g in products:
+            if _rounded(g) not in known:
+                known[_rounded(g)] = g
+                frontier.append(g)
+    return list(known.values())
+
+
+def double_cosets(elements, H, K):
+    """The number of double cosets K g H, by brute force."""
+    d = len(elements[0])
+    H, K = closure(H, d), closure(K, d)
+    left = {_rounded(g): g for g in elements}
+    count = 0
+    while left:
+        g = left[next(iter(left))]
+        for k in K:
+            for h in H:
+                left.pop(_rounded(k @ g @ h), None)
+        count += 1
+    return count
+
+
+def _rounded(g):
+    return (np.round(g, 6) + 0.0).tobytes()

@@ -68,8 +68,16 @@ def enumerate_elements(group, limit=10_000):
     """
     if group.orthonormal_lie_algebra:
         return None
-    if group.is_monomial:
-        return _enumerate_monomial(group, limit)
+    known = group.__dict__.get("_enumeration")
+    if known is None:
+        known = (_enumerate_monomial if group.is_monomial else _enumerate)(group, limit)
+        if known is not None:
+            # kept with the group, which is a value
+            group.__dict__["_enumeration"] = known
+    return known if known is not None and len(known) <= limit else None
+
+
+def _enumerate(group, limit):
     h = group.discrete_generators
     elements = [np.eye(group.d, dtype=group.dtype)[None]]
     parent, table = [(-1, -1)], []

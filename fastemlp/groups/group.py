@@ -80,6 +80,47 @@ class Group:
         for k, h in enumerate(discrete):
             check_invertible(f"Group: discrete_generators[{k}]", h)
 
+    @classmethod
+    def from_permutations(cls, permutations, name=None):
+        """The group that some permutations of n points generate, as permutation matrices.
+
+        Parameters
+        ----------
+        permutations : sequence of M sequences of the ints 0, …, n − 1; at least one
+            Each is the list of images: ``[1, 2, 0]`` sends point 0 to 1, 1 to 2 and 2 to 0.
+        name : str, optional
+
+        Returns
+        -------
+        Group of dimension n
+
+        Raises
+        ------
+        ValueError
+            If one is no permutation of 0, …, n − 1, or their lengths differ.
+
+        Examples
+        --------
+        >>> from fastemlp.groups import Group, S
+        >>> Group.from_permutations([[1, 0, 2], [1, 2, 0]]) == S(3)
+        True
+        """
+        images = [np.asarray(image) for image in permutations]
+        if not images:
+            raise ValueError(
+                "Group.from_permutations: no permutation, so the number of points is unknown. Use Trivial(n)."
+            )
+        n = images[0].size
+        for k, image in enumerate(images):
+            fits = image.ndim == 1 and image.dtype.kind in "iu" and image.size == n > 0
+            if not fits or not np.array_equal(np.sort(image), np.arange(n)):
+                raise ValueError(
+                    f"Group.from_permutations: permutations[{k}] must list each of 0, …, {max(n - 1, 0)} once, the "
+                    f"images of the points, got {np.array2string(image, threshold=20)}."
+                )
+        generators = [sp.coo_array((np.ones(n), (i, np.arange(n))), shape=(n, n)) for i in images]
+        return cls(discrete_generators=generators, name=name)
+
     @property
     def d(self):
         """Dimension of the space the group acts on."""

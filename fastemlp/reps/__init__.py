@@ -30,12 +30,17 @@ from fastemlp.reps.algebra import (
 )
 from fastemlp.reps.base import Rep
 from fastemlp.reps.binding import bind, bind_ends, require_independent, require_shared
+from fastemlp.reps.blocks import Block, blocks
 from fastemlp.reps.check import check_rep, require_representation
+from fastemlp.reps.cosets import coset_rep, regular, regular_rep
+from fastemlp.reps.named import P, axial, det
 from fastemlp.reps.parsing import parse_rep
 from fastemlp.reps.uniform import uniform_rep
 
 __all__ = [
+    "Block",
     "DualRep",
+    "P",
     "ProductRep",
     "Rep",
     "Scalar",
@@ -43,12 +48,18 @@ __all__ = [
     "T",
     "V",
     "Vector",
+    "axial",
     "bind",
     "bind_ends",
+    "blocks",
     "check_rep",
+    "coset_rep",
+    "det",
     "drho_operator",
     "objects",
     "parse_rep",
+    "regular",
+    "regular_rep",
     "require_independent",
     "require_representation",
     "require_shared",

@@ -102,6 +102,49 @@ class Rep:
         derivative = logm(image) / t
         return derivative if np.iscomplexobj(image) else derivative.real
 
+    @staticmethod
+    def from_images(group, images):
+        """The rep that sends the generators of a group to given matrices, checked to be one.
+
+        Parameters
+        ----------
+        group : Group
+        images : mapping {generator: matrix}, or sequence of matrices in the order of the generators
+            A generator is named ``"A0"``, ``"A1"``, … for ``lie_algebra`` and ``"h0"``, ``"h1"``, … for
+            ``discrete_generators``, or by its number where the group has one kind only. In a sequence the images of
+            the Lie algebra come first. All are of one size n.
+
+        Returns
+        -------
+        Rep, bound, of size n
+
+        Raises
+        ------
+        ValueError
+            If a generator is missing or a relation between generators does not hold for the images: see Notes.
+
+        Notes
+        -----
+        Checked to 1e-6: for finite groups of up to 20,000 elements that all words for an element agree, which is a
+        proof; brackets and linear relations in the Lie algebra, closed loops ``exp(TA) = I``, how discrete generators
+        act on the Lie algebra; for other discrete groups the orders of some hundred short words.
+
+        Examples
+        --------
+        The triangle's symmetries, turning twice as fast:
+
+        >>> from fastemlp import equivariant_basis
+        >>> from fastemlp.groups import D
+        >>> from fastemlp.reps import Rep, V
+        >>> turn, flip = D(5).discrete_generators
+        >>> rep = Rep.from_images(D(5), {"h0": turn @ turn, "h1": flip})
+        >>> equivariant_basis((V(D(5)) * V(D(5))) >> rep).rank
+        1
+        """
+        from fastemlp.reps.images import rep_from_images
+
+        return rep_from_images(group, images)
+
     def rho_dense(self, g):
         """``rho(g)`` as an ndarray of shape (size, size)."""
         from fastemlp.reps.algebra import rho_operator
@@ -201,6 +244,30 @@ class Rep:
     def __repr__(self):
         group = "" if self.G is None else f"({self.G!r})"
         return f"{type(self).__name__}{group}"
+
+    # -- as a sequence of summands ------------------------------------------------------------------------------
+
+    def __len__(self):
+        """Number of summands, copies counted: 3 for ``2 * V + Scalar``, 1 for what is no sum, 0 for ``0 * V``."""
+        from fastemlp.reps.algebra import SumRep, terms
+
+        if not isinstance(self, SumRep):
+            return 1
+        return sum(n * len(rep) for rep, n in terms(self))
+
+    def __bool__(self):
+        return True
+
+    def __iter__(self):
+        """The summands in order, copies one by one."""
+        from fastemlp.reps.algebra import SumRep, terms
+
+        if not isinstance(self, SumRep):
+            yield self
+            return
+        for rep, n in terms(self):
+            for _ in range(n):
+                yield from rep
 
     # -- the algebra: implemented in algebra.py, where the composite reps are -----------------------------------
 

@@ -6,12 +6,22 @@ import re
 from fastemlp.groups import parse_group
 from fastemlp.reps.algebra import Scalar, T, V
 from fastemlp.reps.base import Rep
+from fastemlp.reps.cosets import regular
+from fastemlp.reps.named import P, axial, det
 
+_NAMED = {
+    "P": P,
+    "pseudoscalar": P,
+    "det": det,
+    "axial": axial,
+    "pseudovector": axial,
+    "regular": regular,
+}
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _FAILURES = (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError)
 _GRAMMAR = (
-    "Write sums and products of V, Vk or Tk (k-th tensor power), V0 or Scalar, T(p,q), V.T, with counts in front: "
-    "'2V+5V0', '3*V*V.T+T(1,2)', 'V2(SO(3))*V(S(4))'."
+    "Write sums and products of V, Vk or Tk (k-th tensor power), V0 or Scalar, T(p,q), V.T, P, det, axial or regular, "
+    "with counts in front: '2V+5V0', '3*V*V.T+T(1,2)', 'V2(SO(3))*V(S(4))'."
 )
 
 
@@ -21,7 +31,8 @@ def parse_rep(text, group=None):
     Parameters
     ----------
     text : str
-        For example ``"2V+5V0"``: two vectors and five scalars. ``str(rep)`` is read back.
+        For example ``"2V+5V0"``: two vectors and five scalars; ``P`` is a pseudoscalar, ``axial`` a pseudovector,
+        ``det`` a determinant, ``regular`` the regular rep of a finite group. ``str(rep)`` is read back.
     group : Group, optional
 
     Raises
@@ -53,6 +64,8 @@ def _evaluate(node):
             return value
         case ast.Name(id="Scalar"):
             return Scalar
+        case ast.Name(id=name) if name in _NAMED:
+            return _NAMED[name]
         case ast.Name(id=name) if re.fullmatch(r"[VT]\d+|V", name):
             return V ** int(name[1:] or 1)
         case ast.BinOp(left=left, op=ast.Add(), right=right):

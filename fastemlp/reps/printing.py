@@ -41,6 +41,10 @@ def _product_string(rep, name_groups):
 def _power_string(atom, power, name_groups):
     if isinstance(atom, SumRep):
         return f"({_sum_string(atom, name_groups)})"
+    symbol = getattr(atom, "symbol", None)
+    if symbol:
+        text = (f"{symbol}({atom.G!r})" if name_groups else symbol) + atom.suffix
+        return text if power == 1 else f"{text}**{power}"
     if not isinstance(atom, Vector):
         return repr(atom) if power == 1 else f"{atom!r}**{power}"
     text = "V" if power == 1 else f"V{power}"

@@ -1,0 +1,117 @@
+"""Small reps that have names: pseudoscalars, determinants, axial vectors, and the regular rep."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastemlp.reps.algebra import V
+from fastemlp.reps.base import Rep
+
+
+class Named(Rep):
+    """A bespoke rep that prints as its symbol, which ``parse_rep`` reads back."""
+
+    symbol = None
+    suffix = ""
+
+    def _verify(self):
+        """Nothing to check: it is what it says for every group."""
+
+    def __repr__(self):
+        from fastemlp.reps.printing import rep_string
+
+        return rep_string(self)
+
+
+@dataclass(frozen=True, repr=False)
+class Pseudoscalar(Named):
+    """The sign of the determinant, written ``P``: −1 for what changes the orientation.
+
+    For O(n) that is a pseudoscalar, for S(n) the sign of a permutation, for the Lorentz group what changes sign under
+    parity and time reversal. Real groups only.
+
+    Examples
+    --------
+    >>> from fastemlp import equivariant_basis
+    >>> from fastemlp.groups import O
+    >>> from fastemlp.reps import P, V
+    >>> equivariant_basis((V**3 >> P)(O(3))).rank  # the triple product
+    1
+    """
+
+    symbol = "P"
+
+    def size(self):
+        return 1
+
+    def rho(self, g):
+        if np.iscomplexobj(g):
+            raise ValueError(
+                f"P: a determinant has a sign for real groups only, and {self.G} is complex. Use det, its "
+                "determinant, or G.realified()."
+            )
+        return np.array([[np.linalg.slogdet(g)[0]]])
+
+    def drho(self, A):
+        return np.zeros((1, 1))
+
+    @property
+    def T(self):
+        return self
+
+    def conj(self):
+        return self
+
+
+@dataclass(frozen=True, repr=False)
+class Determinant(Named):
+    """The determinant to some power, written ``det`` and ``det.T``; for O(n) the same as ``P``.
+
+    Attributes
+    ----------
+    power : int
+    conjugate : bool
+    """
+
+    power: int = 1
+    conjugate: bool = False
+
+    symbol = "det"
+
+    @property
+    def suffix(self):
+        """What stands behind the symbol."""
+        return (".T" if self.power < 0 else "") + (".conj()" if self.conjugate else "")
+
+    def size(self):
+        return 1
+
+    def rho(self, g):
+        value = np.linalg.det(g).reshape(1, 1) ** self.power
+        return value.conj() if self.conjugate else value
+
+    def drho(self, A):
+        diagonal = np.diagonal(A)
+        value = self.power * diagonal.sum().reshape(1, 1)
+        # what a sum leaves where it should vanish is roundoff, and no generator
+        value[np.abs(value) <= 16 * np.finfo(float).eps * np.abs(diagonal).sum()] = 0
+        return value.conj() if self.conjugate else value
+
+    @property
+    def T(self):
+        return Determinant(-self.power, self.conjugate)._of(self.G)
+
+    def conj(self):
+        """The complex conjugate; itself under a real group."""
+        if self.G is not None and not self.G.is_complex:
+            return self
+        return Determinant(self.power, not self.conjugate)._of(self.G)
+
+    def _of(self, G):
+        return self if G is None else self(G)
+
+
+P = Pseudoscalar()
+det = Determinant()
+#: Axial vectors, or pseudovectors: they turn as vectors do and ignore a point reflection of space, as a cross product.
+axial = P * V
