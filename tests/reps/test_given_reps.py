@@ -340,9 +340,7 @@ def test_sums_are_sequences_of_their_summands(rep, parts):
     assert len(rep) == len(parts)
     assert bool(rep)
     assert sum(rep, 0 * V) == sum(list(rep), 0 * V)
-    assert [part.size() for part in rep(SO(3))] == [
-        part.size() for part in map(lambda r: r(SO(3)), rep)
-    ]
+    assert [part.size() for part in rep(SO(3))] == [part(SO(3)).size() for part in rep]
 
 
 @pytest.mark.parametrize("n", range(1, 8))
