@@ -44,12 +44,16 @@ class Pseudoscalar(Named):
     def size(self):
         return 1
 
-    def rho(self, g):
-        if np.iscomplexobj(g):
+    def __call__(self, G):
+        bound = super().__call__(G)
+        if bound.G.is_complex:
             raise ValueError(
-                f"P: a determinant has a sign for real groups only, and {self.G} is complex. Use det, its "
-                "determinant, or G.realified()."
+                f"P: a determinant has a sign for real groups only, and {G} is complex. Use det, its determinant, or "
+                "G.realified()."
             )
+        return bound
+
+    def rho(self, g):
         return np.array([[np.linalg.slogdet(g)[0]]])
 
     def drho(self, A):
