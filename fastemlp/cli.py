@@ -4,13 +4,13 @@ import argparse
 import os
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import mean_squared_error
 from sklearn.neural_network import MLPRegressor
-from tqdm import tqdm
 
 from fastemlp import (
     FastEMLPRegressor,
@@ -19,6 +19,7 @@ from fastemlp import (
     parse_group,
     parse_rep,
 )
+from fastemlp._progress import progress_bar
 from fastemlp.datasets import make_o5_synthetic
 from fastemlp.solver import ConvergenceError
 from fastemlp.store import default_store
@@ -26,26 +27,90 @@ from fastemlp.testing import equivariance_error
 
 N_TRAIN, N_TEST = 1000, 5000
 FIGURE = "fastemlp-demo.png"
+EXIT_STATUS = (
+    "exit status: 0 done; 1 not done, or damaged entries found, or nobody reads the output any more; "
+    "2 arguments that cannot be understood; 130 interrupted"
+)
 
 
 def main(argv=None):
-    """Entry point of the ``fastemlp`` command; returns the exit status."""
+    """Entry point of the ``fastemlp`` command.
+
+    Returns
+    -------
+    int
+        The exit status: 0 done; 1 not done, damaged entries found, or a closed pipe; 130 interrupted. What argparse
+        refuses leaves by ``SystemExit(2)``.
+    """
+    try:
+        try:
+            return _run(argv)
+        finally:
+            # here, where a closed pipe can still be caught
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        _write_nowhere()
+        return 1
+    except KeyboardInterrupt:
+        return _failed("interrupted.", status=130)
+    except (OSError, MemoryError) as error:
+        return _failed(_reason(error))
+
+
+def _run(argv):
     parser = argparse.ArgumentParser(
-        prog="fastemlp", description="Exactly equivariant networks, fast on ordinary CPUs."
+        prog="fastemlp",
+        description="Exactly equivariant networks, fast on ordinary CPUs.",
+        epilog=EXIT_STATUS,
     )
     parser.add_argument("--version", action="version", version=f"fastemlp {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     demo_parser = commands.add_parser(
         "demo", help="fit the O(5) task and compare with scikit-learn's MLPRegressor"
     )
-    demo_parser.add_argument("--seed", type=int, default=0, help="seed of data and models")
+    demo_parser.add_argument("--seed", type=_seed, default=0, help="seed of data and models")
     demo_parser.add_argument(
-        "--figure", type=Path, default=Path(FIGURE), help=f"learning curves (default {FIGURE})"
+        "--figure",
+        type=Path,
+        default=Path(FIGURE),
+        help=f"file or directory for the learning curves (default {FIGURE})",
     )
     demo_parser.set_defaults(run=lambda given: demo(given.seed, given.figure))
     _add_basis_commands(commands.add_parser("basis", help="the solved bases kept on disk"))
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)
+
+
+def _seed(text):
+    # the range of numpy's and scikit-learn's random states
+    if not (text.isdecimal() and int(text) < 2**32):
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 0 to {2**32 - 1}, got {text!r}"
+        )
+    return int(text)
+
+
+def _write_nowhere():
+    """Let what is still buffered for a closed pipe vanish, or the interpreter would complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # none, or no file
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _failed(reason, status=1):
+    with suppress(OSError):  # nobody there to read it
+        print(f"fastemlp: {reason}", file=sys.stderr)
+    return status
+
+
+def _reason(error):
+    if isinstance(error, OSError) and error.strerror:
+        named = "" if error.filename is None else f"{error.filename}: "
+        return f"{named}{error.strerror}."
+    return str(error) or type(error).__name__  # a MemoryError may have nothing to say
 
 
 def _add_basis_commands(parser):
@@ -68,24 +133,35 @@ def _add_basis_commands(parser):
 
 def demo(seed, figure):
     """Fit both kinds of model to the same 1,000 samples and print how they compare."""
+    draws = find_spec("matplotlib") is not None
+    if draws:
+        from fastemlp.plotting import figure_path, save_learning_curves
+
+        try:
+            figure = figure_path(figure, FIGURE)
+        except (OSError, ValueError) as error:
+            return _failed(f"--figure {figure}: {getattr(error, 'strerror', None) or error}")
     X, y, spec = make_o5_synthetic(N_TRAIN + N_TEST, random_state=seed, return_spec=True)
     X, y = X.astype(np.float32), y.astype(np.float32)
     train, test = slice(0, N_TRAIN), slice(N_TRAIN, None)
     print(f"Learning y(x1, x2) on pairs of vectors in R^5, invariant under {spec.group}.")
-    print(f"{N_TRAIN:,} training samples, {N_TEST:,} test samples, seed {seed}.\n")
+    print(
+        f"{N_TRAIN:,} training samples, {N_TEST:,} test samples, random_state={seed}.\n", flush=True
+    )
 
+    # each label is the call that makes its model, but for the random state
     models = {
         f"FastEMLPRegressor(group={spec.group})": FastEMLPRegressor(
             group=spec.group, verbose=1, random_state=seed
         ),
         "MLPRegressor()": MLPRegressor(random_state=seed),
-        "MLPRegressor((384, 384, 384))": MLPRegressor(
-            hidden_layer_sizes=(384,) * 3, random_state=seed
+        "MLPRegressor(hidden_layer_sizes=[384] * 3)": MLPRegressor(
+            hidden_layer_sizes=[384] * 3, random_state=seed
         ),
     }
     rows, curves = [], {}
     rep_in, rep_out = spec.rep_in(spec.group), spec.rep_out(spec.group)
-    for name, model in tqdm(models.items(), desc="models", file=sys.stderr):
+    for name, model in progress_bar(models.items(), desc="models"):
         start = time.perf_counter()
         model.fit(X[train], y[train])
         seconds = time.perf_counter() - start
@@ -96,7 +172,11 @@ def demo(seed, figure):
     _print_table(rows)
     best = min(mse for _, mse, *_ in rows[1:])
     print(f"\nTest error {best / rows[0][1]:.0f} times below the better MLP.")
-    _save_figure(figure, curves)
+    if draws:
+        save_learning_curves(figure, curves, title="O(5) task: training loss")
+        print(f"Learning curves written to {figure.resolve()}")
+    else:
+        print("For a figure of the learning curves: pip install 'fastemlp[plot]'.")
     return 0
 
 
@@ -116,19 +196,10 @@ def _loss_curve(model, y):
 
 def _print_table(rows):
     header = ("model", "test MSE", "equivariance error", "seconds", "parameters")
-    print("\n{:32s} {:>10s} {:>20s} {:>9s} {:>12s}".format(*header))
+    width = max(len(name) for name, *_ in rows)
+    print("\n{:{width}s} {:>9s} {:>19s} {:>8s} {:>11s}".format(*header, width=width))
     for name, mse, error, seconds, n_parameters in rows:
-        print(f"{name:32s} {mse:10.4g} {error:20.1e} {seconds:9.1f} {n_parameters:12,d}")
-
-
-def _save_figure(path, curves):
-    if find_spec("matplotlib") is None:
-        print("For a figure of the learning curves: pip install 'fastemlp[plot]'.")
-        return
-    from fastemlp.plotting import save_learning_curves
-
-    save_learning_curves(path, curves, title="O(5) task: training loss")
-    print(f"Learning curves written to {path.resolve()}")
+        print(f"{name:{width}s} {mse:9.3g} {error:19.1e} {seconds:8.1f} {n_parameters:11,d}")
 
 
 # -- fastemlp basis ------------------------------------------------------------------------------------------------
@@ -143,7 +214,18 @@ def _with_store(run, arguments):
     try:
         store = default_store()
         if store.directory is None:
-            return _failed("the store is turned off by FASTEMLP_BASIS_STORE.")
+            return _failed(
+                "the store is turned off by FASTEMLP_BASIS_STORE, or there is no home directory to keep it in. "
+                "Name one with --directory."
+            )
+        for directory in store.directories:
+            try:
+                # a file, or one that may not be read, would pass for an empty store
+                next(os.scandir(directory), None)
+            except FileNotFoundError:
+                pass  # not yet made
+            except (OSError, ValueError) as error:
+                return _failed(f"basis store: {_reason(error)}")
         return run(store, arguments)
     finally:
         if before is not None:
@@ -165,8 +247,8 @@ def basis_warm(store, arguments):
     try:
         rep = parse_rep(arguments.rep, parse_group(arguments.group))
         basis = equivariant_basis(rep, store=True, verbose=1)
-    except (ValueError, ConvergenceError, MemoryError) as error:
-        return _failed(error)
+    except (ValueError, TypeError, ConvergenceError, MemoryError) as error:
+        return _failed(_reason(error))
     seconds = time.perf_counter() - start
     certificate = basis.certificate
     print(
@@ -197,11 +279,12 @@ def basis_list(store, arguments):
 def basis_verify(store, arguments):
     """Check every entry and name the damaged ones."""
     checked, damaged = [], 0
-    for stored, problem in tqdm(store.verify(), desc="entries", file=sys.stderr, leave=False):
+    bar = progress_bar(store.verify(), desc="entries", leave=False)
+    for stored, problem in bar:
         checked.append(stored)
         if problem:
             damaged += 1
-            tqdm.write(f"damaged: {stored.path}: {problem}", file=sys.stdout)
+            bar.write(f"damaged: {stored.path}: {problem}", file=sys.stdout)
     print(
         f"{_total(checked)} checked in {', '.join(map(str, store.directories))}: {damaged} damaged."
     )
@@ -214,11 +297,6 @@ def basis_clear(store, arguments):
     print(f"{n_files:,} files, {_readable(n_bytes)} removed from {store.directory}.")
     left = sum(stored.directory == store.directory for stored in store.entries())
     return _failed(f"{left:,} entries could not be removed.") if left else 0
-
-
-def _failed(reason):
-    print(f"fastemlp basis: {reason}", file=sys.stderr)
-    return 1
 
 
 def _row(stored):

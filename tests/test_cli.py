@@ -1,11 +1,19 @@
 """The command line, on a small demo and a store of a few entries."""
 
+import errno
 import os
+import signal
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.neural_network import MLPRegressor
 
 from fastemlp import FastEMLPRegressor, __version__, clear_basis_cache, cli
+from fastemlp.groups import O
 from fastemlp.isometries import DenseIsometry
 from fastemlp.store import BasisStore, key
 
@@ -53,6 +61,67 @@ def test_demo_without_matplotlib_says_how_to_get_the_figure(
     check_table(out)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_demo_writes_little_where_no_one_watches(small_demo, tmp_path, capsys):
+    assert cli.main(["demo", "--figure", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert len(captured.out) < 1500
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_labels_of_the_demo_make_its_models(small_demo, tmp_path, capsys, monkeypatch):
+    fitted = {}
+    monkeypatch.setattr(
+        cli, "_n_parameters", lambda model: fitted.setdefault(id(model), model) and 999
+    )
+    assert cli.main(["demo", "--seed", "3", "--figure", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "random_state=3" in out
+    labels = [line.split("  ")[0].strip() for line in out.splitlines() if "LPRegressor(" in line]
+    names = {"FastEMLPRegressor": FastEMLPRegressor, "MLPRegressor": MLPRegressor, "O": O}
+    for label, model in zip(labels, fitted.values(), strict=True):
+        promised = eval(label, names)
+        if isinstance(promised, MLPRegressor):  # ours is made smaller for this test
+            assert promised.set_params(random_state=3).get_params() == model.get_params()
+        assert promised.get_params().get("group") == model.get_params().get("group")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [("", cli.FIGURE), ("curves", "curves.png"), ("curves.SVG", "curves.SVG"), (".x", ".x.png")],
+)
+def test_demo_reports_the_figure_it_writes(small_demo, tmp_path, capsys, given, written):
+    pytest.importorskip("matplotlib", reason="the figure needs the plot extra")
+    assert cli.main(["demo", "--figure", str(tmp_path / given)]) == 0
+    assert f"Learning curves written to {tmp_path / written}\n" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == [written]
+
+
+@pytest.mark.parametrize(
+    ("figure", "reason"),
+    [
+        ("missing/x.png", "No such file or directory"),
+        ("file/x.png", "Not a directory"),
+        ("x.docx", "matplotlib cannot write a figure as '.docx' here. Use .png, .pdf or .svg."),
+        (f"{'x' * 300}.png", "File name too long"),
+    ],
+)
+def test_a_figure_that_cannot_be_written_is_refused_before_training(
+    tmp_path, capsys, monkeypatch, figure, reason
+):
+    pytest.importorskip("matplotlib", reason="the figure needs the plot extra")
+    monkeypatch.setattr(cli, "make_o5_synthetic", None)
+    (tmp_path / "file").touch()
+    assert cli.main(["demo", "--figure", str(tmp_path / figure)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"fastemlp: --figure {tmp_path / figure}: ")
+    assert reason in err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def check_table(out):
     rows = [line.split() for line in out.splitlines() if "LPRegressor(" in line]
     assert len(rows) == 3
@@ -73,6 +142,166 @@ def test_a_command_is_required(capsys):
     with pytest.raises(SystemExit, match="2"):
         cli.main([])
     assert "demo" in capsys.readouterr().err
+
+
+def test_help_says_what_the_exit_status_means(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--help"])
+    assert " ".join(cli.EXIT_STATUS.split()) in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("seed", ["-1", "", "x", "1.5", "1e3", "4294967296", "0x10", "²", "nan"])
+def test_a_seed_is_a_whole_number_in_range(seed, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["demo", f"--seed={seed}"])
+    assert f"expected a whole number from 0 to 4294967295, got {seed!r}" in capsys.readouterr().err
+
+
+# -- how it ends ---------------------------------------------------------------------------------------------------
+
+
+def start(*arguments, **options):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-m", "fastemlp", *arguments], **(pipes | options))
+
+
+def test_python_m_fastemlp():
+    process = start("--version")
+    assert process.communicate(timeout=60) == (f"fastemlp {__version__}\n", "")
+    assert process.returncode == 0
+
+
+def test_a_reader_that_goes_away():
+    read, write = os.pipe()
+    os.close(read)
+    process = start("basis", "list", stdout=write)
+    os.close(write)
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 1
+
+
+def test_an_interrupt_ends_without_a_traceback(tmp_path):
+    process = start("demo", "--figure", str(tmp_path))
+    process.stdout.readline()  # it has begun
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1].strip() == "fastemlp: interrupted."
+    assert process.returncode == 130
+
+
+class Output:
+    """Standard output that fails in some way."""
+
+    encoding = "utf-8"
+
+    def __init__(self, error):
+        self.error = error
+
+    def write(self, text):
+        raise self.error
+
+    def flush(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("action", ["list", "verify", "clear"])
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, ""),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "fastemlp: No space left on device."),
+        (KeyboardInterrupt(), 130, "fastemlp: interrupted."),
+        (MemoryError(), 1, "fastemlp: MemoryError"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_output_that_cannot_be_written(own, action, error, status, said, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_write_nowhere", lambda: None)
+    monkeypatch.setattr(sys, "stdout", Output(error))
+    assert cli.main(["basis", action]) == status
+    assert capsys.readouterr().err.strip() == said
+
+
+def test_no_output_at_all(own, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert cli.main(["basis", "list"]) == 0
+    assert cli.main(["basis", "warm", "Q", "V"]) == 1
+
+
+# -- what cannot be understood: a family ---------------------------------------------------------------------------
+
+BAD_GROUPS = [
+    *(
+        "",
+        " ",
+        "O",
+        "O()",
+        "O(5",
+        "O(five)",
+        "O(-1)",
+        "O(0)",
+        "O(5)*",
+        "1",
+        "SO(3)+SO(2)",
+        "O(5.5)",
+    ),
+    *("[]", "O(5,5)", "O(m=3)", "(" * 300, "SO(3)\0", "é", "S(0)", "Embed(SO(2),1,slice(0,2))"),
+    *("WreathProduct(S(2))", "--", "Sp(None)", "O([3])", "Z(10000000000000000000000)", "lambda: 0"),
+    *("__import__('os')", "O(1).realified(2)", "SO(2)" * 50, "SO(3)*SO(", "V", "SO(2)**2"),
+]
+BAD_REPS = [
+    *("", " ", "Q", "V^", "V>>", "3", "V-V", "V**-1", "V**V", "V**(10**9)", "V**1000000000"),
+    *("(" * 300, "T(-1)", "T(1,2,3)", "V(SO(3)*", "V9999999999", "T(10000000)", "T(0,10000000)"),
+    *("V.T.T.X", "V()", "V(V)", "0", "-V", "V*V*", "V0V", "V(S(4))", "V>>V>>V>>", "\0", "True"),
+    *("V+'a'", "V if V else V", "[V for V in V]", "V**2.5", "T(1e3)", "V@V", "10**10**10*V"),
+]
+BAD_PATHS = ["file", "file/sub", "x" * 300]
+BAD_DEMOS = [
+    ["--seed", "-3"],
+    ["--seed"],
+    ["--figure"],
+    ["--sed", "x"],
+    ["x"],
+]
+BAD_WORDS = [[], [""], ["base"], ["basis"], ["basis", ""], ["basis", "lst"], ["basis", "list", "x"]]
+FAMILY = [
+    *(["basis", "warm", group, "V"] for group in BAD_GROUPS),
+    *(["basis", "warm", "O(3)", rep] for rep in BAD_REPS),
+    *(["basis", "warm", *pair] for pair in product(BAD_GROUPS[::3], BAD_REPS[::4])),
+    *(["basis", "warm", *some] for some in ([], ["O(3)"], ["O(3)", "V", "V"], ["-1", "V"])),
+    *(
+        ["basis", action, *given, "--directory", path]
+        for (action, *given), path in product(
+            (["warm", "O(3)", "V"], ["warm", "?", "?"], ["list"], ["verify"], ["clear"]),
+            BAD_PATHS,
+        )
+    ),
+    *(["basis", action, "--directory"] for action in ("warm", "list", "verify", "clear")),
+    *(["demo", *given] for given in BAD_DEMOS),
+    *BAD_WORDS,
+    *([*words, "--figure", "x.png"] for words in BAD_WORDS),
+    *([*words, "--seed", "3"] for words in BAD_WORDS),
+]
+
+
+def test_the_family_is_large():
+    assert len(FAMILY) >= 200
+
+
+@pytest.mark.parametrize("arguments", FAMILY, ids=lambda arguments: ascii(arguments)[:60])
+def test_what_cannot_be_understood_is_said_in_a_line(own, tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "make_o5_synthetic", None)  # nothing is learnt here
+    Path("file").touch()
+    try:
+        status = cli.main(arguments)
+    except SystemExit as refusal:
+        status = refusal.code
+    out, err = capsys.readouterr()
+    assert status in (1, 2)
+    assert out == ""
+    assert err.splitlines()[-1].startswith("fastemlp")
+    assert not own.exists() or not list(own.rglob("*.basis"))
 
 
 # -- fastemlp basis ------------------------------------------------------------------------------------------------
@@ -148,11 +377,19 @@ def test_basis_warm_says_what_it_cannot_read(own, capsys, group, rep, reason):
     assert reason in err
 
 
-def test_basis_warm_says_at_once_that_nothing_can_be_kept(tmp_path, own, capsys):
+def test_basis_warm_says_at_once_that_nothing_can_be_kept(tmp_path, own, capsys, monkeypatch):
     (tmp_path / "file").write_text("not a directory")
     status, out, err = run(capsys, "warm", "--directory", tmp_path / "file", "O(5)", "V2")
     assert (status, out) == (1, "")
-    assert f"cannot make {tmp_path / 'file'}" in err
+    assert f"{tmp_path / 'file'}: Not a directory." in err
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    status, out, err = run(capsys, "warm", "O(5)", "V2")
+    assert (status, out) == (1, "")
+    assert f"cannot make {own}: Permission denied." in err
+
+
+def refuse(*_, **__):
+    raise PermissionError(errno.EACCES, "Permission denied")
 
 
 def test_basis_warm_asks_for_a_writable_directory(own, capsys, monkeypatch):
@@ -229,6 +466,15 @@ def test_basis_clear_says_what_it_could_not_remove(own, shared, capsys, monkeypa
     status, _, err = run(capsys, "clear")
     assert status == 1
     assert "2 entries could not be removed." in err
+
+
+@pytest.mark.parametrize("action", ["list", "verify", "clear"])
+def test_a_file_is_no_store(own, tmp_path, monkeypatch, capsys, action):
+    (tmp_path / "file").touch()
+    said = (1, "", f"fastemlp: basis store: {tmp_path / 'file'}: Not a directory.\n")
+    assert run(capsys, action, "--directory", tmp_path / "file") == said
+    monkeypatch.setenv("FASTEMLP_BASIS_PATH", str(tmp_path / "file"))
+    assert run(capsys, action) == said
 
 
 @pytest.mark.parametrize("action", ["list", "verify", "clear"])

@@ -19,6 +19,7 @@ _NAMED = {
 }
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 _FAILURES = (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError)
+_MOST_FACTORS = 1000
 _GRAMMAR = (
     "Write sums and products of V, Vk or Tk (k-th tensor power), V0 or Scalar, T(p,q), V.T, P, det, axial or regular, "
     "with counts in front: '2V+5V0', '3*V*V.T+T(1,2)', 'V2(SO(3))*V(S(4))'."
@@ -67,13 +68,13 @@ def _evaluate(node):
         case ast.Name(id=name) if name in _NAMED:
             return _NAMED[name]
         case ast.Name(id=name) if re.fullmatch(r"[VT]\d+|V", name):
-            return V ** int(name[1:] or 1)
+            return V ** _exponent(int(name[1:] or 1))
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return _evaluate(left) + _evaluate(right)
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
             return _evaluate(left) * _evaluate(right)
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
-            return _evaluate(left) ** _evaluate(right)
+            return _evaluate(left) ** _exponent(_evaluate(right))
         case ast.BinOp(left=left, op=ast.RShift(), right=right):
             return _evaluate(left) >> _evaluate(right)
         case ast.Attribute(value=value, attr="T"):
@@ -81,9 +82,16 @@ def _evaluate(node):
         case ast.Call(func=ast.Attribute(value=value, attr="conj"), args=[], keywords=[]):
             return _evaluate(value).conj()
         case ast.Call(func=ast.Name(id="T"), args=[p], keywords=[]):
-            return T(_evaluate(p))
+            return T(_exponent(_evaluate(p)))
         case ast.Call(func=ast.Name(id="T"), args=[p, q], keywords=[]):
-            return T(_evaluate(p), _evaluate(q))
+            return T(_exponent(_evaluate(p)), _exponent(_evaluate(q)))
         case ast.Call(func=func, args=[group], keywords=[]):
             return _evaluate(func)(parse_group(ast.unparse(group)))
     raise ValueError(f"{ast.unparse(node)!r} is not understood")
+
+
+def _exponent(value):
+    # text may come from anywhere, and a power is a tuple of its factors
+    if isinstance(value, int) and value > _MOST_FACTORS:
+        raise ValueError(f"a product of {value} factors is too long, the most is {_MOST_FACTORS}")
+    return value
