@@ -1,6 +1,5 @@
 """The scikit-learn face of the library."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -8,11 +7,9 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastemlp.basis import equivariant_basis
 from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
-from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
-from fastemlp.nn import EMLP, MLP
+from fastemlp.nn import EMLP, MLP, require_reach
 from fastemlp.reps import Rep, Scalar, objects, require_shared
 from fastemlp.scaling import EquivariantScaler
 from fastemlp.training import (
@@ -224,12 +221,12 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
 
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
         network = self._build_network(rep_in, rep_out, group, X.dtype, rng)
-        _require_outputs(network)
         scaler_in = EquivariantScaler.fit(rep_in, X, weight, _input_rms(rep_in))
         scaler_out = EquivariantScaler.fit(rep_out, y, weight)
         rows, held_out = self._split(X, y, weight, rng)
         data = scaler_in.transform(X), scaler_out.transform(y), weight
         X, y, weight = _take(rows, data)
+        require_reach(network, "FastEMLPRegressor.fit", X)
         result = train(
             network,
             X,
@@ -471,32 +468,3 @@ def _take(rows, arrays):
 
 def _is_int(value, least):
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
-
-
-def _require_outputs(network):
-    """Refuse an architecture whose output the symmetry forces to zero; warn when it can only be constant."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((8, network.rep_in.size())).astype(network.dtype)
-    y = network(network.init(rng), x)
-    for kind, columns in objects(network.rep_out):
-        if np.any(y[:, columns]):
-            continue
-        # biases start at zero
-        if equivariant_basis(kind).rank:
-            warnings.warn(
-                f"Under {_names(network)} the only equivariant functions from {network.rep_in} to {kind} that "
-                "this network can express are constant.",
-                UserWarning,
-                stacklevel=3,
-            )
-            continue
-        raise ValueError(
-            f"FastEMLPRegressor.fit: under {_names(network)} the only equivariant function from {network.rep_in} to "
-            f"{kind} that this network can express is zero. {why_empty(network.rep_in >> kind)} Check "
-            f"rep_in={network.rep_in} and rep_out={network.rep_out}, or use a smaller group."
-        )
-
-
-def _names(network):
-    groups = dict.fromkeys((*network.rep_in.groups, *network.rep_out.groups))
-    return ", ".join(map(repr, groups)) or "no group"

@@ -392,10 +392,16 @@ def test_an_output_that_symmetry_forces_to_zero_is_refused():
         FastEMLPRegressor(O(3), rep_in=V**2, rep_out=V, **SMALL).fit(X, X[:, :3])
 
 
-def test_an_output_that_can_only_be_constant_warns():
+def test_outputs_that_can_only_be_constant_are_refused():
     X = np.random.default_rng(0).standard_normal((20, 3))
-    with pytest.warns(UserWarning, match=r"Under Scaling\(3\) .* are constant"):
+    with pytest.raises(ValueError, match=r"under Scaling\(3\) .* are constant"):
         FastEMLPRegressor(Scaling(3), rep_in=V, rep_out=Scalar, **SMALL).fit(X, X[:, 0])
+
+
+def test_inputs_that_no_output_reads_are_named():
+    X = np.random.default_rng(0).standard_normal((20, 4))
+    with pytest.warns(UserWarning, match=r"Of V in the input, no component can reach the output"):
+        FastEMLPRegressor(Scaling(3), rep_in=V + Scalar, rep_out=Scalar, **SMALL).fit(X, X[:, 0])
 
 
 def test_other_symmetries_learn():

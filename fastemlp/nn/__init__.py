@@ -11,6 +11,7 @@ from fastemlp.nn.features import Features, FeatureType
 from fastemlp.nn.gate import Gate, gated_rep
 from fastemlp.nn.linear import Linear
 from fastemlp.nn.network import EMLP, MLP, EMLPBlock, Network, Workspace
+from fastemlp.nn.reach import Reach, reach, require_reach
 
 __all__ = [
     "EMLP",
@@ -24,7 +25,10 @@ __all__ = [
     "Gate",
     "Linear",
     "Network",
+    "Reach",
     "Workspace",
     "expressiveness",
     "gated_rep",
+    "reach",
+    "require_reach",
 ]

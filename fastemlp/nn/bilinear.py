@@ -92,12 +92,13 @@ class BiLinear:
         if made_by is not None:
             found = {kind: made_by.images(kind) for kind in features_in.types}
             images = {k: some for k, some in found.items() if some.mult * FEWER <= k.mult}
+        known = {kind.rep: kind for kind in actors}
         self.paths = []
         for target in features_out.types:
             for source in features_in.types:
                 canonical, perm = (source.rep >> target.rep).canonical()
-                actor = features_in.find(canonical)
-                if actor not in actors:
+                actor = known.get(canonical)
+                if actor is None:
                     continue
                 # perm sorts an (out, in) matrix into the actor's own order of components
                 entry = np.arange(actor.dim) if perm is None else np.argsort(perm)

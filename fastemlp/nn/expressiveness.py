@@ -18,6 +18,8 @@ NOTHING = 1e-11
 DRAWS, STILL = 60, 3
 #: Parameters are this many times the initial ones in turn: layers that hardly bend show spans that fade into roundoff.
 SCALES = (1, 3, 5)
+#: Random numbers that are drawn at the least.
+FEW = 10_000
 #: Types of a larger size are looked at through this many values.
 MOST = 520
 SPARE = 8
@@ -205,15 +207,13 @@ class Probe:
             linear = Linear(last.features_in, features_out, bias=last.n_bias > 0)
             layers = (*network.layers[:-1], linear)
         self.network = Network(layers, network.features_in, features_out, np.float64)
-        self._scale = None
+        self._parameters = None
 
     def draw(self, rng, scale=1):
         """Random parameters, ``scale`` times as large as the initial ones: no bias is zero."""
-        if self._scale is None:
-            theta = self.network.init(rng)
-            self._scale = np.where(theta == 0, 0.5, theta)
-            self._noise = rng.standard_normal(len(theta))
-        return scale * self._scale * np.roll(self._noise, rng.integers(len(self._noise) + 1))
+        if self._parameters is None:
+            self._parameters = RandomParameters(self.network, rng)
+        return scale * self._parameters.draw()
 
     def values(self, theta, x):
         """{type: outputs, ndarray (batch, copies, size)}."""
@@ -227,6 +227,21 @@ class Probe:
         dy = np.zeros((len(columns), self.network.rep_out.size()))
         dy[np.arange(len(columns)), columns] = 1
         return backward(dy)[0]
+
+
+class RandomParameters:
+    """Parameters for a network of the size that initial ones have, none of them zero."""
+
+    def __init__(self, network, rng):
+        theta = network.init(rng)
+        self._scale = np.where(theta == 0, 0.5, theta)
+        self._noise, self._rng = rng.standard_normal(max(len(theta), FEW)), rng
+
+    def draw(self):
+        """Others each time, ndarray (n_parameters,)."""
+        # many parameters are the same random numbers, moved on
+        start = self._rng.integers(len(self._noise))
+        return self._scale * np.roll(self._noise, start)[: len(self._scale)]
 
 
 def rank_of(rows, nothing):

@@ -1,7 +1,7 @@
 """What makes two reps of one class equal: the content of their attributes, types included."""
 
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import scipy.sparse as sp
@@ -85,7 +85,13 @@ def slot_values(rep):
 def _attributes(rep):
     """Every attribute stored, but for what was derived from the others."""
     found = {**rep.__dict__, **slot_values(rep)}
-    derived = set(_NOT_VALUE)
-    for cls in type(rep).__mro__:
-        derived |= {name for name, v in cls.__dict__.items() if isinstance(v, cached_property)}
+    derived = _derived_names(type(rep))
     return {name: value for name, value in found.items() if name not in derived}
+
+
+@lru_cache(maxsize=1024)
+def _derived_names(cls):
+    derived = set(_NOT_VALUE)
+    for base in cls.__mro__:
+        derived |= {name for name, v in base.__dict__.items() if isinstance(v, cached_property)}
+    return derived
