@@ -3,7 +3,6 @@
 import copy
 import itertools
 import pickle
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -25,9 +24,11 @@ class K(Rep):
         return g if type(self.held) is bool else np.eye(len(g))
 
 
-@dataclass(frozen=True, slots=True)
 class Slotted(Rep):
-    power: int
+    __slots__ = ("power",)
+
+    def __init__(self, power):
+        self.power = power
 
     def rho(self, g):
         return np.linalg.det(g).reshape(1, 1) ** self.power
