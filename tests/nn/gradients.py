@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def derivative(function, h=1e-3):
+def derivative(function, h=1e-4):
     """The derivative at 0 by the difference of fourth order.
 
     Its truncation is h⁴ of a fifth derivative and its roundoff eps/h: both far below what is asked for here, even of
