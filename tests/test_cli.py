@@ -356,6 +356,13 @@ def test_basis_warm_solves_and_keeps(own, capsys):
     assert f"0 entries, 0 bytes new in {own}." in out
 
 
+def test_basis_warm_refuses_what_is_too_large(own, capsys):
+    status, out, err = run(capsys, "warm", "SO(1000)", "V>>V")
+    assert (status, out) == (1, "")
+    assert "SO(1000): its 499,500 generators of size 1,000 × 1,000 take 4.7 GiB" in err
+    assert "expected at most 1 GiB. Choose a smaller group" in err
+
+
 def test_basis_warm_in_another_directory(own, tmp_path, capsys):
     status, out, _ = run(capsys, "warm", "--directory", tmp_path / "other", "SO(3)", "V>>V+V2")
     assert status == 0

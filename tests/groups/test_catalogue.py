@@ -289,3 +289,10 @@ def test_sizes_must_be_positive_integers(make):
 def test_products_refuse(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("make", [SO, O, SL, GL, U, SU, Sp], ids=lambda make: make.__name__)
+@pytest.mark.parametrize("n", [1000, 10**6, 10**30])
+def test_a_lie_algebra_beyond_all_memory_is_refused_at_once(make, n):
+    with pytest.raises(MemoryError, match=r"generators of size .* take .* GiB, expected at most"):
+        make(n)
