@@ -26,6 +26,7 @@ from fastemlp.reps import (
 )
 from fastemlp.ridge import EquivariantRidge
 from fastemlp.solving import basis_cache_info, clear_basis_cache
+from fastemlp.sparse_basis import sparsify
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ __all__ = [
     "parse_rep",
     "regular_rep",
     "reps",
+    "sparsify",
     "uniform_rep",
     "why_empty",
 ]

@@ -8,8 +8,10 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fastemlp.isometries import DirectSumIsometry
+from fastemlp.isometries.base import DENSE_BYTES
 from fastemlp.reps import Rep, terms
 from fastemlp.solving import Certificate, SolveOptions, solve_types
+from fastemlp.sparse_basis import sparsify
 
 
 class Basis(LinearOperator):
@@ -52,6 +54,40 @@ class Basis(LinearOperator):
     def to_sparse(self):
         """Q as a csc_array of shape (size, rank)."""
         return self.isometry.to_sparse()
+
+    def sparsify(self):
+        """A sparse basis of the same span, in small whole numbers where possible, as a csc_array; see ``sparsify``.
+
+        Examples
+        --------
+        >>> from fastemlp.groups import O
+        >>> from fastemlp.reps import V
+        >>> Q = equivariant_basis((V**4)(O(2)))  # pairings of indices: 11 22, 12 12 and 12 21
+        >>> Q.sparsify().toarray().reshape(2, 2, 2, 2, 3)[0, 0, 1, 1]
+        array([1, 0, 0])
+        """
+        return sparsify(self)
+
+    def __getitem__(self, key):
+        """Entries of Q as an ndarray: ``Q[:, i]`` is a basis vector, ``Q[rows, columns]`` a part, as of an array.
+
+        Only whole columns (or rows, for ``Q[i]``) are computed.
+        """
+        rows, columns = key if isinstance(key, tuple) else (key, slice(None))
+        if not isinstance(key, tuple) or _is_all(columns):
+            index = np.atleast_1d(np.arange(self.shape[0])[rows])
+            if _is_all(rows) or len(index) > self.rank:
+                return self.to_dense()[rows]
+            E = np.zeros((self.shape[0], len(index)), self.dtype)
+            E[index, np.arange(len(index))] = 1
+            part = self.rmatmat(E).conj().T
+            return part[0] if np.ndim(np.arange(self.shape[0])[rows]) == 0 else part
+        chosen = np.arange(self.rank)[columns]
+        index = np.atleast_1d(chosen)
+        E = np.zeros((self.rank, len(index)), self.dtype)
+        E[index, np.arange(len(index))] = 1
+        part = self.matmat(E)[rows]
+        return part[..., 0] if chosen.ndim == 0 else part
 
     def astype(self, dtype):
         """The same basis in another precision."""
@@ -151,17 +187,53 @@ def equivariant_projector(rep, **options):
 
     Returns
     -------
-    LinearOperator of shape (size, size)
+    Projector
+        A LinearOperator of shape (size, size), with ``to_dense()``.
+
+    Examples
+    --------
+    >>> from fastemlp.groups import SO
+    >>> from fastemlp.reps import V
+    >>> P = equivariant_projector((V >> V)(SO(3)))
+    >>> P.to_dense().trace().round(9)
+    np.float64(1.0)
     """
-    basis = equivariant_basis(rep, **options)
-    return LinearOperator(
-        (basis.shape[0],) * 2,
-        matvec=basis.project,
-        rmatvec=basis.project,
-        matmat=basis.project,
-        rmatmat=basis.project,
-        dtype=basis.dtype,
-    )
+    return Projector(equivariant_basis(rep, **options))
+
+
+class Projector(LinearOperator):
+    """The orthogonal projector ``P = Q Qᴴ`` onto the span of a Basis Q, of shape (size, size)."""
+
+    def __init__(self, basis):
+        self.basis = basis
+        super().__init__(basis.dtype, (basis.shape[0],) * 2)
+
+    def to_dense(self):
+        """P as an ndarray of shape (size, size); MemoryError beyond 8 GiB."""
+        n_bytes = self.shape[0] ** 2 * self.dtype.itemsize
+        if n_bytes > DENSE_BYTES:
+            raise MemoryError(
+                f"Projector.to_dense: shape {self.shape}, {self.dtype}, takes {n_bytes / 2**30:.1f} GiB, more than the "
+                f"{DENSE_BYTES / 2**30:.0f} GiB allowed. Use it as an operator: P @ v."
+            )
+        Q = self.basis.to_dense()
+        return Q @ Q.conj().T
+
+    def _matmat(self, X):
+        return self.basis.project(X)
+
+    def _matvec(self, x):
+        return self.basis.project(x.reshape(-1))
+
+    def _adjoint(self):
+        return self
+
+    def __repr__(self):
+        return f"Projector({self.basis!r})"
+
+
+def _is_all(key):
+    return isinstance(key, slice) and key == slice(None)
 
 
 def _cast(basis, dtype):
