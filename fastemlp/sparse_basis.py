@@ -69,7 +69,7 @@ def sparsify(basis):
     for rows, part in _independent_parts(Q):
         W = part @ _sparsest(part)
         columns += [(rows, _tidy(w)) for w in W.T]
-    columns.sort(key=lambda column: column[0][np.flatnonzero(column[1])[0]])
+    columns.sort(key=lambda column: column[0][np.flatnonzero(column[1])].tolist())
     S = _assemble(columns, m)
     _verify(Q, S)
     return S
