@@ -62,8 +62,8 @@ class Basis(LinearOperator):
         --------
         >>> from fastemlp.groups import O
         >>> from fastemlp.reps import V
-        >>> Q = equivariant_basis((V**4)(O(2)))  # pairings of indices: 11 22, 12 12 and 12 21
-        >>> Q.sparsify().toarray().reshape(2, 2, 2, 2, 3)[0, 0, 1, 1]
+        >>> Q = equivariant_basis((V**4)(O(3)))  # pairings of indices: 11 22, 12 12 and 12 21
+        >>> Q.sparsify().toarray().reshape(3, 3, 3, 3, 3)[0, 0, 1, 1]
         array([1, 0, 0])
         """
         return sparsify(self)
