@@ -390,6 +390,66 @@ def collapse_backward(
                     )
 
 
+cdef packed struct Expansion:
+    # as for a collapse, of maps that are orbits: where the table of labels [q, p], −1 for none, and the coefficients
+    # among the constants begin
+    Py_ssize_t w, v, next_v, table, constants
+    Py_ssize_t m, k, t, q, p
+
+
+EXPANSION = np.dtype(
+    [(name, np.intp) for name in ("w", "v", "next_v", "table", "constants", "m", "k", "t", "q", "p")]
+)
+
+
+def expand(
+    const Expansion[::1] expansions, const Py_ssize_t[::1] table, const floating[::1] constants, floating[::1] weights
+):
+    """v[(j, q), (c, p)] = C[q, p] w[j, label[q, p], c], and 0 where there is no label"""
+    cdef Py_ssize_t s, j, q, c, p, label
+    cdef const Expansion *op
+    cdef const Py_ssize_t *labels
+    cdef const floating *C
+    cdef floating *W = &weights[0]
+    cdef floating *v
+    with nogil:
+        for s in range(expansions.shape[0]):
+            op = &expansions[s]
+            for j in range(op.m):
+                for q in range(op.q):
+                    labels = start(table) + op.table + q * op.p
+                    C = start(constants) + op.constants + q * op.p
+                    for c in range(op.k):
+                        v = W + op.v + (j * op.q + q) * op.next_v + c * op.p
+                        for p in range(op.p):
+                            label = labels[p]
+                            v[p] = 0 if label < 0 else C[p] * W[op.w + (j * op.t + label) * op.k + c]
+
+
+def expand_backward(
+    const Expansion[::1] expansions, const Py_ssize_t[::1] table, const floating[::1] constants, floating[::1] dweights
+):
+    """Add to the gradients of the parameters what comes through the expanded weights."""
+    cdef Py_ssize_t s, j, q, c, p
+    cdef const Expansion *op
+    cdef const Py_ssize_t *labels
+    cdef const floating *C
+    cdef floating *dW = &dweights[0]
+    cdef const floating *dv
+    with nogil:
+        for s in range(expansions.shape[0]):
+            op = &expansions[s]
+            for j in range(op.m):
+                for q in range(op.q):
+                    labels = start(table) + op.table + q * op.p
+                    C = start(constants) + op.constants + q * op.p
+                    for c in range(op.k):
+                        dv = dW + op.v + (j * op.q + q) * op.next_v + c * op.p
+                        for p in range(op.p):
+                            if labels[p] >= 0:
+                                dW[op.w + (j * op.t + labels[p]) * op.k + c] += C[p] * dv[p]
+
+
 cdef void gather(
     const Composition *op, const Py_ssize_t *table, const floating *weights, floating *B
 ) noexcept nogil:

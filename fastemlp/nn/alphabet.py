@@ -6,9 +6,15 @@ import numpy as np
 
 from fastemlp.basis import equivariant_basis
 from fastemlp.constraint import atom_generators
+from fastemlp.nn.orbit_maps import OrbitMaps
 from fastemlp.reps import Scalar, slots, terms
 from fastemlp.solver import NotReductive
 from fastemlp.solver.schur import Catalogue, decompose, reductive_group
+
+#: More maps than these are kept as orbits where they are that.
+FEW = 64
+#: Bytes of a basis that is written out.
+LARGEST = 2**30
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +52,7 @@ class Alphabet:
         self._types = [Scalar, *(term for term in types if term != Scalar)]
         atoms = list(dict.fromkeys(atom for term in self._types for atom in slots(term)))
         groups = list(dict.fromkeys(group for rep in reps for group in rep.groups))
+        self._maps = {}
         #: by letter, ndarray (t, d, d); None where letters are types
         self._commutants = None
         try:
@@ -77,9 +84,19 @@ class Alphabet:
         """
         if self._commutants is not None:
             return self._commutants[source] if source == target else np.zeros((0, 0, 0))
-        one, other = self._types[source], self._types[target]
-        Q = equivariant_basis(one >> other).to_dense() * np.sqrt(other.size())
-        return Q.T.reshape(-1, other.size(), one.size())
+        if (source, target) not in self._maps:
+            self._maps[source, target] = self._found_maps(self._types[source], self._types[target])
+        return self._maps[source, target]
+
+    def _found_maps(self, one, other):
+        Q = equivariant_basis(one >> other)
+        shape, norm = (other.size(), one.size()), np.sqrt(other.size())
+        if Q.rank > FEW:
+            orbits = OrbitMaps.of(Q.to_sparse() * norm, shape)
+            if orbits is not None:
+                return orbits
+        _require_room(Q, f"the {Q.rank:,} equivariant maps from {one} to {other}")
+        return (Q.to_dense() * norm).T.reshape(-1, *shape)
 
     def invariants(self, letter):
         """An orthonormal basis of the invariants of a letter, ndarray (d, r)."""
@@ -87,15 +104,28 @@ class Alphabet:
             return np.ones((1, 1))
         if self._commutants is not None:
             return np.zeros((self._commutants[letter].shape[1], 0))
-        return equivariant_basis(self._types[letter]).to_dense()
+        Q = equivariant_basis(self._types[letter])
+        _require_room(Q, f"the {Q.rank:,} invariants of {self._types[letter]}")
+        return Q.to_dense()
 
     def __getstate__(self):
         # pairs: formats that keep plain data alone have no keys but text and numbers
-        return {**self.__dict__, "_splits": list(self._splits.items())}
+        return {**self.__dict__, "_splits": list(self._splits.items()), "_maps": None}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self._splits = dict(state["_splits"])
+        self._splits, self._maps = dict(state["_splits"]), {}
+
+
+def _require_room(Q, what):
+    """Refuse a basis that is too large to be written out, before it is."""
+    n_bytes = 8 * Q.shape[0] * Q.shape[1]
+    if n_bytes > LARGEST:
+        raise MemoryError(
+            f"network: {what} take {n_bytes / 2**30:,.1f} GiB written out, more than the {LARGEST / 2**30:.0f} GiB "
+            "allowed. Take hidden layers without this type (channels='200' are scalars alone), a larger group, which "
+            "has fewer maps, or smaller inputs."
+        )
 
 
 def _split(chain):

@@ -90,8 +90,8 @@ class BiLinear:
         }
         images = {}
         if made_by is not None:
-            found = {kind: made_by.images(kind) for kind in features_in.types}
-            images = {k: some for k, some in found.items() if some.mult * FEWER <= k.mult}
+            few = [k for k in features_in.types if made_by.n_images(k) * FEWER <= k.mult]
+            images = {kind: made_by.images(kind) for kind in few}
         known = {kind.rep: kind for kind in actors}
         self.paths = []
         for target in features_out.types:

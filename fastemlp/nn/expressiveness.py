@@ -254,7 +254,7 @@ def rank_of(rows, nothing):
     s = np.linalg.svd(rows / np.linalg.norm(rows, axis=1, keepdims=True), compute_uv=False)
     s /= s[0]
     found = int(np.count_nonzero(s > COUNTS))
-    return Rank(found, size, size, bool(found == size or found == len(s) or s[found] < ROUNDOFF))
+    return Rank(found, size, size, found == size or bool(found < len(s) and s[found] < ROUNDOFF))
 
 
 def _n_copies(kind):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fastemlp.nn.features import Images
+from fastemlp.nn.orbit_maps import OrbitMaps
 
 #: A multiply-add of a change of coordinates takes the time of this many in a matrix product.
 CHANGE_COST = 4
@@ -48,6 +49,14 @@ class Linear:
             self.n_coefficients += target.mult * _fan_in(sources)
             self.n_bias += target.mult * invariants.shape[1]
         self.n_parameters = self.n_coefficients + self.n_bias
+
+    def n_images(self, kind):
+        """How many Images there are of a FeatureType."""
+        found = 0
+        for start, size in kind.parts:
+            _, target, sources, invariants = self._path_to(start)
+            found += size // target.dim * (_fan_in(sources) + invariants.shape[1])
+        return found
 
     def images(self, kind):
         """The Images that the layer mixes a FeatureType of its output from; indices count from its first parameter."""
@@ -142,10 +151,15 @@ def _runs(sources, mult_out):
 
 def _collapses(J, mult_out):
     """Whether a dense matrix takes less time than images under every map, sample by sample, and a mix of them."""
+    if isinstance(J, OrbitMaps):
+        return True
     t, _, d_in = J.shape
     mixed, dense = t * (mult_out + CHANGE_COST * d_in), d_in * mult_out
     return not _is_identity(J) and mixed > LEAST_GAIN * dense
 
 
 def _is_identity(J):
-    return len(J) == 1 and np.array_equal(J[0], np.eye(*J[0].shape))
+    if isinstance(J, OrbitMaps) or len(J) != 1:
+        return False
+    # a map to fewer components may look like one: (1, 0, 0)
+    return J.shape[1] == J.shape[2] and np.array_equal(J[0], np.eye(J.shape[1]))

@@ -18,9 +18,9 @@ class Weights:
     n_parameters, n : int; numbers of parameters and of all weights
     """
 
-    def __init__(self, compositions, table, collapses, constants, n_parameters, n):
+    def __init__(self, compositions, table, collapses, expansions, constants, n_parameters, n):
         self._compositions, self._table = compositions, table
-        self._collapses, self._constants = collapses, constants
+        self._collapses, self._expansions, self._constants = collapses, expansions, constants
         self.n_parameters, self.n = n_parameters, n
 
     def of(self, theta, out=None):
@@ -36,6 +36,7 @@ class Weights:
         out[: self.n_parameters] = theta
         kernels.compose(self._compositions, self._table, out)
         kernels.collapse(self._collapses, self._constants, out)
+        kernels.expand(self._expansions, self._table, self._constants, out)
         return out
 
     def gradient(self, weights, dweights):
@@ -46,6 +47,7 @@ class Weights:
         if self.n > self.n_parameters:
             kernels.compose_backward(self._compositions, self._table, weights, dweights)
             kernels.collapse_backward(self._collapses, self._constants, dweights)
+            kernels.expand_backward(self._expansions, self._table, self._constants, dweights)
         return dweights[: self.n_parameters]
 
 

@@ -1,7 +1,7 @@
 """Which inputs reach the outputs of a network, and which outputs can move: found before training, and said."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from math import prod
 
@@ -62,13 +62,14 @@ def reach(network, *, random_state=0):
     -----
     The network is analytic in its inputs and parameters, so that random ones show what is so for almost all. Ranks are
     those of input gradients, and of outputs less their mean, over samples in float64: what is roundoff does not count.
-    A forward and a backward pass for each of a few draws of parameters, until nothing more is found.
+    Types of more than 520 components are taken to pass in full or not at all. A forward and a backward pass for each of
+    a few draws of parameters, until nothing more is found.
     """
     rng = np.random.default_rng(random_state)
     kinds = [*objects(network.rep_in), *objects(network.rep_out)]
     # the gradients of copies may all be parallel in one sample
-    n = max([LEAST, *(kind.size() + SPARE for kind, _ in kinds)])
-    x = rng.standard_normal((min(n, MOST), network.rep_in.size()))
+    n = max([LEAST, *(kind.size() + SPARE for kind, _ in kinds if kind.size() <= MOST)])
+    x = rng.standard_normal((n, network.rep_in.size()))
     twin = _twin(network)
     parameters = RandomParameters(twin, rng)
     dx, dy, history = [], [], []
@@ -94,9 +95,12 @@ def _ranks(rep, draws):
     """The Rank of each type of a rep over all samples of some draws."""
     found = []
     for kind, columns in objects(rep):
-        n = 3 * (kind.size() + SPARE)
+        n = 3 * (kind.size() + SPARE) if kind.size() <= MOST else SPARE
         rows = [values[:, columns].swapaxes(0, 1).reshape(-1, kind.size())[:n] for values in draws]
-        found.append((kind, rank_of(np.concatenate(rows), NOTHING)))
+        rank = rank_of(np.concatenate(rows), NOTHING)
+        if rank.found and kind.size() > MOST:  # not looked at component by component
+            rank = replace(rank, found=kind.size(), clear=True)
+        found.append((kind, rank))
     return tuple(found)
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fastemlp._kernels.tape import COLLAPSE, COMPOSITION, OPERATION, Kind
+from fastemlp._kernels.tape import COLLAPSE, COMPOSITION, EXPANSION, OPERATION, Kind
+from fastemlp.nn.orbit_maps import OrbitMaps
 from fastemlp.nn.program import Forward, Program, Reverse, Weights
 from fastemlp.nn.reuse import reuse_rows
 
@@ -33,7 +34,7 @@ class Tape:
         self.dtype = np.dtype(dtype)
         self.n_rows = self.n_parameters = self._n_composed = 0
         self._starts = []
-        self._compositions, self._collapses = [], []
+        self._compositions, self._collapses, self._expansions = [], [], []
         # of (operation, rows it writes, what it reads); reads are (first row, number, field, whether all are read)
         self._recorded = []
         self._table = []
@@ -71,8 +72,8 @@ class Tape:
         Parameters
         ----------
         maps : list of (J, k)
-            Constants J of shape (t, q, p), and the number of copies c they act on; their v lie side by side. The w are
-            new parameters, those of the first J first.
+            Constants J of shape (t, q, p) or OrbitMaps, and the number of copies c they act on; their v lie side by
+            side. The w are new parameters, those of the first J first.
         m : int
 
         Returns
@@ -85,9 +86,21 @@ class Tape:
         for J, k in maps:
             t, _, p = J.shape
             w = self.parameters(m * t * k)
-            self._collapses.append((w, v, next_v, self._constant(J), m, k, t, q, p))
+            if isinstance(J, OrbitMaps):
+                C = self._constant(J.coefficients)
+                self._expansions.append((w, v, next_v, self._labels(J), C, m, k, t, q, p))
+            else:
+                self._collapses.append((w, v, next_v, self._constant(J), m, k, t, q, p))
             v += k * p
         return first
+
+    def _labels(self, J):
+        """Where the labels of OrbitMaps begin in the table."""
+        key = "labels", J.labels.shape, J.labels.tobytes()
+        if key not in self._known:
+            self._known[key] = len(self._table)
+            self._table += J.labels.ravel().tolist()
+        return self._known[key]
 
     def composed(self, n):
         """The first of n new weights that are made of parameters, for ``mix``."""
@@ -243,7 +256,8 @@ class Tape:
         needed, used = self._needed(outputs)
         compositions = np.array(self._compositions, COMPOSITION)
         collapses = np.array(self._collapses, COLLAPSE)
-        for made in (compositions, collapses):
+        expansions = np.array(self._expansions, EXPANSION)
+        for made in (compositions, collapses, expansions):
             made["v"] += self.n_parameters
         n_weights = self.n_parameters + self._n_composed
         inputs = np.array([x for first, n in self._inputs for x in range(first, first + n)], int)
@@ -258,7 +272,15 @@ class Tape:
             Forward(*frugal, *shared, n_weights),
             Reverse(_operations(reverse), *all_rows[1:]),
             Reverse(*frugal_reverse),
-            Weights(compositions, shared[1], collapses, constants, self.n_parameters, n_weights),
+            Weights(
+                compositions,
+                shared[1],
+                collapses,
+                expansions,
+                constants,
+                self.n_parameters,
+                n_weights,
+            ),
             used.gaps(0, n_weights),
         )
 
