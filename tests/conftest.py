@@ -1,6 +1,22 @@
 """What every test shares: a store of bases of its own, so that no test sees another session's files."""
 
+from pathlib import Path
+
 import pytest
+
+#: What takes longer than some seconds each; ``-m "not slow"`` leaves them out.
+SLOW = {
+    *("nn/test_expressiveness.py", "reps/test_given_reps.py", "solver/test_agreement.py"),
+    *("solver/test_lanczos.py", "solver/test_planted.py", "store/test_writing.py"),
+    *("test_hard_cases.py", "test_isotypic.py", "test_threads.py"),
+}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of the slow modules."""
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).as_posix() in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -43,7 +43,9 @@ def test_demo_prints_a_table_and_writes_the_figure(small_demo, tmp_path, capsys)
     pytest.importorskip("matplotlib", reason="the figure needs the plot extra")
     figure = tmp_path / "curves.png"
     assert cli.main(["demo", "--seed", "1", "--figure", str(figure)]) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert err == ""  # no bars where no one watches
+    assert len(out) < 1500
     assert figure.read_bytes()[:4] == b"\x89PNG"
     assert str(figure) in out
     check_table(out)
@@ -62,14 +64,6 @@ def test_demo_without_matplotlib_says_how_to_get_the_figure(
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_demo_writes_little_where_no_one_watches(small_demo, tmp_path, capsys):
-    assert cli.main(["demo", "--figure", str(tmp_path)]) == 0
-    captured = capsys.readouterr()
-    assert captured.err == ""
-    assert len(captured.out) < 1500
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_labels_of_the_demo_make_its_models(small_demo, tmp_path, capsys, monkeypatch):
     fitted = {}
     monkeypatch.setattr(
@@ -78,6 +72,7 @@ def test_the_labels_of_the_demo_make_its_models(small_demo, tmp_path, capsys, mo
     assert cli.main(["demo", "--seed", "3", "--figure", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "random_state=3" in out
+    assert f"written to {tmp_path / cli.FIGURE}\n" in out or "fastemlp[plot]" in out
     labels = [line.split("  ")[0].strip() for line in out.splitlines() if "LPRegressor(" in line]
     names = {"FastEMLPRegressor": FastEMLPRegressor, "MLPRegressor": MLPRegressor, "O": O}
     for label, model in zip(labels, fitted.values(), strict=True):
@@ -87,16 +82,15 @@ def test_the_labels_of_the_demo_make_its_models(small_demo, tmp_path, capsys, mo
         assert promised.get_params().get("group") == model.get_params().get("group")
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(
     ("given", "written"),
     [("", cli.FIGURE), ("curves", "curves.png"), ("curves.SVG", "curves.SVG"), (".x", ".x.png")],
 )
-def test_demo_reports_the_figure_it_writes(small_demo, tmp_path, capsys, given, written):
-    pytest.importorskip("matplotlib", reason="the figure needs the plot extra")
-    assert cli.main(["demo", "--figure", str(tmp_path / given)]) == 0
-    assert f"Learning curves written to {tmp_path / written}\n" in capsys.readouterr().out
-    assert [path.name for path in tmp_path.iterdir()] == [written]
+def test_the_figure_is_written_under_the_name_reported(tmp_path, given, written):
+    plotting = pytest.importorskip("fastemlp.plotting", reason="needs the plot extra")
+    path = plotting.figure_path(tmp_path / given, cli.FIGURE)
+    assert plotting.save_learning_curves(path, {"a": [1, 0.1]}, title="t") == path
+    assert [found.name for found in tmp_path.iterdir()] == [written] == [path.name]
 
 
 @pytest.mark.parametrize(

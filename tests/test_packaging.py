@@ -52,3 +52,13 @@ def test_the_sdist_takes_the_kernels_sources_and_nothing_generated():
     manifest = (ROOT / "MANIFEST.in").read_text(encoding="utf-8").splitlines()
     assert "include fastemlp/_kernels/*.pyx fastemlp/_kernels/*.h" in manifest
     assert any(line.startswith("global-exclude *.c ") for line in manifest)
+
+
+def test_the_quick_part_leaves_out_modules_that_exist(pytestconfig):
+    conftest = next(p for p in pytestconfig.pluginmanager.get_plugins() if hasattr(p, "SLOW"))
+    assert all((ROOT / "tests" / module).is_file() for module in conftest.SLOW)
+
+
+def test_the_quick_part_is_documented():
+    for name in ("README.md", "CONTRIBUTING.md"):
+        assert '-m "not slow"' in (ROOT / name).read_text(encoding="utf-8")
