@@ -4,6 +4,9 @@
 discrete generator h (Finzi et al. 2021, theorem 1). Stacked, that is ``C v = 0``.
 """
 
+import numpy as np
+
+from fastemlp.groups.logarithm import logarithms
 from fastemlp.operators import EPS, MinusIdentity, Stack, TensorConstraint
 from fastemlp.reps import (
     DualRep,
@@ -12,11 +15,16 @@ from fastemlp.reps import (
     drho_operator,
     require_representation,
     rho_operator,
+    slot_accuracy,
     slot_drho,
     slot_rho,
     slots,
     terms,
 )
+
+#: A discrete generator within so many times what it is known to from the identity is the identity: by the second where
+#: it has a direction that its errors leave alone, by the first where they would decide the direction.
+UNCLEAR, ITSELF = 1e3, 64
 
 
 def constraint(rep):
@@ -48,13 +56,15 @@ def constraint(rep):
     if perm is None and not isinstance(canonical, SumRep):
         letters = slots(canonical)
         return atom_generators(list(dict.fromkeys(letters)), rep.groups, letters)
+    atoms = list(dict.fromkeys(atom for term, _ in terms(canonical) for atom in slots(term)))
+    seen = atom_generators(atoms, rep.groups)
     operators = []
     for group in rep.groups:
         operators += [drho_operator(rep, {group: A}) for A in group.orthonormal_lie_algebra]
         operators += [
             MinusIdentity(rho_operator(rep, {group: h})) for h in group.sparse_discrete_generators
         ]
-    return Stack(operators, rep.size(), _accuracy(rep.groups))
+    return Stack(operators, rep.size(), seen.accuracy, seen.scale)
 
 
 def atom_generators(atoms, groups, letters=None):
@@ -74,24 +84,47 @@ def atom_generators(atoms, groups, letters=None):
     for atom in atoms:
         if not isinstance(_undualised(atom), Vector):
             require_representation(_undualised(atom))
-    lie, discrete = [], []
+    accuracy = max((group.lie_accuracy for group in groups), default=EPS)
+    lie, discrete, orthogonal = [], [], []
     for group in groups:
-        lie += [[slot_drho(a, {group: A}) for a in atoms] for A in group.orthonormal_lie_algebra]
-        discrete += [
-            [slot_rho(a, {group: h}) for a in atoms] for h in group.sparse_discrete_generators
-        ]
-    letters = atoms if letters is None else letters
-    return TensorConstraint(
-        [atoms.index(a) for a in letters],
-        [a.size() for a in atoms],
-        lie,
-        discrete,
-        _accuracy(groups),
-    )
+        for A in group.orthonormal_lie_algebra:
+            lie.append([slot_drho(a, {group: A}) for a in atoms])
+            # the unit element A is what the errors of its images are relative to
+            errors = (slot_accuracy(a, {group: A}) for a in atoms)
+            accuracy = max(accuracy, *errors, 0.0)
+        for h in group.sparse_discrete_generators:
+            discrete.append([slot_rho(a, {group: h}) for a in atoms])
+            orthogonal.append(group.is_orthogonal)
+            if any(isinstance(a, Vector) and a.dual and group == a.G for a in atoms):
+                # what an inverse is known to, relative to its own norm
+                condition = np.linalg.cond(h.toarray()) if not group.is_unitary else 1.0
+                accuracy = max(accuracy, group.accuracy * float(condition))
+    if letters is not None:
+        return _from_logarithms(atoms, letters, lie, discrete, orthogonal, accuracy)
+    sizes = [a.size() for a in atoms]
+    return TensorConstraint(range(len(atoms)), sizes, lie, discrete, accuracy)
 
 
-def _accuracy(groups):
-    return max((group.lie_accuracy for group in groups), default=EPS)
+def _from_logarithms(atoms, letters, lie, discrete, orthogonal, accuracy):
+    """The TensorConstraint, with a discrete generator near the identity given by its logarithm, of unit length.
+
+    ``ρ(h) = exp(D)`` with D the sum over slots of their logarithms, and ``exp(D) − I`` has the nullspace of D unless a
+    multiple of 2πi is an eigenvalue of D. ``ρ(h) − I`` shows it through differences of numbers close to 1, and with
+    singular values as small as they are; the logarithm shows it on a scale of its own, with the error that h has on it.
+    """
+    slots_ = [atoms.index(a) for a in letters]
+    kept, known = [], accuracy
+    for images, is_orthogonal in zip(discrete, orthogonal, strict=True):
+        found = logarithms(images, slots_, is_orthogonal)
+        if found is None:
+            kept.append(images)
+            continue
+        logs, length, is_exact = found
+        if length <= (ITSELF if is_exact else UNCLEAR) * known:
+            accuracy = max(accuracy, length)
+        else:
+            lie, accuracy = [*lie, logs], max(accuracy, known if is_exact else known / length)
+    return TensorConstraint(slots_, [a.size() for a in atoms], lie, kept, accuracy)
 
 
 def _bespoke_atoms(rep):

@@ -204,13 +204,17 @@ class Stack(LinearOperator):
     operators : sequence of LinearOperator of shape (m_i, m)
     m : int; the common number of columns (needed when there are no operators)
     accuracy : float; relative error of the operators themselves, beyond which their nullspace means nothing
+    scale : float, optional
+        What that error is relative to, where it is more than ‖C‖: in ρ(h) − I it is that of ρ(h), and in a sum over
+        slots that of each. By default 1 where there is a ρ(h), or else 0.
     """
 
-    def __init__(self, operators, m, accuracy=EPS):
+    def __init__(self, operators, m, accuracy=EPS, scale=None):
         self.operators = tuple(operators)
         self.accuracy = float(accuracy)
-        #: what the rounding errors of C are relative to, where that is more than ‖C‖: in ρ(h) − I they are those of 1
-        self.scale = 1.0 if any(isinstance(op, MinusIdentity) for op in self.operators) else 0.0
+        if scale is None:
+            scale = float(any(isinstance(op, MinusIdentity) for op in self.operators))
+        self.scale = float(scale)
         for i, op in enumerate(self.operators):
             if op.shape[1] != m:
                 raise ValueError(
@@ -335,7 +339,13 @@ class TensorConstraint(Stack):
         sums = [KroneckerSum([A[i] for i in self.slots], sizes) for A in self.lie]
         products = [KroneckerProduct([h[i] for i in self.slots], sizes) for h in self.discrete]
         operators = [*sums, *(MinusIdentity(op) for op in products)]
-        super().__init__(operators, math.prod(sizes), accuracy)
+        lengths = [_longest(A[a]) for A in self.lie for a in set(self.slots)]
+        super().__init__(
+            operators,
+            math.prod(sizes),
+            accuracy,
+            max(lengths + [1.0] * bool(products), default=0.0),
+        )
 
     def normal_matmat(self, X):
         """``Cᴴ C X``; the Lie part, a Casimir operator, in one pass over pairs of slots where that is cheaper."""
@@ -389,6 +399,11 @@ class TensorConstraint(Stack):
             [self.discrete[k] for k in discrete],
             self.accuracy,
         )
+
+
+def _longest(A):
+    """The norm of the longest column of a sparse array, at most its spectral norm; 0 for None."""
+    return 0.0 if A is None else float(np.sqrt(abs(A).power(2).sum(axis=0).max(initial=0.0)))
 
 
 def _total(matrices, size):

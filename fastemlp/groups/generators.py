@@ -143,10 +143,33 @@ def is_generalised_permutation(h):
 
 def is_inverse_of_adjoint(h, conjugate):
     """Tell whether ``hᴴ h = I`` (or ``hᵀ h = I``) to about 1e-12·d."""
-    d = h.shape[0]
+    return adjoint_defect(h, conjugate) <= TOLERANCE * h.shape[0]
+
+
+def adjoint_defect(h, conjugate):
+    """The largest entry of ``|hᴴ h − I|`` (or of ``|hᵀ h − I|``)."""
     product = (h.conj() if conjugate else h).T @ h
-    defect = sp.csr_array(product) - sp.csr_array(sp.eye(d))
-    return _largest(defect) <= TOLERANCE * d
+    return _largest(sp.csr_array(product) - sp.csr_array(sp.eye(h.shape[0])))
+
+
+def rounding_of(matrices):
+    """Half a unit of the last decimal, where all entries are written to some number of decimals; else 0.
+
+    Parameters
+    ----------
+    matrices : sequence of csr_array, float64 or complex128
+
+    Notes
+    -----
+    Looks at 4 to 15 decimals. Integers are written to none.
+    """
+    parts = [part for matrix in matrices for part in (matrix.data.real, matrix.data.imag)]
+    values = np.unique(np.concatenate([np.zeros(1), *parts]))
+    for decimals in range(4, 16):
+        error = np.abs(values - np.round(values, decimals))
+        if np.all(error <= 4 * np.finfo(np.float64).eps * np.maximum(np.abs(values), 1e-3)):
+            return 0.5 * 10.0**-decimals
+    return 0.0
 
 
 def _largest(matrix):

@@ -1,23 +1,30 @@
 """The Group: generators in, everything else derived."""
 
 import hashlib
+import numbers
 from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
 from fastemlp.groups.generators import (
+    TOLERANCE,
+    adjoint_defect,
     canonical,
     check_int,
     check_invertible,
     from_csr_parts,
     is_generalised_permutation,
-    is_inverse_of_adjoint,
     read_generators,
+    rounding_of,
 )
-from fastemlp.groups.lie import are_skew, orthonormal_span
+from fastemlp.groups.lie import are_skew, orthonormal_span, skew_defect
 from fastemlp.groups.monomial import permutation_group_order, signed_permutations
 from fastemlp.groups.sampling import Flow, check_random_state, sample_elements
+
+_EPS = float(np.finfo(np.float64).eps)
+#: Generators known to less than this are no symmetry.
+_COARSEST = 1e-3
 
 
 class Group:
@@ -33,12 +40,17 @@ class Group:
         How the group prints. It plays no part in comparisons.
     d : int, optional
         Dimension; needed only when there are no generators.
+    accuracy : float, optional
+        What measured or rounded generators are known to, relative to their norm (1e-10 for ten decimals). Vectors that
+        they fix to within this are in the basis, and its certificate says how far that may lead. By default they are
+        taken at their word; see the attribute of this name.
 
     Raises
     ------
     TypeError
         If a generator is not a matrix of numbers.
     ValueError
+        If accuracy is not a number between 0 and 1e-3;
         If a generator is not square, not finite, of another size than the others or, among the
         discrete ones, singular; if d is missing or contradicts the generators.
 
@@ -61,7 +73,7 @@ class Group:
     True
     """
 
-    def __init__(self, lie_algebra=(), discrete_generators=(), name=None, d=None):
+    def __init__(self, lie_algebra=(), discrete_generators=(), name=None, d=None, accuracy=None):
         if name is not None and not isinstance(name, str):
             raise TypeError(f"Group: name must be a str or None, got {name!r}.")
         lie, d_lie, complex_lie = read_generators("lie_algebra", lie_algebra)
@@ -76,6 +88,7 @@ class Group:
             _dtype=dtype,
             _lie=tuple(canonical(A, dtype) for A in lie),
             _discrete=discrete,
+            _declared=_declared(accuracy),
         )
         for k, h in enumerate(discrete):
             check_invertible(f"Group: discrete_generators[{k}]", h)
@@ -166,6 +179,28 @@ class Group:
         """The discrete generators as a dense, read-only array of shape (M, d, d)."""
         return self._dense(self._discrete)
 
+    @cached_property
+    def accuracy(self):
+        """What the generators are known to, relative to their norm: every decision about them is taken with it.
+
+        Roundoff of float64 unless it was declared, or unless they are orthogonal or unitary up to more than that (see
+        ``is_orthogonal``): then half a unit of their last decimal where all entries are written to a number of
+        decimals, or else four times the measured defect. The generators stay as they are given: the nearest orthogonal
+        matrix would be as far from the true one as they are, and groups compare by what was given.
+        """
+        return max(_EPS, self._declared or self._measured)
+
+    @cached_property
+    def _measured(self):
+        for flag, conjugate in ((self.is_orthogonal, False), (self.is_unitary, True)):
+            if flag:
+                defect = self._defect(conjugate)
+                roundoff = 16 * _EPS * np.sqrt(self._d)
+                # several entries add up to an error in norm
+                rounding = rounding_of(self._lie + self._discrete) * self._d
+                return max(rounding, 4 * defect) if defect > roundoff else 0.0
+        return 0.0
+
     @property
     def orthonormal_lie_algebra(self):
         """Basis of the real span of the Lie algebra generators, orthonormal in Re tr(Aᴴ B).
@@ -178,27 +213,27 @@ class Group:
 
     @property
     def lie_accuracy(self):
-        """How well ``orthonormal_lie_algebra`` is known: eps, or more where generators are nearly dependent.
+        """How well ``orthonormal_lie_algebra`` is known: ``accuracy``, or more where generators are nearly dependent.
 
-        Two generators at an angle φ determine the direction between them to eps/φ and no better.
+        Two generators at an angle φ determine the direction between them to accuracy/φ and no better.
         """
         return self._span[1]
 
     @cached_property
     def _span(self):
-        return orthonormal_span(self._lie, self._d)
+        return orthonormal_span(self._lie, self._d, self.accuracy)
 
     @cached_property
     def is_orthogonal(self):
         """Whether ``hᵀ h = I`` and ``A + Aᵀ = 0``: the dual representation is the same one.
 
-        The transpose is plain also for complex groups. To about 1e-12·d.
+        The transpose is plain also for complex groups. To about 1e-12·d, or ten times a declared accuracy.
         """
         return self._preserves_form(conjugate=False)
 
     @cached_property
     def is_unitary(self):
-        """Whether ``hᴴ h = I`` and ``A + Aᴴ = 0``, to about 1e-12·d."""
+        """Whether ``hᴴ h = I`` and ``A + Aᴴ = 0``; to as much as ``is_orthogonal``."""
         return self._preserves_form(conjugate=True)
 
     @cached_property
@@ -220,10 +255,10 @@ class Group:
 
     @cached_property
     def digest(self):
-        """Hex digest (blake2b) of d, dtype and generators: the same in every process."""
+        """Hex digest (blake2b) of d, dtype, generators and a declared accuracy: the same in every process."""
         state = hashlib.blake2b(digest_size=20)
         head = (self._d, self._dtype.name, len(self._lie), len(self._discrete))
-        state.update(repr(head).encode())
+        state.update(repr(head if self._declared is None else (*head, self._declared)).encode())
         for matrix in self._lie + self._discrete:
             state.update(matrix.indptr.astype("<i8").tobytes())
             state.update(matrix.indices.astype("<i8").tobytes())
@@ -293,6 +328,7 @@ class Group:
             discrete_generators=[_realify(h) for h in self._discrete],
             name=f"{name}.realified()" if name else None,
             d=2 * self._d,
+            accuracy=self._declared,
         )
 
     def __mul__(self, other):
@@ -310,6 +346,7 @@ class Group:
             name=f"{self._name}*{other._name}" if self._name and other._name else None,
             d=self._d * other._d,
             dtype=np.result_type(self._dtype, other._dtype),
+            accuracy=declared_accuracy(self, other),
         )
         product.__dict__["_factors"] = (*self.factors, *other.factors)
         return product
@@ -353,6 +390,7 @@ class Group:
             "dtype": self._dtype.name,
             "generators": parts,
             "factors": self.__dict__.get("_factors"),
+            "accuracy": self._declared,
         }
 
     def __setstate__(self, state):
@@ -367,6 +405,7 @@ class Group:
             _lie=lie,
             _discrete=discrete,
             _factors=state.get("factors"),
+            _declared=state.get("accuracy"),
         )
 
     @cached_property
@@ -376,9 +415,23 @@ class Group:
         return Flow(basis, self._d, is_compact=are_skew(basis, self._d, conjugate=True))
 
     def _preserves_form(self, conjugate):
-        return all(is_inverse_of_adjoint(h, conjugate) for h in self._discrete) and are_skew(
-            self._lie, self._d, conjugate
-        )
+        tolerance = max(TOLERANCE, 10 * (self._declared or 0.0))
+        return self._defect(conjugate) <= tolerance * self._d
+
+    def _defect(self, conjugate):
+        """How far the generators are from orthogonal (unitary if ``conjugate``) ones."""
+        return self._defects[1] if conjugate and self.is_complex else self._defects[0]
+
+    @cached_property
+    def _defects(self):
+        """The largest entry of ``hᵀh − I`` and of ``A + Aᵀ`` beside A; for complex groups also of the adjoint."""
+        return [
+            max(
+                skew_defect(self._lie, self._d, conjugate),
+                max((adjoint_defect(h, conjugate) for h in self._discrete), default=0.0),
+            )
+            for conjugate in ((False, True) if self.is_complex else (False,))
+        ]
 
     def _dense(self, matrices):
         out = np.zeros((len(matrices), self._d, self._d), dtype=self._dtype)
@@ -388,13 +441,33 @@ class Group:
         return out
 
 
-def assemble(lie_algebra, discrete_generators, name, d, dtype):
+def assemble(lie_algebra, discrete_generators, name, d, dtype, accuracy=None):
     """Group of a given dtype, whichever generators there are: lists of sparse (d, d) matrices."""
     return Group(
         [A.astype(dtype) for A in lie_algebra] or np.zeros((0, d, d), dtype),
         [h.astype(dtype) for h in discrete_generators],
         name=name,
+        accuracy=accuracy,
     )
+
+
+def declared_accuracy(*groups):
+    """The accuracy to declare for a group made of others: None where they are taken at their word."""
+    return max((G._declared for G in groups if G._declared is not None), default=None)
+
+
+def _declared(accuracy):
+    if accuracy is None:
+        return None
+    if isinstance(accuracy, bool) or not isinstance(accuracy, numbers.Real):
+        raise TypeError(f"Group: accuracy must be a number or None, got {accuracy!r}.")
+    # written so that a NaN fails
+    if not 0 <= accuracy <= _COARSEST:
+        raise ValueError(
+            f"Group: accuracy must be between 0 and {_COARSEST}, relative to the norm of the generators, got "
+            f"{accuracy}. Pass what they are known to, for example 1e-10 for ten decimals."
+        )
+    return float(accuracy)
 
 
 def _common_size(d, d_lie, d_discrete):

@@ -49,32 +49,39 @@ def are_skew(matrices, d, conjugate):
     -----
     One pass over all entries: SO(100) has 4,950 generators.
     """
+    return skew_defect(matrices, d, conjugate) <= TOLERANCE * d
+
+
+def skew_defect(matrices, d, conjugate):
+    """The largest entry of ``A + Aᴴ`` (or of ``A + Aᵀ``) over that of A, for all A; parameters as ``are_skew``."""
     matrices = [A for A in matrices if A.nnz]
     if not matrices:
-        return True
+        return 0.0
     k, i, j, data = _entries(matrices, d)
     data = data / np.array([np.abs(A.data).max() for A in matrices])[k]
     shape = (len(matrices), d * d)
     adjoint = (data.conj() if conjugate else data, (k, j * d + i))
     defect = sp.csr_array((data, (k, i * d + j)), shape) + sp.csr_array(adjoint, shape)
-    return bool(np.abs(defect.data).max(initial=0.0) <= TOLERANCE * d)
+    return float(np.abs(defect.data).max(initial=0.0))
 
 
-def orthonormal_span(matrices, d):
+def orthonormal_span(matrices, d, accuracy=_EPS):
     """Frobenius-orthonormal basis of the real span of some matrices.
 
     Parameters
     ----------
     matrices : sequence of csr_array of shape (d, d), canonical, of one dtype
     d : int
+    accuracy : float
+        What each matrix is known to, relative to its norm; roundoff by default.
 
     Returns
     -------
     basis : tuple of csr_array of shape (d, d), read-only, same dtype
         Orthonormal in Re tr(Aᴴ B). Already orthogonal generators are only rescaled.
     accuracy : float
-        How well the basis is known, given that the matrices are known to roundoff: eps over the sine of the smallest
-        angle between one of them and the others.
+        How well the basis is known: the accuracy of the matrices over the sine of the smallest angle between one of
+        them and the others; at least the sine of a direction that was taken for redundant.
 
     Notes
     -----
@@ -85,24 +92,25 @@ def orthonormal_span(matrices, d):
     """
     units = [_unit_norm(A) for A in matrices if A.nnz]
     if not units:
-        return (), _EPS
+        return (), accuracy
     B = real_rows(units, d)
     gram = sp.coo_array(B @ B.T)
     overlap = (gram.row != gram.col) & (np.abs(gram.data) > _ORTHOGONAL)
     if not overlap.any():
-        return tuple(units), _EPS
+        return tuple(units), accuracy
     links = sp.coo_array((gram.data[overlap], (gram.row[overlap], gram.col[overlap])), gram.shape)
     clusters, label = connected_components(sp.csr_array(links), directed=False)
-    basis, smallest = [], 1.0
+    basis, smallest, left_out = [], 1.0, 0.0
+    cut = max(_RANK_CUT, 4 * accuracy)
     for c in range(clusters):
         members = np.flatnonzero(label == c)
         if members.size == 1:
             basis.append(units[members[0]])
         else:
-            mixed, sine = _orthonormalise(B[members], d, units[0].dtype)
+            mixed, sine, dropped = _orthonormalise(B[members], d, units[0].dtype, cut)
             basis.extend(mixed)
-            smallest = min(smallest, sine)
-    return tuple(basis), _EPS / smallest
+            smallest, left_out = min(smallest, sine), max(left_out, dropped)
+    return tuple(basis), max(accuracy / smallest, left_out)
 
 
 def compact_coefficients(basis, d):
@@ -143,18 +151,21 @@ def _unit_norm(A):
     return from_csr_parts(data, A.indices, A.indptr, A.shape[0])
 
 
-def _orthonormalise(rows, d, dtype):
+def _orthonormalise(rows, d, dtype, cut):
+    """An orthonormal basis; the sine of the smallest angle kept, and of the largest one dropped beyond roundoff."""
     support = np.unique(rows.indices)
     Q, R, _ = scipy.linalg.qr(rows[:, support].toarray().T, mode="economic", pivoting=True)
     pivots = np.diagonal(R)
-    rank = int(np.sum(np.abs(pivots) > _RANK_CUT * np.abs(pivots[0])))
-    sine = float(np.abs(pivots[:rank]).min() / np.abs(pivots[0]))
+    sines = np.abs(pivots) / np.abs(pivots[0])
+    rank = int(np.sum(sines > cut))
+    sine, dropped = float(sines[:rank].min()), float(sines[rank:].max(initial=0.0))
+    dropped = dropped if dropped > _ORTHOGONAL else 0.0
     if sine < _NEARLY_DEPENDENT:
         Q = _gram_schmidt(rows[:, support].toarray(), rank).T
     else:
         Q = Q[:, :rank] * np.sign(pivots[:rank])
     Q[np.abs(Q) < _ROUNDOFF] = 0.0
-    return [_matrix_of(column, support, d, dtype) for column in Q.T], sine
+    return [_matrix_of(column, support, d, dtype) for column in Q.T], sine, dropped
 
 
 def _gram_schmidt(rest, rank):

@@ -5,7 +5,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from fastemlp.groups.generators import check_int
-from fastemlp.groups.group import Group, assemble
+from fastemlp.groups.group import Group, assemble, declared_accuracy
 
 
 def Embed(G, d, slice):
@@ -43,6 +43,7 @@ def Embed(G, d, slice):
         name=f"Embed({G.name}, {d}, {_slice_text(index)})" if G.name else None,
         d=d,
         dtype=G.dtype,
+        accuracy=declared_accuracy(G),
     )
 
 
@@ -83,6 +84,7 @@ def WreathProduct(G, P):
         name=f"WreathProduct({G.name}, {P.name})" if G.name and P.name else None,
         d=n * G.d,
         dtype=np.result_type(G.dtype, P.dtype),
+        accuracy=declared_accuracy(G, P),
     )
 
 
@@ -116,6 +118,7 @@ def SemiDirectProduct(N, H):
         name=f"SemiDirectProduct({N.name}, {H.name})" if N.name and H.name else None,
         d=N.d,
         dtype=np.result_type(N.dtype, H.dtype),
+        accuracy=declared_accuracy(N, H),
     )
 
 

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array, issparse
 
 from fastemlp.groups import Group
 from fastemlp.operators import DirectSum, KroneckerProduct, KroneckerSum, Permuted, to_dense
-from fastemlp.reps.base import Rep
+from fastemlp.reps.base import Rep, derived_drho
 from fastemlp.reps.binding import require_group, require_independent
 
 
@@ -405,6 +405,15 @@ def slot_drho(atom, A):
         return csr_array(to_dense(atom.drho(to_dense(A))))
     A = csr_array(-A.T if atom.dual else A)
     return A.conj() if atom.conjugate else A
+
+
+def slot_accuracy(atom, A):
+    """What ``slot_drho(atom, A)`` is known to, an absolute error, beyond the roundoff of A; 0 where rho has no part."""
+    A = _element_of(atom, A)
+    bespoke = atom.rep if isinstance(atom, DualRep) else atom
+    if A is None or type(bespoke).drho is not Rep.drho:
+        return 0.0
+    return derived_drho(bespoke, to_dense(A))[1]
 
 
 def _element_of(atom, element):

@@ -81,26 +81,9 @@ class Rep:
         Notes
         -----
         This default takes the matrix logarithm: ``rho(exp(tA)) = exp(t·drho(A))`` holds for all t, so there is
-        no truncation error, only roundoff.
+        no truncation error, only roundoff, and entries that it may have made are zero.
         """
-        if not self.size():
-            return np.zeros((0, 0))
-        A = np.asarray(A)
-        t = 1 / max(1.0, np.linalg.norm(A))
-        identity = np.eye(self.size())
-        for _ in range(60):
-            image = to_dense(self.rho(expm(t * A)))
-            if np.linalg.norm(image - identity) < 0.5:
-                break
-            t /= 2
-        else:
-            raise ValueError(
-                f"{type(self).__name__}.drho: rho(exp(tA)) does not approach the identity as t -> 0 "
-                f"(t={t:.1e}, distance {np.linalg.norm(image - identity):.1e}). "
-                "rho must be continuous with rho(I) = I; or define drho yourself."
-            )
-        derivative = logm(image) / t
-        return derivative if np.iscomplexobj(image) else derivative.real
+        return derived_drho(self, A)[0]
 
     @staticmethod
     def from_images(group, images):
@@ -312,3 +295,38 @@ class Rep:
     def conj(self):
         """The complex conjugate rep, of reps made from V; a bespoke rep must define its own."""
         raise TypeError(f"{type(self).__name__}: a Rep must define conj() to be conjugated.")
+
+
+def derived_drho(rep, A):
+    """``drho(A)`` from ``rho`` by a matrix logarithm, and what it is known to.
+
+    Returns
+    -------
+    derivative : ndarray of shape (size, size); real and imaginary parts below the error are zero
+    error : float
+        A bound on the error of its entries: the roundoff of ``rho(exp(tA))``, of norm about 1, over t; or the
+        difference to what half of t gives, where rho itself is computed less well.
+    """
+    size = rep.size()
+    if not size:
+        return np.zeros((0, 0)), 0.0
+    A = np.asarray(A)
+    t = 1 / max(1.0, np.linalg.norm(A))
+    identity = np.eye(size)
+    for _ in range(60):
+        image = to_dense(rep.rho(expm(t * A)))
+        if np.linalg.norm(image - identity) < 0.5:
+            break
+        t /= 2
+    else:
+        raise ValueError(
+            f"{type(rep).__name__}.drho: rho(exp(tA)) does not approach the identity as t -> 0 "
+            f"(t={t:.1e}, distance {np.linalg.norm(image - identity):.1e}). "
+            "rho must be continuous with rho(I) = I; or define drho yourself."
+        )
+    derivative = logm(image) / t
+    again = logm(to_dense(rep.rho(expm(t / 2 * A)))) / (t / 2)
+    roundoff = 8 * np.finfo(np.float64).eps * max(size, len(A)) / t
+    error = float(max(roundoff, 4 * np.abs(again - derivative).max()))
+    real, imag = (np.where(np.abs(x) > error, x, 0.0) for x in (derivative.real, derivative.imag))
+    return (real + 1j * imag if np.iscomplexobj(image) else real), error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import replace
 
 from fastemlp.isometries import Composition
@@ -13,6 +14,9 @@ from .orbits import orbits, weights
 from .plan import METHODS, blurred, make_plan
 from .schur import BudgetError, schur
 from .solution import ConvergenceError, Status
+
+#: A tolerance above this would take clear symmetry breaking for none.
+LARGEST_TOL = 1e-2
 
 STRATEGIES = {
     "orbits": orbits,
@@ -62,6 +66,7 @@ def solve_nullspace(C, method="auto", *, tol=None, random_state=0, memory_budget
         raise ValueError(
             f"solve_nullspace: expected method to be one of {', '.join(METHODS)}, got {method!r}."
         )
+    _require_tolerance(tol)
     if method != "auto":
         _require_sharp(method, C, tol)
         return STRATEGIES[method](C, **options)
@@ -84,6 +89,16 @@ def solve_nullspace(C, method="auto", *, tol=None, random_state=0, memory_budget
         status=last.status,
         solution=last.solution,
     ) from last
+
+
+def _require_tolerance(tol):
+    # written so that a NaN fails
+    if tol is not None and not (isinstance(tol, numbers.Real) and 0 <= tol <= LARGEST_TOL):
+        raise ValueError(
+            f"solve_nullspace: expected tol to be None or a number between 0 and {LARGEST_TOL}, the size below which a "
+            f"singular value of C, relative to the largest, counts as zero; got {tol!r}. Leave it out for the default, "
+            "which is what the generators are known to."
+        )
 
 
 def _run(method, C, plan, options):

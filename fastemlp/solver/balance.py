@@ -38,7 +38,8 @@ def balance(C, *, max_iter=50):
     balanced : TensorConstraint
         The generators ``S⁻¹ A S`` and ``S⁻¹ h S``, the Lie ones replaced by an orthonormal basis of their joint
         real span over all atoms, as in ``normalise``. Its nullspace is ``(⊗S)⁻¹`` times that of C. It is C itself
-        if there is nothing to change.
+        if there is nothing to change. Its ``accuracy`` is what is known of them there: the errors of the generators
+        grow with the condition number of S, and stand out once more where the generators themselves become small.
 
     Raises
     ------
@@ -66,8 +67,9 @@ def balance(C, *, max_iter=50):
     factors = _minimise(_orthonormal(lie), discrete, max_iter)
     if factors is None:
         return identity, normalise(C)
+    accuracy = _carried(_orthonormal(lie), discrete, factors, C.accuracy)
     lie, discrete = _conjugate(lie, factors), _conjugate(discrete, factors)
-    return factors, _constraint(C, _basis(lie), discrete)
+    return factors, _constraint(C, _basis(lie), discrete, accuracy)
 
 
 def normalise(C):
@@ -130,6 +132,21 @@ def _is_balanced(C):
                 gradient[a] = gradient[a] + (A.conj().T @ A - A @ A.conj().T) / square
     size = np.sqrt(sum(np.linalg.norm(G.data) ** 2 for G in gradient))
     return bool(size <= BALANCED * np.sqrt(sum(C.dims)))
+
+
+def _carried(lie, discrete, S, accuracy):
+    """What ``S⁻¹ A S`` are known to, relative to their size, for orthonormal A known to ``accuracy``."""
+    condition = max(float(np.linalg.cond(s)) for s in S)
+    worst = accuracy
+    if len(lie[0]):
+        # the least that a combination of norm 1 has left
+        smallest = np.linalg.svd(_flat(_conjugate(lie, S)), compute_uv=False)[-1]
+        worst = max(worst, accuracy * condition / max(float(smallest), 1e-300))
+    for before, after in zip(discrete, _conjugate(discrete, S), strict=True):
+        for h, g in zip(before, after, strict=True):
+            growth = np.linalg.norm(h, 2) / max(np.linalg.norm(g, 2), 1.0)
+            worst = max(worst, accuracy * condition * float(growth))
+    return worst
 
 
 # Below, a list of n generators is a list over the atoms of arrays (n, d, d).
@@ -306,7 +323,7 @@ def _hermitian_factor(S):
     return (U * (s / np.exp(np.log(s).mean()))) @ U.conj().T
 
 
-def _constraint(C, lie, discrete):
+def _constraint(C, lie, discrete, accuracy=None):
     """A TensorConstraint like C with these generators; an identity that C leaves out stays out."""
     atoms = range(len(C.dims))
     return TensorConstraint(
@@ -317,7 +334,7 @@ def _constraint(C, lie, discrete):
             [None if h[a] is None else _sparse(discrete[a][k]) for a in atoms]
             for k, h in enumerate(C.discrete)
         ],
-        C.accuracy,
+        C.accuracy if accuracy is None else accuracy,
     )
 
 

@@ -10,6 +10,8 @@ from .solution import CertificationError, ConvergenceError, NullspaceSolution, S
 
 #: The largest zero and the smallest nonzero singular value must differ by this factor.
 GAP_RATIO = 1e3
+#: Sine of the largest angle by which errors of the generators may turn a nullspace.
+LARGEST_ANGLE = 1e-8
 
 
 def split_rank(sigma, norm, tol, floor, caller):
@@ -80,6 +82,32 @@ def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0):
             solution=solution,
         )
     return solution
+
+
+def require_known(caller, accuracy, gap, rank, where=""):
+    """Refuse a nonempty nullspace that the errors of the generators may have turned by more than ``LARGEST_ANGLE``.
+
+    Parameters
+    ----------
+    caller : str
+    accuracy : float; what the operator is known to, relative to its norm
+    gap : float; its smallest nonzero singular value, relative to its norm
+    rank : int
+    where : str; the coordinates in which they are known to this
+
+    Raises
+    ------
+    CertificationError
+    """
+    angle = accuracy / gap if gap > 0 else np.inf
+    # written so that a NaN fails
+    if rank and not angle <= LARGEST_ANGLE:
+        raise CertificationError(
+            f"{caller}: the generators are known to {accuracy:.1e}{where}, which with a gap of {gap:.1e} may turn the "
+            f"{rank} vectors found by {angle:.1e}, more than the {LARGEST_ANGLE:.0e} allowed. Give the generators in "
+            "coordinates that are less sheared, or to more digits.",
+            status=Status.BAD_RESIDUAL,
+        )
 
 
 def measured(op, Q, *, norm, gap, strategy, status=Status.CONVERGED, n_steps=0, n_restarts=0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
-from .certify import certified, split_rank
+from .certify import certified, require_known, split_rank
 from .counted import CountedOperator
 
 
@@ -17,7 +17,8 @@ def dense(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     C : operator of shape (n_rows, m)
         scipy LinearOperator protocol; real or complex, single or double precision.
     tol : float, optional
-        Singular values up to ``tol·σ_max`` are zero. Default ``10·max(n_rows, m)·eps``.
+        Singular values up to ``tol·σ_max`` are zero. Default ``10·√m·eps``, or twice what
+        C is known to.
     memory_budget : int
         Bytes allowed for the matrix of C (the decomposition takes about three times as much).
     random_state, verbose
@@ -48,7 +49,7 @@ def dense(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
             "block_lanczos, or raise memory_budget."
         )
     if tol is None:
-        tol = 10 * max(max(op.n_rows, op.m, 1) * op.eps, op.accuracy)
+        tol = max(10 * max(op.m, 100) ** 0.5 * op.eps, 2 * op.accuracy)
     matrix = _materialise(op)
     if op.n_rows > op.m:
         # Same singular values and right vectors, at most m rows.
@@ -58,6 +59,8 @@ def dense(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     norm = max(float(sigma[-1]), op.scale) if len(sigma) else 0.0
     rank = split_rank(sigma, norm, tol, op.accuracy, "dense") if norm else op.m
     gap = sigma[rank] / norm if rank < op.m else np.inf
+    if op.accuracy > op.eps:
+        require_known("dense", op.accuracy, gap, rank)
     Q = np.ascontiguousarray(V[:, :rank])
     return certified(op, Q, norm=norm, gap=gap, tol=tol, strategy="dense")
 

@@ -11,7 +11,7 @@ from fastemlp.operators import KroneckerProduct, TensorConstraint
 
 from .balance import balance, normalise
 from .block_lanczos import block_lanczos
-from .certify import certified
+from .certify import certified, require_known
 from .conjugate import SlowError
 from .counted import CountedOperator, estimate_norm
 from .dense import dense
@@ -123,6 +123,10 @@ def _solve(C, op, tol, mixed, memory_budget, rng, verbose):
     factors, balanced = balance(C)
     inner, outer = (CountedOperator(part, op.caller) for part in (balanced, unit))
     found, projector = _project(inner, tol, mixed, memory_budget, rng, verbose)
+    if balanced.accuracy > C.accuracy:
+        rank = found.Q.shape[1]
+        where = " in balanced coordinates"
+        require_known(op.caller, balanced.accuracy, found.gap, rank, where)
     if any(isinstance(S, np.ndarray) and (np.eye(len(S)) != S).any() for S in factors):
         found = replace(found, how=", balanced" + found.how)
         found = _in_original_coordinates(found, outer, factors, projector, tol, rng)

@@ -20,7 +20,15 @@ from fastemlp.operators import TensorConstraint
 
 from .certify import split_rank
 from .solution import CertificationError, NullspaceSolution, Status
-from .weights import ROUNDING, diagonal, diagonal_elements, entries, quarter_turns, representatives
+from .weights import (
+    ROUNDING,
+    diagonal,
+    diagonal_elements,
+    entries,
+    quarter_turns,
+    representatives,
+    rounding,
+)
 
 #: Entries of one generator must be roots of unity of at most this order, those of all together of this one.
 LARGEST_ORDER, LARGEST_COMMON_ORDER = 720, 2**14
@@ -35,7 +43,8 @@ def orbits(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     ----------
     C : TensorConstraint
     tol : float, optional
-        Weights that add up to less than ``tol`` times their largest sum count as zero; default 1e-12.
+        Weights that add up to less than ``tol`` times the sum of the largest of each slot count as zero; default 1e-12,
+        or ten times what the generators are known to.
     memory_budget : int
         Bytes allowed for the labels and phases.
     random_state, verbose
@@ -76,14 +85,14 @@ def readable(C, caller="orbits"):
         If a generator is neither diagonal (Lie algebra) nor monomial (discrete), saying which.
     """
     _require_tensor(C, caller)
-    weights = [diagonal(A, C.dims) for A in C.lie]
+    weights = [diagonal(A, C.dims, rounding(C.accuracy)) for A in C.lie]
     if None in weights:
         raise ValueError(
             f"{caller}: expected Lie algebra generators that are diagonal, but generator "
             f"{weights.index(None)} of {len(C.lie)} has entries off the diagonal. Solve with "
             "shrink, which uses what is diagonal and leaves the rest to another method."
         )
-    monomials = [Monomial.read(h, C.dims) for h in C.discrete]
+    monomials = [Monomial.read(h, C.dims, rounding(C.accuracy)) for h in C.discrete]
     if None in monomials:
         raise ValueError(
             f"{caller}: expected discrete generators with one root of unity, of order at most "
@@ -101,7 +110,7 @@ def weights(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     """
     _require_tensor(C, "weights")
     for k, h in enumerate(C.discrete):
-        monomial = Monomial.read(h, C.dims)
+        monomial = Monomial.read(h, C.dims, rounding(C.accuracy))
         if monomial is None or not monomial.is_identity:
             raise ValueError(
                 f"weights: expected no discrete generators, but generator {k} of {len(C.discrete)} "
@@ -134,15 +143,15 @@ def shrink(C, *, tol=None, memory_budget=2**30):
     ``rest @ O`` as they were.
     """
     _require_tensor(C, "shrink")
-    monomials = [Monomial.read(h, C.dims) for h in C.discrete]
+    monomials = [Monomial.read(h, C.dims, rounding(C.accuracy)) for h in C.discrete]
     left_discrete = [k for k, h in enumerate(monomials) if h is None]
     monomials = [h for h in monomials if h is not None]
     if math.lcm(*(h.order for h in monomials)) > LARGEST_COMMON_ORDER:
         left_discrete, monomials = range(len(C.discrete)), []
-    left_lie = [i for i, A in enumerate(C.lie) if diagonal(A, C.dims) is None]
+    left_lie = [i for i, A in enumerate(C.lie) if diagonal(A, C.dims, rounding(C.accuracy)) is None]
     monomials += [Monomial.read(h, C.dims) for h in quarter_turns(C.lie, C.dims)]
     monomials = [h for h in monomials if not h.is_identity]
-    elements = diagonal_elements(C.lie, C.dims)
+    elements = diagonal_elements(C.lie, C.dims, rounding(C.accuracy))
     if not monomials and not elements:
         return None, C.part(left_lie, left_discrete)
     O = _solve(C, elements, monomials, tol, memory_budget, "shrink").Q
@@ -161,7 +170,7 @@ def _alive(C, O):
     alive = [
         i
         for i, (op, norm) in enumerate(zip(C.operators, norms, strict=True))
-        if np.linalg.norm(op.matvec(v)) > 1e-13 * norm
+        if np.linalg.norm(op.matvec(v)) > max(1e-13, 10 * C.accuracy) * norm
     ]
     D = len(C.lie)
     return C.part([i for i in alive if i < D], [i - D for i in alive if i >= D])
@@ -214,14 +223,14 @@ class Monomial:
         self.order, self.error = order, error
 
     @classmethod
-    def read(cls, h, dims):
+    def read(cls, h, dims, rounding=ROUNDING):
         """From one (d, d) sparse array, or None for the identity, per atom; None if h is not of this form."""
         images, values = [], []
         for part, d in zip(h, dims, strict=True):
             image, value = np.arange(d), np.ones(d)
             if part is not None:
                 row, column, entry = entries(part)
-                kept = np.abs(entry) > ROUNDING
+                kept = np.abs(entry) > rounding
                 row, column = row[kept], column[kept]
                 if not (_is_permutation(row, d) and _is_permutation(column, d)):
                     return None
@@ -230,7 +239,7 @@ class Monomial:
                 value[column] = entry[kept]
             images.append(image)
             values.append(value)
-        order, error = _common_order(np.unique(np.concatenate(values)))
+        order, error = _common_order(np.unique(np.concatenate(values)), rounding)
         if order is None:
             return None
         phases = [np.rint(np.angle(v) * (order / (2 * np.pi))).astype(int) % order for v in values]
@@ -267,9 +276,10 @@ def _solve(C, weights, monomials, tol, memory_budget, caller):
     parent, phase = _allocate(C.shape[1], order, memory_budget, caller)
     halves = _halves(C)
     tables = [h.tables(halves, order) for h in monomials]
-    sums = [[_outer_sum(w, half) for half in halves] for d in weights for w in _real_parts(d)]
-    scales = [np.abs(left).max() + np.abs(right).max() for left, right in sums]
-    tol = 1e-12 if tol is None else tol
+    real = [part for element in weights for part in _real_parts(element, C.slots)]
+    sums = [[_outer_sum(w, half) for half in halves] for w, _ in real]
+    scales = [scale for _, scale in real]
+    tol = max(1e-12, 10 * C.accuracy) if tol is None else tol
     limits = [tol * scale for scale in scales]
 
     kernels.plant(parent)
@@ -277,7 +287,7 @@ def _solve(C, weights, monomials, tol, memory_budget, caller):
     for (left, right), scale, limit in zip(sums, scales, limits, strict=True):
         largest, smallest = kernels.kill(left, right, limit, parent)
         sigma = np.array([largest, smallest])
-        split_rank(sigma, scale, tol, np.finfo(np.float64).eps, caller)
+        split_rank(sigma, scale, tol, C.accuracy, caller)
         zero, nonzero = max(zero, largest), min(nonzero, smallest)
     for table in tables:
         kernels.merge(*table, order, parent, phase)
@@ -381,21 +391,29 @@ def _outer_sum(parts, slots):
     return out
 
 
-def _real_parts(diagonals):
-    """Nonzero real and imaginary parts of a diagonal element: weights are real."""
+def _real_parts(diagonals, slots):
+    """Nonzero real and imaginary parts of a diagonal element, and what their errors are relative to.
+
+    That is the sum over slots of the largest weight, complex as it is: of an imaginary one the real part is roundoff.
+    """
+    scale = float(sum(np.abs(diagonals[a]).max(initial=0.0) for a in slots))
     parts = [[w.real for w in diagonals], [w.imag for w in diagonals]]
-    return [[np.ascontiguousarray(w) for w in p] for p in parts if any(w.any() for w in p)]
+    return [
+        ([np.ascontiguousarray(w) for w in part], scale)
+        for part in parts
+        if any(part[a].any() for a in slots)
+    ]
 
 
 def _is_permutation(index, d):
     return len(index) == d and np.array_equal(np.sort(index), np.arange(d))
 
 
-def _common_order(values):
+def _common_order(values, rounding):
     """The smallest N with every value an N-th root of unity, and the largest deviation; (None, inf) if none."""
     for n in range(1, LARGEST_ORDER + 1):
         e = np.rint(np.angle(values) * (n / (2 * np.pi))).astype(int) % n
         error = float(np.abs(values - roots_of_unity(n)[e]).max(initial=0.0))
-        if error <= ROUNDING:
+        if error <= rounding:
             return n, error
     return None, math.inf

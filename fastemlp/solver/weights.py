@@ -15,12 +15,19 @@ from scipy.sparse.csgraph import connected_components
 
 from fastemlp.isometries.orbit import roots_of_unity
 
-#: Entries this small beside the largest one are rounding.
+#: Entries this small beside the largest one are rounding, where generators are known to float64's.
 ROUNDING = 1e-14
+#: However little is known of the generators, nothing larger than this is rounding.
+COARSEST = 1e-7
 #: Generators that share entries are combined by dense linear algebra, up to this many at once.
 LARGEST_CLUSTER = 500
 #: Exponentials are taken of blocks of at most this size.
 LARGEST_BLOCK = 64
+
+
+def rounding(accuracy):
+    """Beside the largest entry of a generator known to this accuracy, what counts as rounding."""
+    return min(max(ROUNDING, 10 * accuracy), COARSEST)
 
 
 def entries(part):
@@ -29,13 +36,14 @@ def entries(part):
     return row, part.indices.astype(np.int64), part.data
 
 
-def diagonal(A, dims):
+def diagonal(A, dims, rounding=ROUNDING):
     """The diagonals of one generator on every atom, or None if some atom has anything off its diagonal.
 
     Parameters
     ----------
     A : sequence of (d, d) sparse arrays, None for zero
     dims : sequence of int
+    rounding : float; entries up to this share of the largest one are zero
 
     Returns
     -------
@@ -47,13 +55,13 @@ def diagonal(A, dims):
             diagonals.append(np.zeros(d))
             continue
         row, column, value = entries(part)
-        if np.abs(value[row != column]).max(initial=0.0) > ROUNDING * _largest(A):
+        if np.abs(value[row != column]).max(initial=0.0) > rounding * _largest(A):
             return None
         diagonals.append(part.diagonal())
     return diagonals
 
 
-def diagonal_elements(lie, dims):
+def diagonal_elements(lie, dims, rounding=ROUNDING):
     """A basis of the diagonal elements in the real span of the generators.
 
     Returns
@@ -66,7 +74,8 @@ def diagonal_elements(lie, dims):
         return row[off], column[off], value[off]
 
     combined = (
-        _combine(lie, members, c) for members, c in _null_combinations(lie, dims, off_diagonal)
+        _combine(lie, members, c, rounding)
+        for members, c in _null_combinations(lie, dims, off_diagonal, rounding)
     )
     elements = [
         [np.zeros(d) if part is None else part.diagonal() for part, d in zip(A, dims, strict=True)]
@@ -174,17 +183,18 @@ def _conjugated(E, dims, h):
     return csc_array((data, index[E.indices], E.indptr), E.shape)
 
 
-def _null_combinations(lie, dims, part):
+def _null_combinations(lie, dims, part, rounding=ROUNDING):
     """Real c with ``Σ_i c_i part(A_i) = 0`` on all atoms, a sparse basis: pairs of generator indices and values."""
     if not lie:
         return
-    stacked = _real(_columns(lie, dims, part))
+    stacked = _real(_columns(lie, dims, part, rounding))
     for members in _clusters(stacked):
         if len(members) == 1:
             if stacked.indptr[members[0]] == stacked.indptr[members[0] + 1]:
                 yield members, np.ones(1)
         elif len(members) <= LARGEST_CLUSTER:
-            null = scipy.linalg.null_space(_nonzero_rows(stacked[:, members]), rcond=1e-12).T
+            rows = _nonzero_rows(stacked[:, members])
+            null = scipy.linalg.null_space(rows, rcond=max(1e-12, rounding)).T
             for c in _echelon(null, null.shape[1]):
                 yield members, c
 
@@ -230,7 +240,7 @@ def _largest(A):
     return max((np.abs(part.data).max(initial=0.0) for part in A if part is not None), default=0.0)
 
 
-def _columns(lie, dims, part):
+def _columns(lie, dims, part, rounding=ROUNDING):
     """The entries of ``part(A)`` on every atom, one column per generator, without rounding errors."""
     blocks = []
     start = 0
@@ -247,7 +257,7 @@ def _columns(lie, dims, part):
     row, column, value = (np.concatenate(x) for x in zip(*blocks, strict=True))
     out = csc_array((value, (row, column)), shape=(start, len(lie)))
     scale = np.repeat([_largest(A) for A in lie], np.diff(out.indptr))
-    out.data[np.abs(out.data) <= ROUNDING * scale] = 0
+    out.data[np.abs(out.data) <= rounding * scale] = 0
     out.eliminate_zeros()
     return out
 
@@ -282,7 +292,7 @@ def _echelon(rows, n_pivots):
     return rows
 
 
-def _combine(lie, members, c):
+def _combine(lie, members, c, rounding=ROUNDING):
     """``Σ_i c_i A_i`` on every atom, without rounding errors."""
     if len(members) == 1:
         return [None if part is None else c[0] * part for part in lie[members[0]]]
@@ -294,7 +304,7 @@ def _combine(lie, members, c):
     largest = _largest(out)
     for part in out:
         if part is not None:
-            part.data[np.abs(part.data) <= 10 * ROUNDING * largest] = 0
+            part.data[np.abs(part.data) <= 10 * rounding * largest] = 0
             part.eliminate_zeros()
     return out
 

@@ -12,7 +12,7 @@ from fastemlp.isometries import SchurIsometry
 from fastemlp.operators import KroneckerProduct, TensorConstraint
 
 from ..balance import balance
-from ..certify import certified
+from ..certify import certified, require_known
 from ..counted import CountedOperator, estimate_norm
 from ..solution import CertificationError, NullspaceSolution, Status
 from .catalogue import Catalogue
@@ -31,10 +31,12 @@ class ReductiveForm:
     ----------
     group : ReductiveGroup
     factors : list of ndarray (d, d), one per atom, with ``x = (⊗S) y`` for the coordinates y of the group; or None
+    accuracy : float; what the generators are known to in those coordinates, where there are factors
     """
 
     group: ReductiveGroup
     factors: list | None
+    accuracy: float = 0.0
 
 
 def reductive_form(C):
@@ -49,7 +51,7 @@ def reductive_form(C):
         return ReductiveForm(reductive_group(C), None)
     except NotReductive:
         factors, balanced = balance(C)
-        return ReductiveForm(reductive_group(balanced), factors)
+        return ReductiveForm(reductive_group(balanced), factors, balanced.accuracy)
 
 
 def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=None):
@@ -115,7 +117,10 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=N
             status=Status.BAD_RESIDUAL,
             solution=best,
         )
-    return best if form.factors is None else _sheared(C, form.factors, best, tol, memory_budget)
+    if form.factors is None:
+        return best
+    require_known("schur", form.accuracy, min(best.gap, 1.0), best.rank, " in balanced coordinates")
+    return _sheared(C, form.factors, best, tol, memory_budget)
 
 
 def _generator(random_state, attempt):
