@@ -67,6 +67,8 @@ def rows(caller, dtype, **arrays):
 
 
 def _require_array(caller, name, x, dtype):
+    if type(x) is np.ndarray and x.dtype is dtype:
+        return  # nearly always
     if not isinstance(x, np.ndarray):
         raise TypeError(
             f"{caller}: {name} must be an ndarray of {dtype}, got {type(x).__name__}. "

@@ -265,7 +265,7 @@ class Workspace:
             self._size_to(len(x))
         inputs, _ = self._places[0]
         load(x, *inputs, self.values)
-        self._forward(weights, self.values)
+        self._forward.fill(weights, self.values)
         return self.output(out)
 
     def output(self, out=None):

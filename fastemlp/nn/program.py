@@ -66,9 +66,13 @@ class Forward:
 
     def __call__(self, weights, values):
         """Fill ``values``, of shape (n_rows, batch), from the rows of the input."""
+        checks.rows("Program.forward", self.constants.dtype, values=(values, self.n_rows))
+        self.fill(weights, values)
+
+    def fill(self, weights, values):
+        """The same for ``values`` that are known to fit."""
         dtype = self.constants.dtype
         weights = checks.vector("Network", "weights", weights, self.n_weights, dtype, _WEIGHTS)
-        checks.rows("Program.forward", dtype, values=(values, self.n_rows))
         kernels.forward(self.operations, weights, self.constants, self.table, values)
 
 

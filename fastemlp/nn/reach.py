@@ -9,13 +9,20 @@ import numpy as np
 
 from fastemlp.basis import equivariant_basis
 from fastemlp.explain import why_empty
-from fastemlp.nn.expressiveness import MOST, NOTHING, SPARE, RandomParameters, rank_of
+from fastemlp.nn.expressiveness import (
+    MOST,
+    NOTHING,
+    SPARE,
+    RandomParameters,
+    expressiveness,
+    rank_of,
+)
 from fastemlp.nn.network import EMLP, EMLPBlock, Network
 from fastemlp.nn.stabiliser import Stabiliser
 from fastemlp.reps import Scalar, objects, parse_rep, slots, terms
 
 #: Hidden types that are tried as a remedy have so many factors, and this size, at most; and all of them this one.
-MOST_FACTORS, LARGEST_TYPE, LARGEST_LAYER = 3, 120, 600
+MOST_FACTORS, LARGEST_TYPE, LARGEST_LAYER = 3, 130, 600
 #: Random samples at the least, and given ones at most.
 LEAST, LOOKED_AT = 12, 64
 #: Draws of parameters at most, and how many in a row must bring nothing new.
@@ -123,7 +130,8 @@ def require_reach(network, caller, x=None, *, stacklevel=2):
     -----
     UserWarning
         For a type of the output that is constant, or moves in fewer components than symmetry allows, and for a type of
-        the input that no output depends on, or on a part of it alone; each named, with what would help.
+        the input that no output depends on, or on a part of it alone; each named, with what would help. Under compact
+        groups also for a type that, at one input, takes fewer directions than symmetry allows (``expressiveness``).
     """
     found = reach(network)
     fixed = [(kind, equivariant_basis(kind).rank == 0) for kind in found.fixed]
@@ -140,6 +148,8 @@ def require_reach(network, caller, x=None, *, stacklevel=2):
     lost = [*_lost_outputs(network, found), *_lost_inputs(found)]
     if lost:
         said.append(" ".join([*lost, _remedy(network)]))
+    elif not fixed:
+        said += _lost_directions(network)
     if x is not None:
         said += _alike(network, found, x)
     for message in said:
@@ -155,6 +165,22 @@ def _lost_outputs(network, found):
             yield (
                 f"Of the {kind.size()} components of {kind} in the output only {rank.found} can move in this network, "
                 f"where {_names(network)} allows {allowed}."
+            )
+
+
+def _lost_directions(network):
+    """What to say of outputs that move, but at one input in fewer directions than symmetry allows."""
+    kinds = [kind for kind, _ in objects(network.rep_out)]
+    scalars_only = all(kind == Scalar for kind in kinds)
+    is_compact = all(group.is_orthogonal for group in _groups(network))
+    if scalars_only or not is_compact or max(kind.size() for kind in kinds) > LARGEST_TYPE:
+        return
+    for kind, rank in expressiveness(network).types:
+        if rank.clear and not rank.is_full:
+            yield (
+                f"At a generic input this network gives {kind} in the output {rank.found} of the {rank.allowed} "
+                f"dimensions that {_names(network)} allows it. Take more channels, or hidden types of higher rank; "
+                "fastemlp.nn.expressiveness counts what they bring."
             )
 
 
@@ -200,11 +226,13 @@ def _moving(network, kind):
     F = _stabiliser(network).fixed(kind)
     groups = _groups(network)
     rng = np.random.default_rng(1)
-    images = [F]
-    for _ in range(-(-kind.size() // max(F.shape[1], 1)) + 2 if F.size else 0):
+    images, found = [F], [rank_of(F.T, NOTHING).found]
+    # an irreducible part may grow by one dimension for each element, and the last ones wait for it
+    while found[-1] and found[-1] < kind.size() and found[-4:].count(found[-1]) < 4:
         g = {group: group.sample(rng) for group in groups}
         images.append(kind.rho_dense(g) @ F)
-    return rank_of(np.hstack(images).T, NOTHING).found
+        found.append(rank_of(np.hstack(images).T, NOTHING).found)
+    return found[-1]
 
 
 def _stabiliser(network):
@@ -219,8 +247,8 @@ def _remedy(network):
         return "Give the hidden layers more or other types, as in channels='8+4V+2V2', or check rep_in and rep_out."
     if not types:
         return (
-            f"No hidden types with up to {MOST_FACTORS} factors help. Check rep_in={network.rep_in} and "
-            f"rep_out={network.rep_out}, or use a smaller group."
+            f"None of the hidden types tried, with up to {MOST_FACTORS} factors and of size {LARGEST_TYPE}, helps. "
+            f"Check rep_in={network.rep_in} and rep_out={network.rep_out}, or pass channels with types of higher rank."
         )
     hidden, added = str(_hidden(network)[0]), "+".join(map(str, types))
     text = f"{hidden}+{added}"

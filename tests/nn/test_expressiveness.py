@@ -32,6 +32,7 @@ from fastemlp.reps import Scalar, V
     [
         (irreps((V**2)(O(5)))[0] + irreps((V**2)(O(5)))[2], V**2, O(5), (2, 5), None),
         (V**2, Scalar, O(5), (1, 1), (3, 15)),
+        (2 * V, V**2, O(5), (1, 5), None),
         (3 * V, V**3, O(3), (9, 27), None),
         (V, V, S(193), (1, 193), None),
         (V, Scalar, S(193), (1, 1), (1, 193)),

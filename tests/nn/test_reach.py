@@ -99,6 +99,24 @@ def test_components_that_symmetry_forbids_are_no_loss():
     assert not complaints(network)
 
 
+def test_directions_that_no_parameters_give_at_one_input_are_counted():
+    # products of two vectors: aaᵀ, abᵀ, baᵀ, bbᵀ and 1
+    (message,) = complaints(EMLP(2 * V, V**2, O(5)))
+    assert message.startswith("Of the 25 components of V2 in the output only 1 can move in this")
+    assert "O(5) allows 25" in message
+    assert "some copies of V3 let more through" in message
+    (message,) = complaints(EMLP(3 * V, V**3, O(3), 120, 2))
+    assert message.startswith("Of the 27 components of V3 in the output only 9 can move in this")
+    # every component of a symmetric matrix moves, but x² is out of reach: it would take 1, x and x²
+    one, _, symmetric = irreps((V**2)(O(3)))
+    (message,) = complaints(EMLP(one + symmetric, V**2, O(3), 40 * Scalar + 4 * V**2, 2))
+    assert message.startswith(
+        "At a generic input this network gives V2 in the output 2 of the 3 dimensions that O(3)"
+    )
+    assert not complaints(EMLP(5 * Scalar + 5 * V, V**2, O(3), 120))
+    assert not complaints(EMLP(2 * V, V, O(5)))
+
+
 def test_each_type_that_is_lost_is_named():
     network = EMLP(V + Scalar, V + Scalar, SL(2), 4 * Scalar, 1)
     assert found(network) == [[1, 0], [1, 0]]
