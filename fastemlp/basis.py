@@ -10,8 +10,19 @@ from scipy.sparse.linalg import LinearOperator
 from fastemlp.isometries import DirectSumIsometry
 from fastemlp.isometries.base import DENSE_BYTES
 from fastemlp.reps import Rep, terms
+from fastemlp.solver.budget import DEFAULT_BUDGET, checked_budget
 from fastemlp.solving import Certificate, SolveOptions, solve_types
 from fastemlp.sparse_basis import sparsify
+
+
+def require_bound(rep, caller):
+    """TypeError unless this is a Rep, ValueError unless it is bound to a group."""
+    if not isinstance(rep, Rep):
+        raise TypeError(f"{caller}: expected a Rep, got {rep!r}. Write for example V(SO(3)).")
+    if not rep.is_bound:
+        raise ValueError(
+            f"{caller}: {rep} is not bound to a group. Bind it by calling it: rep(SO(3))."
+        )
 
 
 class Basis(LinearOperator):
@@ -111,7 +122,15 @@ class Basis(LinearOperator):
 
 
 def equivariant_basis(
-    rep, *, method="auto", tol=None, dtype=None, random_state=0, store=None, verbose=0
+    rep,
+    *,
+    method="auto",
+    tol=None,
+    dtype=None,
+    random_state=0,
+    store=None,
+    verbose=0,
+    memory_budget=DEFAULT_BUDGET,
 ):
     """An orthonormal basis of the symmetric vectors of ``rep``.
 
@@ -130,6 +149,9 @@ def equivariant_basis(
     store : bool, optional; whether solved types are looked up and kept on disk (``fastemlp basis list``). By default
         they are looked up, and kept if solving took longer than 0.05 s.
     verbose : int; 1 shows progress of anything over a second
+    memory_budget : int
+        Bytes that solving one type may take, 2**30 (1 GiB) by default. What would take more is not begun; a larger
+        budget never changes a result, only what can be had.
 
     Returns
     -------
@@ -140,6 +162,8 @@ def equivariant_basis(
     ------
     ConvergenceError
         When no certified basis is reached; its message gives the numbers of every strategy tried.
+    BudgetError
+        A ValueError: nothing fits ``memory_budget``; it says what each strategy would take.
     ValueError
         If ``rep`` is unbound, a bespoke rep in it is not a representation, ``method`` does not fit, or ``dtype`` is
         real and the basis complex.
@@ -156,17 +180,11 @@ def equivariant_basis(
     >>> equivariant_basis((V >> V)(SO(3))).rank
     1
     """
-    if not isinstance(rep, Rep):
-        raise TypeError(
-            f"equivariant_basis: expected a Rep, got {rep!r}. Write for example V(SO(3))."
-        )
-    if not rep.is_bound:
-        raise ValueError(
-            f"equivariant_basis: {rep} is not bound to a group. Bind it by calling it: rep(SO(3))."
-        )
+    require_bound(rep, "equivariant_basis")
+    memory_budget = checked_budget(memory_budget, "equivariant_basis")
     canonical, perm = rep.canonical()
     types = terms(canonical)
-    options = SolveOptions(method, tol, random_state, store, verbose)
+    options = SolveOptions(method, tol, random_state, store, verbose, memory_budget)
     solved = solve_types([term for term, _ in types], options)
     if perm is None and len(types) == 1 and types[0][1] == 1:
         isometry = solved[0].isometry

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from fastemlp.basis import equivariant_basis
+from fastemlp.basis import equivariant_basis, require_bound
 from fastemlp.constraint import constraint
 from fastemlp.operators import TensorConstraint
 from fastemlp.reps import Scalar, T, terms
-from fastemlp.solver import ConvergenceError, make_plan, solve_nullspace
+from fastemlp.solver import BudgetError, ConvergenceError, make_plan, solve_nullspace
+from fastemlp.solver.budget import DEFAULT_BUDGET, checked_budget
+from fastemlp.solving import require_writable
 
 #: The tensor orders and sizes that are searched for an invariant.
 HIGHEST_ORDER, LARGEST_SIZE = 6, 10**5
 
 
-def explain(rep):
+def explain(rep, *, memory_budget=DEFAULT_BUDGET):
     """Print how ``equivariant_basis(rep)`` would solve each distinct type of a rep: strategy, size, cost, reason.
 
     Parameters
     ----------
     rep : Rep, bound
+    memory_budget : int; bytes, as for ``equivariant_basis``
+
+    Raises
+    ------
+    TypeError
+        If ``rep`` is no Rep.
+    ValueError
+        If it is unbound, or the budget is no positive int.
 
     Notes
     -----
-    Nothing is solved. Times are predictions from measured costs per operation and good to within a factor of a few.
+    Nothing is solved. Times are those of one core and, like the memory, predicted from below from measured costs per
+    operation; expect up to a few times as much.
 
     Examples
     --------
@@ -35,6 +46,8 @@ def explain(rep):
         not orbits: ...
         not dense: it would take 2,956 MiB
     """
+    require_bound(rep, "explain")
+    memory_budget = checked_budget(memory_budget, "explain")
     canonical, _ = rep.canonical()
     types = terms(canonical)
     groups = ", ".join(map(repr, rep.groups)) or "no group"
@@ -42,18 +55,21 @@ def explain(rep):
     print(f"{rep} of {groups}: {count}, size {rep.size():,}")
     for term, n in types:
         copies = f"{n} × " if n > 1 else ""
-        print("\n".join(_lines(term, copies)))
+        print("\n".join(_lines(term, copies, memory_budget)))
 
 
-def _lines(term, copies):
+def _lines(term, copies, memory_budget):
     head = f"  {copies}{term}, size {term.size():,}"
     if term == Scalar:
         return [f"{head}: nothing to solve"]
     try:
-        plan = make_plan(constraint(term))
-    except ValueError as error:
-        # too large even to look for orbits
+        require_writable(term, memory_budget)
+    except BudgetError as error:
         return [f"{head}: no strategy fits. {error}"]
+    plan = make_plan(constraint(term), memory_budget)
+    if not plan.choices:
+        reasons = "; ".join(f"{method}: {reason}" for method, reason in plan.unfit)
+        return [f"{head}: no strategy fits. {reasons}"]
     first, *others = plan.choices
     where = "" if plan.outer is None else f" in {plan.outer.rank:,} coordinates left by orbits"
     lines = [
@@ -85,6 +101,7 @@ def why_empty(rep):
     V has no symmetric vectors under O(3): the Lie algebra of O(3) leaves none
     The lowest tensor order of O(3) with an invariant is V2, which has 1.
     """
+    require_bound(rep, "why_empty")
     canonical, _ = rep.canonical()
     types = [term for term, _ in terms(canonical)]
     if equivariant_basis(rep).rank:
@@ -102,6 +119,7 @@ def why_empty(rep):
 def _culprit(term):
     """The fewest generators that kill a type on their own."""
     C = constraint(term)
+    only = len(C.discrete) + len(C.lie) == 1
     group = repr(term.groups[0]) if len(term.groups) == 1 else "the groups"
     for k in range(len(C.discrete)):
         if _rank(C.part([], [k])) == 0:
@@ -111,6 +129,9 @@ def _culprit(term):
             return f"Lie algebra generator {i} of {group} alone leaves none"
     if C.lie and _rank(C.part(range(len(C.lie)), [])) == 0:
         return f"the Lie algebra of {group} leaves none"
+    if only:
+        # too large to solve once more on its own, and there is no other
+        return f"{'discrete' if C.discrete else 'Lie algebra'} generator 0 of {group} alone leaves none"
     return f"no generator of {group} alone, but all together leave none"
 
 
@@ -119,7 +140,7 @@ def _rank(C):
         return None
     try:
         return solve_nullspace(C).rank
-    except ConvergenceError:
+    except (ConvergenceError, BudgetError):
         return None
 
 

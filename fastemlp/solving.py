@@ -14,10 +14,13 @@ from fastemlp._threads import n_cpus, single_threaded_blas
 from fastemlp.constraint import constraint
 from fastemlp.isometries import DenseIsometry, Isometry
 from fastemlp.reps import Scalar, Vector, slots
-from fastemlp.solver import solve_nullspace
+from fastemlp.solver import BudgetError, solve_nullspace
+from fastemlp.solver.budget import DEFAULT_BUDGET, mib
 from fastemlp.store import default_store
 from fastemlp.store import key as store_key
 
+#: What one Lie algebra generator takes at least, itself and as a sparse matrix on each kind of slot.
+GENERATOR_BYTES = 2500
 #: Types of at least this size are solved side by side.
 THREADED_SIZE = 10**5
 #: Seconds of solving from which a type is worth a file.
@@ -111,6 +114,7 @@ class SolveOptions:
     random_state: int
     store: bool | None
     verbose: int
+    memory_budget: int = DEFAULT_BUDGET
 
 
 def solve_types(types, options):
@@ -196,12 +200,14 @@ def _size_of(C):
 
 
 def _solve(term, options):
+    require_writable(term, options.memory_budget)
     solution = solve_nullspace(
         constraint(term),
         method=options.method,
         tol=options.tol,
         random_state=options.random_state,
         verbose=options.verbose,
+        memory_budget=options.memory_budget,
     )
     if solution.gap < SMALL_GAP:
         warnings.warn(
@@ -220,6 +226,18 @@ def _solve(term, options):
         (solution.strategy,),
     )
     return SolvedType(solution.Q, certificate)
+
+
+def require_writable(term, memory_budget):
+    """BudgetError if the generators of a type alone would exceed the budget, before any of them is made."""
+    n_generators = sum(len(group.sparse_lie_algebra) for group in term.groups)
+    n_bytes = n_generators * GENERATOR_BYTES * (1 + len(set(slots(term))))
+    if n_bytes > memory_budget:
+        raise BudgetError(
+            f"equivariant_basis: {n_generators:,} Lie algebra generators on {term} take {mib(n_bytes)} or more, and "
+            f"memory_budget is {mib(memory_budget)}. Pass a larger memory_budget= in bytes, or a Group with fewer "
+            "generators: brackets of those given need not be listed."
+        )
 
 
 def _store_key(term, options):

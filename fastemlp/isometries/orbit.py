@@ -76,10 +76,12 @@ class OrbitIsometry(Isometry):
 
     def orthogonality(self):
         """Whether ``sizes`` are the sizes: the largest ``|count/size − 1|``, or one rounding; inf for stray labels."""
-        counts = np.zeros(self.rank, np.int64)
+        counts = np.zeros(self.rank, self.sizes.dtype)
         if count_sizes(self.labels, counts):
             return float("inf")
-        defect = np.abs(counts / self.sizes - 1).max(initial=0.0)
+        # as many ratios at a time as take no memory to speak of
+        parts = [slice(i, i + 2**16) for i in range(0, self.rank, 2**16)]
+        defect = max(np.abs(counts[p] / self.sizes[p] - 1).max() for p in parts) if parts else 0.0
         return max(float(defect), float(np.finfo(np.float64).eps)) if self.rank else 0.0
 
     def astype(self, dtype):

@@ -1,6 +1,7 @@
 """Nullspaces of constraint operators: strategies that know operators, and nothing of groups."""
 
 from .auto import solve_nullspace
+from .budget import BudgetError
 from .dense import dense
 from .lanczos import lanczos
 from .lobpcg import lobpcg
@@ -11,6 +12,7 @@ from .solution import CertificationError, ConvergenceError, NullspaceSolution, S
 
 __all__ = [
     "METHODS",
+    "BudgetError",
     "CertificationError",
     "Choice",
     "ConvergenceError",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import scipy.linalg
 from scipy.sparse import csr_array, csr_matrix, eye_array, issparse, kron, vstack
@@ -30,17 +32,35 @@ def assemble(C, memory_budget):
     return csr_array(matrix) if issparse(matrix) else None
 
 
+def assembled_bytes(C):
+    """About what the matrix of a TensorConstraint, its adjoint and their product CᴴC take, by counting entries."""
+    m = C.shape[1]
+    entries = 0.0
+    for As in C.lie:
+        fill = sum(A.nnz / d for A, d in _filled(As, C))
+        entries += 2 * m * fill + m * min(m, fill**2)
+    for h in C.discrete:
+        fill = math.prod(A.nnz / d for A, d in _filled(h, C))
+        square = math.prod(_pattern(A).nnz / d for A, d in _filled(h, C))
+        entries += 2 * m * (1 + fill) + m * min(m, 1 + 2 * fill + square)
+    return (np.dtype(C.dtype).itemsize + 4) * entries
+
+
+def _filled(matrices, C):
+    """The (matrix, size) of every slot that has one."""
+    return [(matrices[a], C.dims[a]) for a in C.slots if matrices[a] is not None]
+
+
+def _pattern(A):
+    return abs(A).T @ abs(A)
+
+
 def _assemble_tensor(C, memory_budget):
     sizes = [C.dims[a] for a in C.slots]
     lie = [[A[a] for a in C.slots] for A in C.lie]
     discrete = [[h[a] for a in C.slots] for h in C.discrete]
     m = C.shape[1]
-    nnz = sum(m * A.nnz / d for As in lie for A, d in zip(As, sizes, strict=True) if A is not None)
-    for h in discrete:
-        fill = [1.0 if A is None else A.nnz / d for A, d in zip(h, sizes, strict=True)]
-        nnz += m * (1 + np.prod(fill))
-    # the matrix, its adjoint and their product
-    if 50 * nnz > memory_budget:
+    if assembled_bytes(C) > memory_budget:
         return None
     blocks = [_kronecker_sum(As, sizes) for As in lie]
     blocks += [_kronecker_product(h, sizes) - eye_array(m) for h in discrete]

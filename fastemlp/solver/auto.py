@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from fastemlp.isometries import Composition
 
+from .budget import DEFAULT_BUDGET, BudgetError, checked_budget, mib
 from .dense import dense
 from .lanczos import lanczos
-from .lobpcg import lobpcg
+from .lobpcg import lobpcg, suits
 from .orbits import orbits, weights
 from .plan import METHODS, blurred, make_plan
-from .schur import BudgetError, schur
+from .schur import NotReductive, schur
 from .solution import ConvergenceError, Status
 
 #: A tolerance above this would take clear symmetry breaking for none.
@@ -28,7 +29,9 @@ STRATEGIES = {
 }
 
 
-def solve_nullspace(C, method="auto", *, tol=None, random_state=0, memory_budget=2**30, verbose=0):
+def solve_nullspace(
+    C, method="auto", *, tol=None, random_state=0, memory_budget=DEFAULT_BUDGET, verbose=0
+):
     """Orthonormal basis of ``{v : C v = 0}``.
 
     Parameters
@@ -42,7 +45,8 @@ def solve_nullspace(C, method="auto", *, tol=None, random_state=0, memory_budget
     random_state : int
         Seeds what is random in schur, lanczos and lobpcg.
     memory_budget : int
-        Bytes a method may use beyond the basis itself.
+        Bytes that a method may use, 1 GiB by default; "auto" starts nothing that is predicted to take more, and goes
+        on to what fits.
     verbose : int; 1 shows progress
 
     Returns
@@ -52,10 +56,13 @@ def solve_nullspace(C, method="auto", *, tol=None, random_state=0, memory_budget
     Raises
     ------
     ValueError
-        For an unknown method, one that does not fit C, or a budget too small for it.
+        For an unknown method, one that does not fit C, or a budget that is no positive int.
+    BudgetError
+        A ValueError: the budget is too small, with what each strategy would take.
     ConvergenceError, CertificationError
         If no answer can be vouched for; the message has the evidence of every strategy that was tried.
     """
+    memory_budget = checked_budget(memory_budget, "solve_nullspace")
     options = {
         "tol": tol,
         "memory_budget": memory_budget,
@@ -71,18 +78,27 @@ def solve_nullspace(C, method="auto", *, tol=None, random_state=0, memory_budget
         _require_sharp(method, C, tol)
         return STRATEGIES[method](C, **options)
     plan = make_plan(C, memory_budget)
+    if not plan.choices:
+        raise BudgetError(_nothing_fits(C, plan, memory_budget))
     failures = []
     for choice in plan.choices:
         try:
             return _run(choice.method, C, plan, options)
-        except (ConvergenceError, BudgetError) as error:
+        except _Unsuited:
+            continue
+        except (ConvergenceError, BudgetError, NotReductive) as error:
             failures.append((choice.method, error))
-            if choice.method != "schur" and error.status is Status.AMBIGUOUS_RANK:
+            status = getattr(error, "status", None)
+            if choice.method != "schur" and status is Status.AMBIGUOUS_RANK:
                 # the constraint itself is unclear: another method would only guess
                 break
     if len(failures) == 1:
         raise failures[0][1]
-    last = [error for _, error in failures if isinstance(error, ConvergenceError)][-1]
+    unsure = [error for _, error in failures if isinstance(error, ConvergenceError)]
+    if not unsure:
+        plan = replace(plan, unfit=(*((name, str(e)) for name, e in failures), *plan.unfit))
+        raise BudgetError(_nothing_fits(C, plan, memory_budget)) from failures[-1][1]
+    last = unsure[-1]
     evidence = "\n".join(f"  {name}: {getattr(e, 'message', e)}" for name, e in failures)
     raise type(last)(
         f"solve_nullspace: {len(failures)} strategies failed.\n{evidence}",
@@ -101,11 +117,26 @@ def _require_tolerance(tol):
         )
 
 
+class _Unsuited(Exception):
+    """A probe in the solve shows that a strategy is no good here."""
+
+
+def _nothing_fits(C, plan, memory_budget):
+    """What every strategy would take, and what to do."""
+    reasons = "\n".join(f"  {method}: {reason}" for method, reason in plan.unfit)
+    return (
+        f"solve_nullspace: no strategy solves a constraint of shape {tuple(C.shape)} within memory_budget = "
+        f"{mib(memory_budget)}.\n{reasons}\nPass a larger memory_budget= in bytes, or solve for a smaller type."
+    )
+
+
 def _run(method, C, plan, options):
     strategy = STRATEGIES[method]
     if method == "schur":
         return schur(C, form=plan.form, **options)
     _require_sharp(method, C, options["tol"])
+    if method == "lobpcg" and not suits(plan.operator):
+        raise _Unsuited
     if method == "orbits" or plan.outer is None:
         return strategy(C, **options)
     inner = strategy(plan.operator, **options)

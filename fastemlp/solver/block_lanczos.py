@@ -8,6 +8,7 @@ import numpy as np
 
 from fastemlp._progress import progress_bar
 
+from .budget import BudgetError
 from .certify import certified, measured, split_rank
 from .counted import CountedOperator, estimate_norm, random_block
 from .dense import dense
@@ -112,7 +113,7 @@ class _Search:
         self.max_steps = max_steps
         self.columns = min(memory_budget // (op.m * op.dtype.itemsize), MAX_BASIS)
         if self.columns < 16:
-            raise ValueError(
+            raise BudgetError(
                 f"block_lanczos: memory_budget = {memory_budget} bytes holds {self.columns} vectors "
                 f"of length {op.m} ({op.dtype}), expected at least 16. Pass memory_budget ≥ "
                 f"{16 * op.m * op.dtype.itemsize}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
+from .budget import BudgetError
 from .certify import certified, require_known, split_rank
 from .counted import CountedOperator
 
@@ -43,7 +44,7 @@ def dense(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     op = CountedOperator(C, "dense")
     n_bytes = op.n_rows * op.m * op.dtype.itemsize
     if n_bytes > memory_budget:
-        raise ValueError(
+        raise BudgetError(
             f"dense: C of shape ({op.n_rows}, {op.m}), {op.dtype}, needs {n_bytes / 2**20:.0f} MiB "
             f"as a matrix, more than memory_budget = {memory_budget / 2**20:.0f} MiB. Use "
             "block_lanczos, or raise memory_budget."

@@ -11,6 +11,7 @@ from fastemlp.operators import KroneckerProduct, TensorConstraint
 
 from .balance import balance, normalise
 from .block_lanczos import block_lanczos
+from .budget import BudgetError
 from .certify import certified, require_known
 from .conjugate import SlowError
 from .counted import CountedOperator, estimate_norm
@@ -235,7 +236,7 @@ def _column_norms(op, X):
 def _require_memory(op, rank, memory_budget):
     n_bytes = op.m * rank * op.dtype.itemsize
     if n_bytes > memory_budget:
-        raise ValueError(
+        raise BudgetError(
             f"lanczos: every vector is null, and a basis of shape ({op.m}, {rank}) takes "
             f"{n_bytes / 2**20:.0f} MiB, more than memory_budget = {memory_budget / 2**20:.0f} MiB. Raise it."
         )

@@ -11,6 +11,7 @@ import scipy.sparse.linalg
 from fastemlp._progress import progress_bar
 
 from .assembled import assemble, banded_inverse, banded_order, multigrid
+from .budget import BudgetError
 from .certify import certified
 from .conjugate import SlowError, Spectrum, least_norm_solution
 from .counted import CountedOperator, random_block
@@ -68,7 +69,7 @@ def lobpcg(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     tol = max(1e-11, 10 * op.accuracy) if tol is None else tol
     A = assemble(C, memory_budget)
     if A is None or op.eps > 1e-10:
-        raise ValueError(
+        raise BudgetError(
             f"lobpcg: expected a TensorConstraint or a sparse matrix in double precision that fits into memory_budget "
             f"= {memory_budget / 2**20:.0f} MiB, got {type(C).__name__} of shape {op.C.shape}, {op.dtype}. Use lanczos."
         )

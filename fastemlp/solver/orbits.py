@@ -18,6 +18,7 @@ from fastemlp.isometries import OrbitIsometry
 from fastemlp.isometries.orbit import roots_of_unity
 from fastemlp.operators import TensorConstraint
 
+from .budget import BudgetError
 from .certify import split_rank
 from .solution import CertificationError, NullspaceSolution, Status
 from .weights import (
@@ -310,7 +311,7 @@ def _solve(C, weights, monomials, tol, memory_budget, caller):
 def _isometry(parent, phase, order, is_complex):
     """Orbit indicators from the forest, which is overwritten."""
     rank = kernels.number(parent, phase, order)
-    labels = parent.astype(_narrow(rank)) if len(parent) >= NARROW_LABELS else parent
+    labels = parent.astype(_narrow(rank), copy=False) if len(parent) >= NARROW_LABELS else parent
     sizes = np.zeros(rank, parent.dtype)
     kernels.count_sizes(labels, sizes)
     return OrbitIsometry(
@@ -356,7 +357,7 @@ def _allocate(m, order, memory_budget, caller):
     # the narrower copy of the labels takes one or two bytes more in most cases
     n_bytes = m * (index.itemsize + (small.itemsize if order > 1 else 0) + 2)
     if n_bytes > memory_budget:
-        raise ValueError(
+        raise BudgetError(
             f"{caller}: {m} coordinates need {n_bytes / 2**20:.0f} MiB for their labels, more than "
             f"memory_budget = {memory_budget / 2**20:.0f} MiB. Raise memory_budget."
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .budget import BudgetError
 from .conjugate import SlowError, Spectrum, least_norm_solution, preconditioned_solution
 from .counted import random_block
 from .orthonormal import orthonormalise
@@ -294,7 +295,7 @@ class Search:
         rank = self.found + max(0, int(0.8 * more))
         if rank > self.max_rank:
             n_bytes = self.op.m * self.op.dtype.itemsize
-            raise ValueError(
+            raise BudgetError(
                 f"{self.op.caller}: the nullspace has dimension {rank} or more. A basis of vectors of "
                 f"length {self.op.m}, {self.op.dtype}, takes {n_bytes * rank / 2**20:.2f} MiB or more, "
                 f"and memory_budget = {n_bytes * self.max_rank / 2**20:.2f} MiB holds {self.max_rank} "

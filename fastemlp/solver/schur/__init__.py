@@ -1,14 +1,14 @@
 """Meet in the middle: intertwiners from the irreducibles of two tensor words (Schur's lemma)."""
 
-from .catalogue import BudgetError, Catalogue
+from .catalogue import Catalogue
 from .strategy import ReductiveForm, middle, reductive_form, schur
-from .symmetry import NotReductive, reductive_group
+from .symmetry import NotReductive, Postponed, reductive_group
 from .word import decompose
 
 __all__ = [
-    "BudgetError",
     "Catalogue",
     "NotReductive",
+    "Postponed",
     "ReductiveForm",
     "decompose",
     "middle",

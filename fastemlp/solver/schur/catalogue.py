@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from fastemlp.isometries.base import read_only
 
+from ..budget import BudgetError
 from ..solution import CertificationError, Status
 from .split import Members, choose_recipe, commutant_units, frames, isotypic_parts
 
@@ -25,10 +26,6 @@ POLISHED = 3e-14
 WELL_APART = 5e-2
 #: Spectra of one irreducible in two places agree to this.
 SPECTRUM_SAME = 1e-7
-
-
-class BudgetError(ValueError):
-    """A product is too large for the memory budget."""
 
 
 class Irreducible:

@@ -12,15 +12,18 @@ from fastemlp.isometries import SchurIsometry
 from fastemlp.operators import KroneckerProduct, TensorConstraint
 
 from ..balance import balance
+from ..budget import BudgetError
 from ..certify import certified, require_known
 from ..counted import CountedOperator, estimate_norm
 from ..solution import CertificationError, NullspaceSolution, Status
 from .catalogue import Catalogue
-from .symmetry import NotReductive, ReductiveGroup, reductive_group
+from .symmetry import NotReductive, Postponed, ReductiveGroup, reductive_group
 from .word import decompose
 
 #: Random draws that are tried before giving up.
 ATTEMPTS = 3
+#: Multiply-adds of balancing, per generator and cube of its size.
+BALANCING = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +42,24 @@ class ReductiveForm:
     accuracy: float = 0.0
 
 
-def reductive_form(C):
+def reductive_form(C, max_work=math.inf):
     """Find the coordinates in which the generators of a TensorConstraint are closed under the adjoint.
 
     Raises
     ------
     NotReductive
         If there are none.
+    Postponed
+        If finding out takes more than ``max_work`` multiply-adds.
     """
     try:
-        return ReductiveForm(reductive_group(C), None)
+        return ReductiveForm(reductive_group(C, max_work), None)
     except NotReductive:
+        work = BALANCING * (len(C.lie) + len(C.discrete)) * sum(d**3 for d in C.dims)
+        if work > max_work:
+            raise Postponed(work) from None
         factors, balanced = balance(C)
-        return ReductiveForm(reductive_group(balanced), factors, balanced.accuracy)
+        return ReductiveForm(reductive_group(balanced, max_work), factors, balanced.accuracy)
 
 
 def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=None):
@@ -157,7 +165,7 @@ def _sheared(C, factors, inner, tol, memory_budget):
     m, rank = inner.Q.shape
     n_bytes = 3 * m * rank * C.dtype.itemsize
     if n_bytes > memory_budget:
-        raise ValueError(
+        raise BudgetError(
             f"schur: the basis of a conjugated group, of shape ({m}, {rank}), needs {n_bytes / 2**20:,.0f} MiB, more "
             f"than memory_budget = {memory_budget / 2**20:,.0f} MiB."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,14 @@ IDENTITY, TOO_CLOSE = 1e-14, 1e-6
 
 class NotReductive(ValueError):
     """The generators are not closed under the adjoint, so Schur's lemma with orthogonal complements does not apply."""
+
+
+class Postponed(Exception):
+    """Whether the generators are closed takes more work to see than was allowed; ``work`` in multiply-adds, about."""
+
+    def __init__(self, work):
+        super().__init__(f"closing the Lie algebra takes about {work:.0e} multiply-adds")
+        self.work = work
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +84,7 @@ class ReductiveGroup:
         )
 
 
-def reductive_group(C):
+def reductive_group(C, max_work=math.inf):
     """Complete the Lie algebra of a TensorConstraint and check it against the adjoint.
 
     Raises
@@ -83,6 +92,8 @@ def reductive_group(C):
     NotReductive
         If the real span of the Lie algebra is not closed under the adjoint, or a discrete generator is not normal or
         nearly the identity.
+    Postponed
+        If closing the Lie algebra takes more than ``max_work`` multiply-adds.
 
     Notes
     -----
@@ -93,11 +104,15 @@ def reductive_group(C):
     """
     lie, discrete, dual, dims = _with_duals(C)
     joint = _Joint(dims, C.dtype.kind == "c", max(CLOSED, 10 * C.accuracy))
+    width = sum(d * d for d in dims) * joint.dtype.itemsize // 8
+    first = 3 * len(lie) ** 2 * width
+    if first > max_work:
+        raise Postponed(first)
     basis = joint.orthonormal([joint.flat(As) for As in lie])
     discrete = [joint.blocks(hs) for hs in discrete]
     unitary = tuple(_unitary_form(h) for h in discrete)
     rng = np.random.default_rng(0)
-    basis = _closed(joint, basis, discrete, rng)
+    basis = _closed(joint, basis, discrete, rng, max_work - first)
     for _ in range(2 if len(basis) else 0):
         X = joint.unflat(rng.standard_normal(len(basis)) @ basis)
         if joint.outside(basis, joint.flat([B.conj().T for B in X])):
@@ -189,7 +204,7 @@ class _Joint:
         return np.linalg.norm(rest) > self.tolerance * max(np.linalg.norm(row), 1)
 
 
-def _closed(joint, basis, discrete, rng):
+def _closed(joint, basis, discrete, rng, max_work=math.inf):
     """The span closed under brackets and under conjugation by the discrete generators."""
     inverses = [[np.linalg.inv(B) for B in h] for h in discrete]
 
@@ -204,7 +219,10 @@ def _closed(joint, basis, discrete, rng):
             [h @ A @ g for h, A, g in zip(hs, X, gs, strict=True)]
             for hs, gs in zip(discrete, inverses, strict=True)
         ]
-        return [row for row in map(joint.flat, found) if joint.outside(basis, row)]
+        rows = np.array([joint.flat(A) for A in found])
+        rest = rows - (rows @ basis.T) @ basis
+        limit = joint.tolerance * np.maximum(np.linalg.norm(rows, axis=1), 1)
+        return list(rows[np.linalg.norm(rest, axis=1) > limit])
 
     quiet = 0
     while len(basis) and quiet < 2:
@@ -215,6 +233,10 @@ def _closed(joint, basis, discrete, rng):
         new = leaving(1)
         quiet = 0 if new else quiet + 1
         if new:
+            # where it grows it often grows to all matrices
+            max_work -= 4 * MANY * basis.size + 2 * MANY * sum(d**3 for d in joint.dims)
+            if max_work < 0:
+                raise Postponed(4 * (max(joint.dims) ** 2) ** 2 * basis.shape[1])
             basis = _extended(basis, np.array(new + leaving(min(len(basis), MANY))))
     return basis
 
@@ -230,7 +252,10 @@ def _extended(basis, rows):
         raise NotReductive(
             f"brackets leave the span of the Lie algebra by {s[0]:.0e}, as those of rounded generators do"
         )
-    return np.linalg.qr(np.concatenate([basis, Vt[s > 0.1 * s[0]]]).T)[0].T
+    new = Vt[s > 0.1 * s[0]]
+    # against the basis once more: what was small in them is not orthogonal to it to all digits
+    new = np.linalg.qr((new - (new @ basis.T) @ basis).T)[0].T
+    return np.concatenate([basis, new])
 
 
 def _unitary_form(h):

@@ -1,0 +1,124 @@
+"""What can be said of a nullspace before it is solved: the order of a finite group, and about how many vectors."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+
+from fastemlp.operators import TensorConstraint
+
+from .dense import dense
+from .solution import ConvergenceError
+
+#: A finite group is enumerated while its elements, as matrices, hold no more numbers than this.
+ENUMERATED = 10**5
+#: A group with larger entries is taken to be infinite.
+LARGEST_ENTRY = 1e3
+#: Words of the same letters that are solved to see how the rank grows are at most this large.
+PROBE = 64
+
+
+def finite_group(C):
+    """All elements of the group that the discrete generators of a TensorConstraint generate, if they are few.
+
+    Returns
+    -------
+    list over atoms of ndarray (order, d, d), or None for a Lie group, an infinite one or one of too many elements
+    """
+    width = sum(d * d for d in C.dims)
+    if C.lie or len(C.discrete) * width > ENUMERATED:
+        return None
+    generators = [
+        [np.eye(d) if B is None else B.toarray() for B, d in zip(h, C.dims, strict=True)]
+        for h in C.discrete
+    ]
+    elements = frontier = [np.eye(d, dtype=C.dtype)[None] for d in C.dims]
+    seen = set(_names(frontier))
+    while len(frontier[0]):
+        if len(elements[0]) * width > ENUMERATED:
+            return None
+        images = [
+            np.concatenate([frontier[a][:0], *(h[a] @ frontier[a] for h in generators)])
+            for a in range(len(C.dims))
+        ]
+        if max(np.abs(part).max(initial=0.0) for part in images) > LARGEST_ENTRY:
+            return None
+        names = dict(zip(reversed(_names(images)), reversed(range(len(images[0]))), strict=True))
+        new = sorted(index for name, index in names.items() if name not in seen)
+        seen.update(names)
+        frontier = [part[new] for part in images]
+        elements = [np.concatenate(pair) for pair in zip(elements, frontier, strict=True)]
+    return elements
+
+
+def _names(elements):
+    """One hashable name per element, the same for matrices that differ by rounding."""
+    flat = np.concatenate([p.reshape(len(p), p.shape[1] ** 2) for p in elements], axis=1)
+    # no entry of a finite group in sight lies on the edge between two of these
+    flat = np.rint(np.stack([flat.real, flat.imag]) * 1e5 + 0.1234) + 0.0
+    return [row.tobytes() for row in flat.transpose(1, 0, 2)]
+
+
+def burnside(C, elements):
+    """The rank of a TensorConstraint of a finite group: the mean of its character, an int."""
+    traces = [np.trace(part, axis1=1, axis2=2) for part in elements]
+    character = np.ones(len(elements[0]), np.complex128)
+    for a in C.slots:
+        character *= traces[a]
+    return max(0, round(float(character.mean().real)))
+
+
+def forecast(C, elements=None):
+    """About how many vectors the nullspace of C has, and its gap; (float, float).
+
+    Parameters
+    ----------
+    C : operator of shape (n_rows, m)
+    elements : of the finite group, whose characters give the number exactly; or None
+
+    Notes
+    -----
+    From two smaller words in the same letters, at most 64 coordinates each, by the law ``rank ~ m·kᵖ`` for words of k
+    letters; √m where there are none. A guess, never a proof.
+    """
+    m = C.shape[1]
+    if elements is not None:
+        return float(burnside(C, elements)), 1.0
+    if not isinstance(C, TensorConstraint) or m <= PROBE:
+        return math.sqrt(m), 1.0
+    points, gap = [], 1.0
+    for word in _smaller_words(C):
+        part = TensorConstraint(word, C.dims, C.lie, C.discrete, C.accuracy)
+        try:
+            solution = dense(part)
+        except ConvergenceError:
+            continue
+        gap = min(gap, solution.gap)
+        if solution.rank:
+            points.append((len(word), part.shape[1], solution.rank))
+    if not points:
+        return math.sqrt(m), gap
+    (k, size, rank), *others = points
+    if not others:
+        return m ** (math.log(max(rank, 1.5)) / math.log(size)), gap
+    k0, size0, rank0 = others[0]
+    power = min(0.0, math.log(rank / size * size0 / rank0) / math.log(k / k0))
+    return max(1.0, m * rank / size * (len(C.slots) / k) ** power), gap
+
+
+def _smaller_words(C):
+    """Words with the letters of C in its proportions, the longest first, in steps of the smallest even number."""
+    counts = Counter(C.slots)
+    unit = math.gcd(*counts.values())
+    step = {a: n // unit for a, n in counts.items()}
+    odd = unit % 2
+    words = []
+    for times in range(unit - 1, 0, -1):
+        # tensors of odd and of even order have little to do with each other
+        if times % 2 != odd and sum(step.values()) % 2:
+            continue
+        if math.prod(C.dims[a] ** (n * times) for a, n in step.items()) <= PROBE:
+            words.append([a for a, n in step.items() for _ in range(n * times)])
+    return words[:2]
