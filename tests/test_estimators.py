@@ -546,3 +546,20 @@ def test_skops_keeps_a_fitted_model_with_no_types_but_ours(case):
     types = sio.get_untrusted_types(data=data)
     assert all(name.startswith("fastemlp.") for name in types)
     np.testing.assert_array_equal(sio.loads(data, trusted=types).predict(X), model.predict(X))
+
+
+def test_predict_takes_any_layout_and_refuses_what_does_not_fit():
+    X, y = small_task()
+    for dtype in (np.float32, np.float64):
+        model = FastEMLPRegressor(O(5), **SMALL).fit(X.astype(dtype), y)
+        x = X[:7].astype(dtype)
+        expected = model.predict(x)
+        read_only = x.copy()
+        read_only.flags.writeable = False
+        swapped = x.astype(x.dtype.newbyteorder())
+        other = np.hstack([x, x])[:, : x.shape[1]]
+        for same in (np.asfortranarray(x), read_only, swapped, other, x[::-1][::-1], x.tolist()):
+            np.testing.assert_allclose(model.predict(same), expected, rtol=1e-6)
+        for wrong in (x[:, :-1], np.hstack([x, x]), x[:0], x[0], x[None], x[:, :0], "text", x + 1j):
+            with pytest.raises((TypeError, ValueError)):
+                model.predict(wrong)
