@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 import time
 from contextlib import suppress
@@ -22,6 +23,7 @@ from fastemlp import (
 from fastemlp._progress import progress_bar
 from fastemlp.datasets import make_o5_synthetic
 from fastemlp.solver import ConvergenceError
+from fastemlp.solver.budget import DEFAULT_BUDGET
 from fastemlp.store import default_store
 from fastemlp.testing import equivariance_error
 
@@ -91,6 +93,15 @@ def _seed(text):
     return int(text)
 
 
+def _n_bytes(text):
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) *(?:([kMGT])(i?))?B?", text, re.ASCII)
+    power = "kMGT".index(match[2]) + 1 if match and match[2] else 0
+    size = int(float(match[1]) * (1024 if match[3] else 1000) ** power) if match else 0
+    if size < 1:
+        raise argparse.ArgumentTypeError(f"expected a size such as 500MB or 4GiB, got {text!r}")
+    return size
+
+
 def _write_nowhere():
     """Let what is still buffered for a closed pipe vanish, or the interpreter would complain at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -129,6 +140,13 @@ def _add_basis_commands(parser):
         if run is basis_warm:
             action.add_argument("group", metavar="GROUP", help='for example "O(5)"')
             action.add_argument("rep", metavar="REP", help='for example "T4>>T4", in quotes')
+            action.add_argument(
+                "--memory-budget",
+                type=_n_bytes,
+                default=DEFAULT_BUDGET,
+                metavar="SIZE",
+                help='the most that solving may take, such as "500MB" or "4GiB" (default 1GiB)',
+            )
 
 
 def demo(seed, figure):
@@ -246,7 +264,7 @@ def basis_warm(store, arguments):
     start = time.perf_counter()
     try:
         rep = parse_rep(arguments.rep, parse_group(arguments.group))
-        basis = equivariant_basis(rep, store=True, verbose=1)
+        basis = equivariant_basis(rep, store=True, verbose=1, memory_budget=arguments.memory_budget)
     except (ValueError, TypeError, ConvergenceError, MemoryError) as error:
         return _failed(_reason(error))
     seconds = time.perf_counter() - start

@@ -357,6 +357,37 @@ def test_basis_warm_refuses_what_is_too_large(own, capsys):
     assert "expected at most 1 GiB. Choose a smaller group" in err
 
 
+def test_basis_warm_keeps_to_a_memory_budget(own, capsys):
+    status, out, err = run(capsys, "warm", "SO(3)", "V6", "--memory-budget", "1kB")
+    assert (status, out) == (1, "")
+    assert err.startswith("fastemlp: equivariant_basis: ")
+    assert "memory_budget" in err
+    clear_basis_cache()
+    assert run(capsys, "warm", "SO(3)", "V6", "--memory-budget", "1GiB")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [
+        ("7", 7),
+        ("7B", 7),
+        ("2kB", 2000),
+        ("1.5 GiB", 3 * 2**29),
+        ("4G", 4 * 10**9),
+        ("1TiB", 2**40),
+    ],
+)
+def test_sizes(text, n_bytes):
+    assert cli._n_bytes(text) == n_bytes
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1e9", "GB", "nan", "inf", "0.1B", "1PB", "²"])
+def test_a_memory_budget_is_a_size(text, own, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["basis", "warm", "O(3)", "V", f"--memory-budget={text}"])
+    assert f"expected a size such as 500MB or 4GiB, got {text!r}" in capsys.readouterr().err
+
+
 def test_basis_warm_in_another_directory(own, tmp_path, capsys):
     status, out, _ = run(capsys, "warm", "--directory", tmp_path / "other", "SO(3)", "V>>V+V2")
     assert status == 0
