@@ -297,7 +297,7 @@ def test_a_regressor_of_irreps_is_equivariant(name):
     else:
         rep_in, rep_out = V(SO(3)), two + Scalar
         X, y = vectors, np.c_[matrices, (vectors**2).sum(1)]
-        channels = 6 * Scalar + 4 * V(SO(3)) + 2 * (V**2)(SO(3))
+        channels = 6 * Scalar + 4 * V(SO(3)) + 2 * (V**2)(SO(3)) + (V**3)(SO(3))
     model = FastEMLPRegressor(
         rep_in=rep_in, rep_out=rep_out, channels=channels, n_layers=2, max_iter=3, random_state=0
     ).fit(X, y)
