@@ -5,15 +5,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import scipy.sparse as sp
 
 from fastemlp.constraint import constraint
-from fastemlp.groups import SO, S, Z
+from fastemlp.groups import SO, Group, S, Sp, Trivial, Z
 from fastemlp.operators import TensorConstraint
 from fastemlp.reps import V
-from fastemlp.solver import lanczos, lobpcg, solve_nullspace
+from fastemlp.solver import lanczos, lobpcg, make_plan, solve_nullspace
 
 from .common import best_of, growth, ratio
 from .problems import PROBLEMS, check, solve
@@ -35,6 +36,20 @@ for name in ("SO(3) T8", "S(4) T6", "conjugated SO(3) T7 lanczos", "SU(3) T(4,4)
     solve(PROBLEMS[name])
 print(perf_counter() - start)
 """
+NILPOTENT = Group([[[0, 1], [0, 0]]], name="nilpotent")
+HEXAGON = Group(discrete_generators=[[[-1, 1], [-1, 0]], [[0, 1], [1, 0]]], name="hexagon")
+#: A rep and its rank.
+PLANNED = {
+    "nilpotent T12": (lambda: (V**12)(NILPOTENT), 924),
+    "nilpotent T10": (lambda: (V**10)(NILPOTENT), 252),
+    "hexagon T8": (lambda: (V**8)(HEXAGON), 43),
+    "hexagon T10": (lambda: (V**10)(HEXAGON), 171),
+    "SO(3) T12": (lambda: (V**12)(SO(3)), 4213),
+    "Sp(2) T12": (lambda: (V**12)(Sp(2)), 4719),
+    "S(3) T12": (lambda: (V**12)(S(3)), 88574),
+    "S(3) T20": (lambda: (V**20)(S(3)), 581130734),
+    "Trivial(3) T17": (lambda: (V**17)(Trivial(3)), 3**17),
+}
 #: Families of growing size m, each solved by one method.
 FAMILIES = {
     "schur: SO(3) Tk": ("schur", [lambda k=k: (V**k)(SO(3)) for k in (8, 10, 12, 14)]),
@@ -132,6 +147,43 @@ class LongCycle:
         return ratio(ours, best_of(lambda: lanczos(self.C), repeats=2))
 
     track_ratio_to_lanczos.unit = "ratio"
+
+
+class Plan:
+    """What a plan predicts and what it takes, over problems that every strategy has a share in."""
+
+    params = tuple(PLANNED)
+    param_names = ("problem",)
+    timeout = 300
+
+    def setup(self, name):
+        rep, rank = PLANNED[name]
+        self.make = lambda: constraint(rep())
+        solution = solve_nullspace(self.make())
+        if solution.rank != rank:
+            raise RuntimeError(f"{name}: expected rank {rank}, got {solution}")
+        self.choice = make_plan(self.make()).choices[0]
+        self.seconds = self._processor_seconds(solve_nullspace)
+
+    def _processor_seconds(self, work, repeats=3):
+        times = []
+        for _ in range(repeats):
+            C = self.make()
+            start = process_time()
+            work(C)
+            times.append(process_time() - start)
+        return min(times)
+
+    def track_seconds_over_predicted(self, name):
+        """At most 3, and at least 1 where the prediction is a lower bound."""
+        return ratio(self.seconds, self.choice.seconds)
+
+    def track_plan_milliseconds(self, name):
+        """Less than 10, or less than a hundredth of the solve."""
+        return 1e3 * self._processor_seconds(make_plan)
+
+    track_seconds_over_predicted.unit = "ratio"
+    track_plan_milliseconds.unit = "ms"
 
 
 class FirstCall:

@@ -70,6 +70,12 @@ def burnside(C, elements):
     return max(0, round(float(character.mean().real)))
 
 
+def count_traces(elements):
+    """How many characters differ between elements: at most the number of conjugacy classes, and of irreducibles."""
+    traces = np.stack([np.trace(part, axis1=1, axis2=2) for part in elements], axis=1)
+    return len(np.unique(np.round(traces, 6) + 0.0, axis=0))
+
+
 def forecast(C, elements=None):
     """About how many vectors the nullspace of C has, and its gap; (float, float).
 

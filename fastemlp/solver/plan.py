@@ -11,7 +11,7 @@ from fastemlp.operators import TensorConstraint
 
 from .assembled import assembled_bytes
 from .budget import DEFAULT_BUDGET, BudgetError, checked_budget, mib
-from .forecast import burnside, finite_group, forecast
+from .forecast import burnside, count_traces, finite_group, forecast
 from .lobpcg import suits
 from .orbits import LARGEST_COMMON_ORDER, Restricted, readable, shrink
 from .projection import FIRST_BLOCK
@@ -24,6 +24,7 @@ ORBIT_STEP = 6e-9  # per coordinate and generator
 PRODUCT_FLOP = 4e-10  # per multiply-add of a product with C
 FACTOR_FLOP = 3e-10  # per multiply-add of a dense factorisation
 SPLIT_STEP = 1e-3  # per irreducible times letter, whatever its size
+FINITE_SPLIT_STEP = 3e-4  # per irreducible of a finite group
 SPLIT_FLOP = 3e-10  # per n³ of a product λ ⊗ x of size n, which a Casimir operator splits
 FINITE_SPLIT_FLOP = 2.5e-8  # the same without a Lie algebra, where random elements have to
 LOBPCG_STEP = 3e-5  # per coordinate
@@ -222,7 +223,7 @@ def _orbits(C, order, elements):
     return Choice(
         "orbits",
         "every generator permutes the coordinates up to phases, or is diagonal",
-        1e-4 + ORBIT_STEP * m * max(n_generators, 1),
+        5e-4 + ORBIT_STEP * m * max(n_generators, 1),
         n_bytes,
         n_bytes,
     )
@@ -241,9 +242,13 @@ def _schur(C, form, elements, work):
             # half of dᵏ/√k! is close to the largest irreducible of a classical group in k letters
             largest = max(1.0, 0.55 * math.prod(word[:j]) / math.sqrt(math.factorial(j)))
             n, kinds = min(largest, math.sqrt(2 * order)) * d, min(_partitions(j), order)
-            seconds += kinds * (SPLIT_STEP + flop * n**3)
+            if elements is None:
+                seconds += kinds * (SPLIT_STEP + flop * n**3)
             n_bytes += kinds * 8 * n**2
             needed = max(needed, WORKSPACE * 8 * n**2)
+    if elements is not None:
+        # every irreducible is split once, however long the word
+        seconds += FINITE_SPLIT_STEP * count_traces(elements)
     n_bytes = max(n_bytes, needed)
     reason = "the generators are closed under the adjoint"
     if form is None:
@@ -253,7 +258,7 @@ def _schur(C, form, elements, work):
         m = C.shape[1]
         rank, _ = forecast(C, elements)
         # carried back as a dense array, and made orthonormal
-        seconds += 4 * m * rank**2 * FACTOR_FLOP
+        seconds += 5e-3 + 4 * m * rank**2 * FACTOR_FLOP
         n_bytes += 3.0 * m * rank * np.dtype(C.dtype).itemsize
     return Choice("schur", reason, seconds, n_bytes, needed)
 
@@ -293,7 +298,7 @@ def _lanczos(C, rank, gap, sure):
     """Finding a nullspace of this rank and gap through products with C; ``sure`` is the share that is certain."""
     n_rows, m = C.shape
     steps = max(LANCZOS_STEPS, min(2 / max(gap, 1e-12), m))
-    seconds = 1e-2 + rank * (steps * max(20 * n_rows, _entries(C)) + 4 * rank * m) * PRODUCT_FLOP
+    seconds = 1e-2 + rank * (steps * max(20 * n_rows, _entries(C)) + 2 * rank * m) * PRODUCT_FLOP
     column = m * np.dtype(C.dtype).itemsize
     # a first block with its image; a basis that is clearly too large is not begun either
     needed = column * max(2.0 * min(FIRST_BLOCK, m), sure * rank)
