@@ -223,7 +223,7 @@ def _orbits(C, order, elements):
     return Choice(
         "orbits",
         "every generator permutes the coordinates up to phases, or is diagonal",
-        5e-4 + ORBIT_STEP * m * max(n_generators, 1),
+        1e-4 + ORBIT_STEP * m * max(n_generators, 1),
         n_bytes,
         n_bytes,
     )
