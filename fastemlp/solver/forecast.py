@@ -13,7 +13,7 @@ from .dense import dense
 from .solution import ConvergenceError
 
 #: A finite group is enumerated while its elements, as matrices, hold no more numbers than this.
-ENUMERATED = 10**5
+ENUMERATED = 2 * 10**4
 #: A group with larger entries is taken to be infinite.
 LARGEST_ENTRY = 1e3
 #: Words of the same letters that are solved to see how the rank grows are at most this large.
@@ -28,7 +28,8 @@ def finite_group(C):
     list over atoms of ndarray (order, d, d), or None for a Lie group, an infinite one or one of too many elements
     """
     width = sum(d * d for d in C.dims)
-    if C.lie or len(C.discrete) * width > ENUMERATED:
+    # of large matrices not even a small group is worth it
+    if C.lie or 24 * width > ENUMERATED:
         return None
     generators = [
         [np.eye(d) if B is None else B.toarray() for B, d in zip(h, C.dims, strict=True)]

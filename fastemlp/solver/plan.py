@@ -30,6 +30,8 @@ FINITE_SPLIT_FLOP = 2.5e-8  # the same without a Lie algebra, where random eleme
 LOBPCG_STEP = 3e-5  # per coordinate
 #: Multiply-adds and bytes that a plan may spend on a look at the generators; what takes more belongs to the solve.
 PLANNED_WORK, PLANNED_BYTES = 10**7, 2**20
+#: Coordinates from which it is worth a millisecond to know a finite group.
+ENUMERATED_FROM = 4096
 #: Bytes of matrices that lobpcg is considered for.
 ASSEMBLED_BYTES = 2**28
 #: Seconds from which an alternative to an exact strategy is looked for.
@@ -109,7 +111,8 @@ def make_plan(C, memory_budget=DEFAULT_BUDGET):
     memory_budget = checked_budget(memory_budget, "make_plan")
     elements = None
     if isinstance(C, TensorConstraint):
-        elements = finite_group(C)
+        # small problems are solved before a group is enumerated
+        elements = finite_group(C) if C.shape[1] > ENUMERATED_FROM else None
         exact, unfit, form = _exact(C, memory_budget, elements)
     else:
         exact, form = [], None
