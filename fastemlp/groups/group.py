@@ -1,6 +1,7 @@
 """The Group: generators in, everything else derived."""
 
 import hashlib
+import math
 import numbers
 from functools import cached_property
 
@@ -25,6 +26,8 @@ from fastemlp.groups.sampling import Flow, check_random_state, sample_elements
 _EPS = float(np.finfo(np.float64).eps)
 #: Generators known to less than this are no symmetry.
 _COARSEST = 1e-3
+#: Generators of a direct product may take this much.
+PRODUCT_BYTES = 2**30
 
 
 class Group:
@@ -338,18 +341,7 @@ class Group:
         """
         if not isinstance(other, Group):
             return NotImplemented
-        left, right = sp.eye(self._d), sp.eye(other._d)
-        product = assemble(
-            [sp.kron(A, right) for A in self._lie] + [sp.kron(left, A) for A in other._lie],
-            [sp.kron(h, right) for h in self._discrete]
-            + [sp.kron(left, h) for h in other._discrete],
-            name=f"{self._name}*{other._name}" if self._name and other._name else None,
-            d=self._d * other._d,
-            dtype=np.result_type(self._dtype, other._dtype),
-            accuracy=declared_accuracy(self, other),
-        )
-        product.__dict__["_factors"] = (*self.factors, *other.factors)
-        return product
+        return direct_product([self, other])
 
     def __eq__(self, other):
         if not isinstance(other, Group):
@@ -439,6 +431,56 @@ class Group:
             dense[...] = matrix.toarray()
         out.flags.writeable = False
         return out
+
+
+def direct_product(groups):
+    """The product ``G1 * G2 * …`` of one or more groups, each generator made once.
+
+    Raises
+    ------
+    MemoryError
+        If the generators on the product space take more than 1 GiB.
+    """
+    if len(groups) == 1:
+        return groups[0]
+    sizes = [group._d for group in groups]
+    d = math.prod(sizes)
+    entries = sum(
+        max(matrix.nnz, 1) * (d // group._d)
+        for group in groups
+        for matrix in (*group._lie, *group._discrete)
+    )
+    if 16 * max(entries, d) > PRODUCT_BYTES:
+        raise MemoryError(
+            f"Group: a direct product of {len(groups)} groups acts on a space of dimension {_short(d)}, and its "
+            f"generators take {_short(16 * max(entries, d) // 2**30)} GiB, more than the {PRODUCT_BYTES // 2**30} GiB "
+            "allowed. Let each group act on its own part instead, as in V(G1) * V(G2)."
+        )
+    lie, discrete, before = [], [], 1
+    for group in groups:
+        left, right = sp.eye(before), sp.eye(d // (before * group._d))
+        lie += [_between(left, A, right) for A in group._lie]
+        discrete += [_between(left, h, right) for h in group._discrete]
+        before *= group._d
+    names = [group._name for group in groups]
+    product = assemble(
+        lie,
+        discrete,
+        name="*".join(names) if all(names) else None,
+        d=d,
+        dtype=np.result_type(*(group._dtype for group in groups)),
+        accuracy=declared_accuracy(*groups),
+    )
+    product.__dict__["_factors"] = tuple(f for group in groups for f in group.factors)
+    return product
+
+
+def _between(left, matrix, right):
+    return sp.kron(sp.kron(left, matrix), right)
+
+
+def _short(n):
+    return f"{n:,}" if n < 10**9 else f"about 1e{len(str(n)) - 1}"
 
 
 def assemble(lie_algebra, discrete_generators, name, d, dtype, accuracy=None):

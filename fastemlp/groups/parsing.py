@@ -4,7 +4,7 @@ import ast
 
 from fastemlp.groups import classical as lie
 from fastemlp.groups import finite, products
-from fastemlp.groups.group import Group
+from fastemlp.groups.group import Group, direct_product
 
 _FUNCTIONS = [
     *(lie.Trivial, lie.SO, lie.O, lie.SO2eR3, lie.O2eR3, lie.Scaling, lie.SL, lie.GL),
@@ -77,9 +77,14 @@ def _read(node):
     if isinstance(node, (ast.List, ast.Tuple)):
         return [_read(item) for item in node.elts]
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        left, right = _read(node.left), _read(node.right)
-        if isinstance(left, Group) and isinstance(right, Group):
-            return left * right
+        # a chain of factors is one product: made pair by pair, its generators would be made again for each factor
+        operands, first = [], node
+        while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Mult):
+            operands.append(first.right)
+            first = first.left
+        factors = [_read(operand) for operand in (first, *reversed(operands))]
+        if all(isinstance(factor, Group) for factor in factors):
+            return direct_product(factors)
     if isinstance(node, ast.Call):
         return _read_call(node)
     raise ValueError(f"{ast.unparse(node)!r} is not allowed here")

@@ -119,3 +119,23 @@ def test_the_reason_is_told():
         parse_group("so(3)")
     with pytest.raises(TypeError, match=r"parse_group: expected a str such as"):
         parse_group(Group(d=1))
+
+
+@pytest.mark.parametrize("factor", ["O(1)", "Scaling(1)", "SO(1)", "S(1)"])
+@pytest.mark.parametrize("n", [2, 3, 200, 1500])
+def test_many_factors_are_one_product(factor, n):
+    group = parse_group("*".join([factor] * n))
+    assert group.d == 1
+    assert len(group.factors) == n
+    one = parse_group(factor)
+    expected = one
+    for _ in range(min(n, 4) - 1):
+        expected = expected * one
+    assert n > 4 or group == expected
+
+
+def test_a_product_too_large_is_refused_before_it_is_made():
+    with pytest.raises(ValueError, match=r"product of 200 groups .* dimension about 1e60"):
+        parse_group("*".join(["SO(2)"] * 200))
+    with pytest.raises(MemoryError, match=r"take .* GiB, more than the 1 GiB allowed\. Let each"):
+        S(1000) * S(1000) * S(1000)
