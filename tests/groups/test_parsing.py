@@ -122,7 +122,7 @@ def test_the_reason_is_told():
 
 
 @pytest.mark.parametrize("factor", ["O(1)", "Scaling(1)", "SO(1)", "S(1)"])
-@pytest.mark.parametrize("n", [2, 3, 200, 1000])
+@pytest.mark.parametrize("n", [2, 3, 200, 900])
 def test_many_factors_are_one_product(factor, n):
     group = parse_group("*".join([factor] * n))
     assert group.d == 1

@@ -100,6 +100,21 @@ def test_drho_is_derived_from_rho_to_full_precision(group):
             assert error <= 2e-12 * max(1.0, np.linalg.norm(expected))
 
 
+class Power(Rep):
+    def __init__(self, k):
+        self.k = k
+
+    def rho(self, g):
+        return (g[0, 0] ** self.k).reshape(1, 1)
+
+
+def test_drho_of_fast_rotations_does_not_come_around_the_circle():
+    # exp(6i) is near 1, and so are exp(13i), exp(44i), ...
+    (A,) = U(1).lie_algebra
+    for k in range(-120, 121):
+        np.testing.assert_allclose(Power(k)(U(1)).drho(A), k * A, atol=1e-13 * max(1, k * k))
+
+
 def test_drho_of_zero_is_zero():
     np.testing.assert_array_equal(Adjoint()(SL(2)).drho(np.zeros((2, 2))), np.zeros((4, 4)))
 
