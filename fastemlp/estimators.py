@@ -19,6 +19,7 @@ from fastemlp.training import (
     SquaredError,
     train,
 )
+from fastemlp.training_range import TrainingRange, warn_not_finite
 
 #: What max_iter="auto" comes to: at least so many steps and epochs, or iterations of L-BFGS.
 AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
@@ -108,6 +109,12 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
     Inputs and targets are scaled by one factor per copy of each type and shifted along invariants only: targets to unit
     variance, n objects of the input to a root mean square s = √(2/n) each, between 1/2 and 1, the scalars among them to
     s²/3 (to 1 where all are scalars). Few samples need that; steep functions of scalars then take more steps to learn.
+
+    The network is a polynomial of high degree, gated. So that it cannot run away, objects of a prediction are at most
+    four times as long as the longest in training (measured from the shift), times how often the input is longer than
+    the longest in training: predictions grow linearly there, at most. Scaling a whole object by an invariant keeps it
+    equivariant. Where the group leaves no length of some input alone (Lorentz, SL, affine groups) it is twenty times;
+    output types without an invariant length are not limited.
     Finzi, Welling and Wilson, ICML 2021.
 
     Examples
@@ -227,6 +234,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         data = scaler_in.transform(X), scaler_out.transform(y), weight
         X, y, weight = _take(rows, data)
         require_reach(network, "FastEMLPRegressor.fit", X)
+        training_range = TrainingRange.fit(rep_in, X, rep_out, y)
         result = train(
             network,
             X,
@@ -242,6 +250,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         # all at once, so that a fit that fails leaves the last one as it was
         self.rep_in_, self.rep_out_ = rep_in, rep_out
         self.network_, self.scaler_in_, self.scaler_out_ = network, scaler_in, scaler_out
+        self._training_range = training_range
         self._y_is_1d = y_is_1d
         self.theta_ = result.theta
         self._prepare()
@@ -260,6 +269,11 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs), as y was; of the model's dtype
+
+        Warns
+        -----
+        UserWarning
+            When predictions overflow, which are then NaN or infinite.
         """
         if not self._is_ready(X):
             check_is_fitted(self)
@@ -267,8 +281,10 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         theta, weights = self._prepared
         if theta is not self.theta_:
             weights = None
-        y = self.network_(self.theta_, self.scaler_in_.transform(X), weights)
+        X = self.scaler_in_.transform(X)
+        y = self._training_range.shorten(X, self.network_(self.theta_, X, weights))
         y = self.scaler_out_.inverse_transform(y)
+        warn_not_finite(y, "FastEMLPRegressor.predict")
         return y.ravel() if self._y_is_1d else y
 
     def _prepare(self):

@@ -15,6 +15,7 @@ from fastemlp.groups import Group, parse_group
 from fastemlp.polynomials import PolynomialFeatures, chunks, type_name
 from fastemlp.reps import objects, require_shared
 from fastemlp.scaling import EquivariantScaler
+from fastemlp.training_range import warn_not_finite
 
 
 class EquivariantRidge(RegressorMixin, BaseEstimator):
@@ -182,6 +183,7 @@ class EquivariantRidge(RegressorMixin, BaseEstimator):
             for (features, columns), c in zip(self._targets, self._coefficients, strict=True):
                 scaled[:, columns.T] = features(x) @ c
             y[rows] = self.scaler_out_.inverse_transform(scaled + self.intercept_)
+        warn_not_finite(y, "EquivariantRidge.predict")
         return y.ravel() if self._y_is_1d else y
 
     def _reps(self, n_in, n_out):

@@ -1,0 +1,126 @@
+"""How far predictions may go beyond the targets of training: a bound that commutes with the group."""
+
+import math
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fastemlp.reps import Scalar, drho_operator, objects, rho_operator
+
+#: Predictions stay below so many times the largest target, times how far the input is outside the training data.
+BEYOND = 4.0
+#: The same where some input has no invariant length (under the Lorentz group, say), so that nobody can tell how far
+#: outside it is: products of such inputs vary more from sample to sample.
+BEYOND_UNMEASURED = 20.0
+
+
+@dataclass(frozen=True)
+class TrainingRange:
+    """The invariant size of inputs and targets in training, and predictions shortened to a multiple of it.
+
+    Attributes
+    ----------
+    inputs, outputs : tuple of (columns, sizes)
+        ndarray of int (n_copies, d), the columns of the objects of one type, and ndarray (n_copies,), the largest norm
+        of each in training; types whose norm the group leaves alone.
+    factor : float; BEYOND or BEYOND_UNMEASURED
+    """
+
+    inputs: tuple
+    outputs: tuple
+    factor: float
+
+    @classmethod
+    def fit(cls, rep_in, X, rep_out, Y):
+        """From scaled data: X of shape (n, n_in), Y of shape (n, n_out); what has no invariant norm is left out."""
+        kinds = [kind for kind, _ in objects(rep_in)]
+        factor = BEYOND if all(map(has_invariant_norm, kinds)) else BEYOND_UNMEASURED
+        # an input that never varied tells nothing of how far out it is
+        inputs = tuple((c, np.where(size > 0, size, np.inf)) for c, size in _sizes(rep_in, X))
+        return cls(inputs, tuple(_sizes(rep_out, Y)), factor)
+
+    def shorten(self, X, Y):
+        """Y, or a copy in which objects of more than ``factor`` times their largest norm in training have that norm.
+
+        For inputs r times longer than any in training the bound is r times as large: predictions grow linearly
+        outside the training data, at most. NaN and infinity stay what they are.
+        """
+        if not self.outputs:
+            return Y
+        # written so that a NaN is not safe
+        if len(Y) == 1 and np.vdot(Y, Y) <= self._safe * self._safe:
+            return Y
+        rows = np.flatnonzero(~(np.abs(Y).max(axis=1) <= self._safe))
+        if not len(rows):
+            return Y
+        Y = Y.copy()
+        x, y = X[rows].astype(np.float64), Y[rows].astype(np.float64)
+        reach = np.ones(len(rows))
+        for columns, size in self.inputs:
+            reach = np.maximum(reach, (_norms(x, columns) / size).max(axis=1))
+        for columns, size in self.outputs:
+            norms = _norms(y, columns)
+            bound = self.factor * size * reach[:, None]
+            over = np.isfinite(norms) & (norms > bound)
+            share = np.divide(bound, norms, out=np.ones_like(norms), where=over)
+            y[:, columns] *= share[..., None]
+        Y[rows] = y
+        return Y
+
+    @cached_property
+    def _safe(self):
+        """Entries up to this are in reach whatever the input."""
+        return self.factor * min(size.min() / np.sqrt(c.shape[1]) for c, size in self.outputs)
+
+
+def warn_not_finite(y, caller):
+    """Warn of predictions that are NaN or infinite: inputs so large that the arithmetic overflows."""
+    # quick to take, and never finite where an entry is not
+    if math.isfinite(np.vdot(y, y)):
+        return
+    lost = ~np.isfinite(y.reshape(len(y), -1)).all(axis=1)
+    if lost.any():
+        warnings.warn(
+            f"{caller}: {lost.sum()} of {len(y)} predictions are not finite, the first for sample {np.argmax(lost)}: "
+            f"its inputs overflow {y.dtype} arithmetic, far outside the training data. Check the units of X"
+            f"{', or pass float64' if y.dtype == np.float32 else ''}.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def has_invariant_norm(kind):
+    """Whether the group leaves ``‖v‖`` of a type alone: always for scalars, else by random vectors, to 1e-8."""
+    if kind == Scalar:
+        return True
+    v = np.random.default_rng(0).standard_normal((kind.size(), 2))
+    squares = np.sum(v * v, axis=0)
+    for group in kind.groups:
+        for A in group.orthonormal_lie_algebra:
+            if np.any(
+                np.abs(np.sum(v * drho_operator(kind, {group: A}).matmat(v), 0)) > 1e-8 * squares
+            ):
+                return False
+        for h in group.sparse_discrete_generators:
+            image = rho_operator(kind, {group: h}).matmat(v)
+            if np.any(np.abs(np.sum(image * image, axis=0) - squares) > 1e-8 * squares):
+                return False
+    return True
+
+
+def _sizes(rep, data):
+    """The columns of every type with an invariant norm, and the largest norm of an object of it."""
+    data = np.asarray(data, np.float64)
+    for kind, columns in objects(rep):
+        if has_invariant_norm(kind):
+            yield columns, _norms(data, columns).max(axis=0, initial=0.0)
+
+
+def _norms(data, columns):
+    """The norm of every object, (n, n_copies); entries are divided first by the largest, whose square may overflow."""
+    values = np.abs(data[:, columns])
+    largest = values.max(axis=2, keepdims=True, initial=0.0)
+    shares = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
+    return largest[..., 0] * np.sqrt(np.sum(shares * shares, axis=2))
