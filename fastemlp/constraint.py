@@ -105,6 +105,27 @@ def atom_generators(atoms, groups, letters=None):
     return TensorConstraint(range(len(atoms)), sizes, lie, discrete, accuracy)
 
 
+def word_generators(atoms, groups, words):
+    """The generators on some atoms for taking words apart, and for telling their pieces from each other.
+
+    Parameters
+    ----------
+    atoms, groups : as for ``atom_generators``
+    words : sequence of sequences of Rep among the atoms
+
+    Returns
+    -------
+    TensorConstraint
+        With every atom in one slot. A discrete generator near the identity is given by its logarithm where that fixes
+        the same maps between any two of the words.
+    """
+    most = {a: max((list(word).count(a) for word in words), default=0) for a in atoms}
+    # a map from word to word is a tensor in the slots of both
+    letters = [a for a in atoms for _ in range(2 * most[a])]
+    C = atom_generators(atoms, groups, letters)
+    return TensorConstraint(range(len(atoms)), C.dims, C.lie, C.discrete, C.accuracy)
+
+
 def _from_logarithms(atoms, letters, lie, discrete, orthogonal, accuracy):
     """The TensorConstraint, with a discrete generator near the identity given by its logarithm, of unit length.
 

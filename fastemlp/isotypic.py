@@ -7,15 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fastemlp.constraint import atom_generators
+from fastemlp.constraint import atom_generators, word_generators
+from fastemlp.isometries import Chain
+from fastemlp.isometries.base import read_only
+from fastemlp.operators import KroneckerProduct
 from fastemlp.reps import Rep, drho_operator, rho_operator, slots, terms
-from fastemlp.solver.schur import Catalogue, decompose, reductive_group
+from fastemlp.solver import CertificationError, Status
+from fastemlp.solver.schur import Catalogue, decompose, given_residual, reductive_form
 
 TYPES = {1: "real", 2: "complex", 4: "quaternionic"}
+#: Random draws that are tried before giving up.
+ATTEMPTS = 3
 
 
 class Irrep(Rep):
-    """An irreducible rep: the subspace of a tensor type that an isometry spans.
+    """An irreducible rep: an invariant subspace of a tensor type, in coordinates of its own.
 
     Made by ``irreps`` and ``isotypic_decomposition``. Usable wherever a rep is: ``3 * irrep``, ``irrep >> V(G)``,
     ``rep_in`` and ``rep_out`` of an estimator.
@@ -24,14 +30,19 @@ class Irrep(Rep):
     ----------
     parent : Rep; the tensor type it was found in
     G : Group; given where the parent is Scalar, which has none
-    E : ndarray of shape (parent.size(), d), orthonormal columns, read-only; ``rho(g) = Eᴴ parent.rho(g) E``
+    E : ndarray of shape (parent.size(), d), read-only; a basis of the subspace: ``parent.rho(g) E = E rho(g)``
+        Orthonormal where the generators of the group are closed under the adjoint as they are. Where that takes other
+        coordinates, as for a finite group in a skew basis, E is orthonormal in those, and so are the ``rho(g)`` of a
+        compact group orthogonal matrices in any case.
+    left_inverse : ndarray of shape (d, parent.size()), read-only; ``rho(g) = left_inverse parent.rho(g) E``, Eᴴ where
+        E is orthonormal
     type : {"real", "complex", "quaternionic"}; over the complex numbers always "complex"
     """
 
-    def __init__(self, parent, E, type, G=None):
+    def __init__(self, parent, E, type, G=None, left_inverse=None):
         self.parent = parent
-        self.E = np.ascontiguousarray(E)
-        self.E.flags.writeable = False
+        self.E = read_only(E)
+        self.left_inverse = read_only(E.conj().T if left_inverse is None else left_inverse)
         self.type = type
         self.G = parent.G if G is None else G
 
@@ -39,10 +50,10 @@ class Irrep(Rep):
         return self.E.shape[1]
 
     def rho(self, g):
-        return self.E.conj().T @ rho_operator(self.parent, g).matmat(self.E)
+        return self.left_inverse @ rho_operator(self.parent, g).matmat(self.E)
 
     def drho(self, A):
-        return self.E.conj().T @ drho_operator(self.parent, A).matmat(self.E)
+        return self.left_inverse @ drho_operator(self.parent, A).matmat(self.E)
 
     @property
     def T(self):
@@ -62,15 +73,19 @@ class IsotypicDecomposition:
     rep : Rep
     irreps : tuple of Irrep, pairwise inequivalent
     multiplicities : tuple of int
-    U : LinearOperator of shape (size, size), unitary; ``Uᴴ x`` lists x by irreducible, then copy, then component,
-        and in every copy the group acts by ``irrep.rho(g)``
-    residual : float; bound on ``‖A U − U ⊕A_λ‖`` relative to A, over random group and Lie algebra elements
+    U : LinearOperator of shape (size, size); its columns list the rep by irreducible, then copy, then component, and
+        in every copy the group acts by ``irrep.rho(g)``: ``rep.rho(g) U = U ⊕rho_λ(g)``
+        Unitary where the generators of the group are closed under the adjoint as they are.
+    inverse : LinearOperator of shape (size, size); ``U⁻¹``, which is ``U.H`` where U is unitary
+    residual : float; bound on ``‖ρ U − U ⊕ρ_λ‖`` relative to ρ, over the generators of the group as they were given, in
+        the coordinates in which U is unitary
     """
 
     rep: Rep
     irreps: tuple
     multiplicities: tuple
     U: LinearOperator
+    inverse: LinearOperator
     residual: float
 
 
@@ -79,7 +94,9 @@ def isotypic_decomposition(rep, *, random_state=0):
 
     Parameters
     ----------
-    rep : Rep, bound, of one group whose generators are closed under the adjoint (all compact and classical groups)
+    rep : Rep, bound, of one group
+        Its generators are closed under the adjoint in some coordinates: all compact and classical groups, and their
+        conjugates.
     random_state : int; seeds the random group elements that tell irreducibles apart
 
     Returns
@@ -89,8 +106,10 @@ def isotypic_decomposition(rep, *, random_state=0):
     Raises
     ------
     ValueError
-        If the rep is unbound or several groups act; NotReductive, a ValueError, if the generators are not
-        closed under the adjoint, so that invariant subspaces need not have invariant complements.
+        If the rep is unbound or several groups act; NotReductive, a ValueError, if there are no coordinates in which
+        the generators are closed under the adjoint, so that invariant subspaces need not have invariant complements.
+    CertificationError
+        If three random draws do not decompose the rep to 1e-11, or ten times what the generators are known to.
 
     Notes
     -----
@@ -112,17 +131,46 @@ def isotypic_decomposition(rep, *, random_state=0):
     canonical, perm = rep.canonical()
     types = terms(canonical)
     atoms = list(dict.fromkeys(atom for term, _ in types for atom in slots(term)))
+    words = [slots(term) for term, _ in types]
+    form = reductive_form(word_generators(atoms, rep.groups, words))
+    given = _in_coordinates(atom_generators(atoms, rep.groups), form.factors)
+    tol = max(1e-11, 10 * form.accuracy)
     rng = np.random.default_rng(random_state)
-    group = reductive_group(atom_generators(atoms, rep.groups))
-    catalogue = Catalogue(group.draw(rng), rng)
-    parts, residual = [], 0.0
-    for term, n in types:
-        chain, splittings = decompose(catalogue, [atoms.index(a) for a in slots(term)])
-        parts.append((term, n, chain))
-        residual = max(residual, sum(s.residual for s in splittings))
+    failure = None
+    for _ in range(ATTEMPTS):
+        try:
+            catalogue = Catalogue(form.group.draw(rng), rng)
+            sides, residual = [], 0.0
+            for word in words:
+                letters = [atoms.index(a) for a in word]
+                chain, splittings = decompose(catalogue, letters)
+                sides.append((chain, letters))
+                residual = max(residual, sum(s.residual for s in splittings))
+        except CertificationError as error:
+            failure = error.message
+            continue
+        for generators in (given, (form.group.lie, form.group.discrete)):
+            residual = max(residual, given_residual(*generators, sides)[0])
+        # written so that a NaN fails
+        if residual <= tol:
+            break
+        failure = f"the pieces found are off by {residual:.1e}"
+    else:
+        raise CertificationError(
+            f"isotypic_decomposition: expected pieces of {rep} that its generators leave alone to {tol:.1e}, but in "
+            f"{ATTEMPTS} random draws {failure}. Give the generators to more digits, or their accuracy as "
+            "Group(..., accuracy=...); equivariant_basis(rep >> rep) needs no decomposition.",
+            status=Status.BAD_RESIDUAL,
+        )
+    parts = [
+        _Part(term, n, chain, _shear(form.factors, letters))
+        for (term, n), (chain, letters) in zip(types, sides, strict=True)
+    ]
     U = _ChangeOfBasis(parts, perm, catalogue)
     found = [_irrep(mu, parts, catalogue, rep.G) for mu in U.multiplicities]
-    return IsotypicDecomposition(rep, tuple(found), tuple(U.multiplicities.values()), U, residual)
+    return IsotypicDecomposition(
+        rep, tuple(found), tuple(U.multiplicities.values()), U, U.inverse(), residual
+    )
 
 
 def irreps(rep, *, random_state=0):
@@ -130,50 +178,109 @@ def irreps(rep, *, random_state=0):
     return isotypic_decomposition(rep, random_state=random_state).irreps
 
 
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """n copies of a tensor type, its chain, and the coordinates ``x = shear y`` the chain is in; None for x = y."""
+
+    term: Rep
+    n: int
+    chain: Chain
+    shear: tuple | None
+
+
+def _in_coordinates(C, factors):
+    """The generators of a TensorConstraint as dense matrices, lie and discrete, in balanced coordinates."""
+    factors = [None] * len(C.dims) if factors is None else factors
+
+    def dense(generator, missing):
+        matrices = [
+            missing * np.eye(d) if A is None else A.toarray()
+            for A, d in zip(generator, C.dims, strict=True)
+        ]
+        return [
+            A if S is None else np.linalg.solve(S, A @ S)
+            for A, S in zip(matrices, factors, strict=True)
+        ]
+
+    return [dense(A, 0) for A in C.lie], [dense(h, 1) for h in C.discrete]
+
+
+def _shear(factors, letters):
+    """The change of coordinates on a word, and its inverse: KroneckerProducts, or None for none."""
+    if factors is None:
+        return None
+    matrices = [factors[a] for a in letters]
+    sizes = [len(S) for S in matrices]
+    return KroneckerProduct(matrices, sizes), KroneckerProduct(
+        list(map(np.linalg.inv, matrices)), sizes
+    )
+
+
 def _irrep(mu, parts, catalogue, group):
     """Irreducible number mu, seen in the smallest type that holds it."""
-    holders = [(term, chain) for term, _, chain in parts if mu in chain.multiplicities()[-1]]
-    term, chain = min(holders, key=lambda holder: holder[1].size)
-    d, n = catalogue.irreducibles[mu].dim, chain.multiplicities()[-1][mu]
+    holders = [part for part in parts if mu in part.chain.multiplicities()[-1]]
+    part = min(holders, key=lambda holder: holder.chain.size)
+    d, n = catalogue.irreducibles[mu].dim, part.chain.multiplicities()[-1][mu]
     first = np.zeros((d, n, d), catalogue.symmetry.dtype)
     first[np.arange(d), 0, np.arange(d)] = 1
     recipe = catalogue.irreducibles[mu].recipe
     kind = "complex" if catalogue.symmetry.is_complex else TYPES[recipe.type_dim]
-    return Irrep(term, chain.synthesise({mu: first}, d), kind, group)
+    E = part.chain.synthesise({mu: first}, d)
+    if part.shear is None:
+        return Irrep(part.term, E, kind, group)
+    S, inverse = part.shear
+    # (Eᴴ S⁻¹)ᴴ = S⁻ᴴ E
+    return Irrep(part.term, S.matmat(E), kind, group, inverse.rmatmat(E).conj().T)
 
 
 class _ChangeOfBasis(LinearOperator):
-    """From coordinates by irreducible, copy and component to those of a rep; unitary."""
+    """From coordinates by irreducible, copy and component to those of a rep."""
 
     def __init__(self, parts, perm, catalogue):
         self.parts, self.perm = parts, perm
         self.sizes = {}
         totals = {}
-        for _, n, chain in parts:
-            for mu, count in chain.multiplicities()[-1].items():
-                totals[mu] = totals.get(mu, 0) + n * count
+        for part in parts:
+            for mu, count in part.chain.multiplicities()[-1].items():
+                totals[mu] = totals.get(mu, 0) + part.n * count
                 self.sizes[mu] = catalogue.irreducibles[mu].dim
         self.multiplicities = dict(sorted(totals.items()))
-        m = sum(n * chain.size for _, n, chain in parts)
+        m = sum(part.n * part.chain.size for part in parts)
         super().__init__(catalogue.symmetry.dtype, (m, m))
 
-    def _rmatmat(self, X):
+    def inverse(self):
+        """The inverse, which is the adjoint where every shear is None."""
+        if all(part.shear is None for part in self.parts):
+            return self.H
+        return LinearOperator(
+            self.shape,
+            dtype=self.dtype,
+            matvec=lambda x: self._back(x.reshape(-1, 1), _unsheared).reshape(-1),
+            matmat=lambda X: self._back(X, _unsheared),
+            rmatvec=lambda x: self._forth(x.reshape(-1, 1), _unsheared_adjoint).reshape(-1),
+            rmatmat=lambda X: self._forth(X, _unsheared_adjoint),
+        )
+
+    def _back(self, X, change):
+        """From coordinates of the rep; ``change(part, Y)`` takes those of a word to those of its chain."""
         X = X if self.perm is None else X[self.perm]
         b = X.shape[1]
         found = {mu: [] for mu in self.multiplicities}
         start = 0
-        for _, n, chain in self.parts:
-            stop = start + n * chain.size
-            columns = X[start:stop].reshape(n, chain.size, b).swapaxes(0, 1)
-            for mu, Y in chain.analyse(columns.reshape(chain.size, n * b)).items():
+        for part in self.parts:
+            n, size = part.n, part.chain.size
+            columns = X[start : start + n * size].reshape(n, size, b).swapaxes(0, 1)
+            columns = change(part, columns.reshape(size, n * b))
+            for mu, Y in part.chain.analyse(columns).items():
                 # (d, copies, n, b) to copies of the type first
                 Y = Y.reshape(len(Y), -1, n, b).transpose(2, 1, 0, 3)
                 found[mu].append(Y.reshape(-1, self.sizes[mu], b))
-            start = stop
+            start += n * size
         rows = [np.concatenate(found[mu]).reshape(-1, b) for mu in self.multiplicities]
         return np.concatenate(rows) if rows else np.zeros((0, b), X.dtype)
 
-    def _matmat(self, X):
+    def _forth(self, X, change):
+        """To coordinates of the rep; ``change(part, Y)`` takes those of a chain to those of its word."""
         b = X.shape[1]
         blocks, start = {}, 0
         for mu, n in self.multiplicities.items():
@@ -181,15 +288,16 @@ class _ChangeOfBasis(LinearOperator):
             blocks[mu] = X[start:stop].reshape(n, self.sizes[mu], b)
             start = stop
         out, used = [np.zeros((0, b), X.dtype)], dict.fromkeys(blocks, 0)
-        for _, n, chain in self.parts:
+        for part in self.parts:
+            n, size = part.n, part.chain.size
             state = {}
-            for mu, count in chain.multiplicities()[-1].items():
+            for mu, count in part.chain.multiplicities()[-1].items():
                 first = used[mu]
                 used[mu] = first + n * count
                 Y = blocks[mu][first : used[mu]].reshape(n, count, self.sizes[mu], b)
                 state[mu] = Y.transpose(2, 1, 0, 3).reshape(self.sizes[mu], count, n * b)
-            columns = chain.synthesise(state, n * b).reshape(chain.size, n, b)
-            out.append(columns.swapaxes(0, 1).reshape(n * chain.size, b))
+            columns = change(part, part.chain.synthesise(state, n * b)).reshape(size, n, b)
+            out.append(columns.swapaxes(0, 1).reshape(n * size, b))
         out = np.concatenate(out)
         if self.perm is None:
             return out
@@ -197,8 +305,30 @@ class _ChangeOfBasis(LinearOperator):
         scattered[self.perm] = out
         return scattered
 
+    def _matmat(self, X):
+        return self._forth(X, _sheared)
+
+    def _rmatmat(self, X):
+        return self._back(X, _sheared_adjoint)
+
     def _matvec(self, x):
         return self._matmat(x.reshape(-1, 1)).reshape(-1)
 
     def _rmatvec(self, x):
         return self._rmatmat(x.reshape(-1, 1)).reshape(-1)
+
+
+def _sheared(part, Y):
+    return Y if part.shear is None else part.shear[0].matmat(Y)
+
+
+def _sheared_adjoint(part, Y):
+    return Y if part.shear is None else part.shear[0].rmatmat(Y)
+
+
+def _unsheared(part, Y):
+    return Y if part.shear is None else part.shear[1].matmat(Y)
+
+
+def _unsheared_adjoint(part, Y):
+    return Y if part.shear is None else part.shear[1].rmatmat(Y)

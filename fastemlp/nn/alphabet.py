@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastemlp.basis import equivariant_basis
-from fastemlp.constraint import atom_generators
+from fastemlp.constraint import word_generators
 from fastemlp.nn.orbit_maps import OrbitMaps
 from fastemlp.reps import Scalar, slots, terms
 from fastemlp.solver import NotReductive
@@ -56,7 +56,8 @@ class Alphabet:
         #: by letter, ndarray (t, d, d); None where letters are types
         self._commutants = None
         try:
-            group = reductive_group(atom_generators(atoms, groups)) if atoms else None
+            words = [slots(term) for term in self._types[1:]]
+            group = reductive_group(word_generators(atoms, groups, words)) if atoms else None
         except NotReductive:
             self._splits = {
                 term: Split(((letter, term.size(), 1),), None)

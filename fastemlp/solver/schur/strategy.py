@@ -11,12 +11,13 @@ import numpy as np
 from fastemlp.isometries import SchurIsometry
 from fastemlp.operators import KroneckerProduct, TensorConstraint
 
-from ..balance import balance
+from ..balance import BALANCED, balance
 from ..budget import BudgetError
 from ..certify import certified, require_known
 from ..counted import CountedOperator, estimate_norm
 from ..solution import CertificationError, NullspaceSolution, Status
 from .catalogue import Catalogue
+from .check import given_residual, pairing_residual
 from .symmetry import NotReductive, Postponed, ReductiveGroup, reductive_group
 from .word import decompose
 
@@ -55,11 +56,14 @@ def reductive_form(C, max_work=math.inf):
     try:
         return ReductiveForm(reductive_group(C, max_work), None)
     except NotReductive:
+        if 0 in C.dims or not C.dims:
+            raise
         work = BALANCING * (len(C.lie) + len(C.discrete)) * sum(d**3 for d in C.dims)
         if work > max_work:
             raise Postponed(work) from None
         factors, balanced = balance(C)
-        return ReductiveForm(reductive_group(balanced, max_work), factors, balanced.accuracy)
+        accuracy = max(balanced.accuracy, BALANCED)
+        return ReductiveForm(reductive_group(balanced, max_work, accuracy), factors, accuracy)
 
 
 def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=None):
@@ -79,7 +83,8 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=N
     -------
     NullspaceSolution
         With Q a SchurIsometry. ``residual`` and ``orthogonality`` bound those of Q by the sum over the stages,
-        and are found without a vector of length m.
+        and are found without a vector of length m: for the generators as given, and for the probes that stood in
+        for them.
 
     Raises
     ------
@@ -142,16 +147,21 @@ def _solve(C, group, rng, memory_budget):
     catalogue = Catalogue(group.draw(rng), rng, memory_budget)
     cut = middle([C.dims[a] for a in C.slots])
     left, found = decompose(catalogue, C.slots[:cut])
-    right, also = decompose(catalogue, [group.dual[a] for a in C.slots[cut:]])
+    duals = [group.dual[a] for a in C.slots[cut:]]
+    right, also = decompose(catalogue, duals)
+    given, images = given_residual(
+        group.lie, group.discrete, [(left, C.slots[:cut]), (right, duals)]
+    )
     if group.is_complex:
         # W = E_q E_pᴴ: its columns carry the conjugates of the copies
         right = right.map(np.conj)
     shared = sorted(set(left.multiplicities()[-1]) & set(right.multiplicities()[-1]))
     units = {mu: catalogue.irreducibles[mu].commutant for mu in shared}
+    given += pairing_residual(images, units)
     both = ((left, found), (right, also))
     return NullspaceSolution(
         Q=SchurIsometry(left, right, units),
-        residual=sum(_accumulated(*side, "residual") for side in both),
+        residual=max(sum(_accumulated(*side, "residual") for side in both), given),
         gap=catalogue.gap,
         orthogonality=sum(_accumulated(*side, "orthogonality") for side in both),
         norm=1.0,

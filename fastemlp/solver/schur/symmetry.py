@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import expm, polar, schur
+from scipy.linalg import expm, schur
 
 #: Relative tolerance of every "lies in the span" and "is unitary" below.
 CLOSED = 1e-10
@@ -16,8 +16,12 @@ MAX_NUMBERS, MAX_ATOM = 2 * 10**7, 500
 ROUNDED = 1e-6
 #: Brackets by which a Lie algebra grows at a time.
 MANY = 64
-#: A discrete generator nearer to the identity than the second, but not than the first, is too close to tell apart.
-IDENTITY, TOO_CLOSE = 1e-14, 1e-6
+#: A discrete generator within so many times what it is known to from a unitary one is unitary.
+ITSELF = 64
+#: Angles between eigenvalues of a discrete generator below this get powers that open them.
+NARROW = 0.05
+#: Powers of one generator that are taken at most.
+POWERS = 4
 
 
 class NotReductive(ValueError):
@@ -61,11 +65,14 @@ class ReductiveGroup:
     is_complex : bool
     dims : tuple of int; sizes of the atoms, those of the constraint first
     dual : tuple of int; ``dual[a]`` is the atom dual to atom a of the constraint, itself where they are the same
+    lie, discrete : tuples over generators of lists over atoms of ndarray (d, d); as given, to check results against
     """
 
     is_complex: bool
     dims: tuple
     dual: tuple
+    lie: tuple
+    discrete: tuple
     _basis: np.ndarray
     _unitary: tuple
 
@@ -84,8 +91,10 @@ class ReductiveGroup:
         )
 
 
-def reductive_group(C, max_work=math.inf):
+def reductive_group(C, max_work=math.inf, accuracy=None):
     """Complete the Lie algebra of a TensorConstraint and check it against the adjoint.
+
+    ``accuracy`` is what the generators are known to, default ``C.accuracy``.
 
     Raises
     ------
@@ -99,20 +108,22 @@ def reductive_group(C, max_work=math.inf):
     -----
     A vector killed by A and B is killed by [A, B], one fixed by h and killed by A is killed by hAh⁻¹, so closing
     the Lie algebra under both leaves the constraint alone. With A = K + P, skew plus Hermitian, exp(K + iP) is an
-    element of the compact form; a normal h = U|h| is replaced by the unitary U exp(i·s·log|h|). Both replacements are
-    multiplicative over tensor products and keep the intertwiners.
+    element of the compact form. A normal ``h = U|h|`` is given by U and by log|h| in the Lie algebra: ρ(U) and
+    ρ(|h|) commute, one is unitary and the other positive definite, so ρ(h) fixes what both fix and no more, and
+    ρ(|h|) fixes what drho(log|h|) kills. All replacements hold on every tensor product and keep the intertwiners.
     """
     lie, discrete, dual, dims = _with_duals(C)
-    joint = _Joint(dims, C.dtype.kind == "c", max(CLOSED, 10 * C.accuracy))
+    accuracy = C.accuracy if accuracy is None else accuracy
+    joint = _Joint(dims, C.dtype.kind == "c", max(CLOSED, 10 * accuracy))
     width = sum(d * d for d in dims) * joint.dtype.itemsize // 8
     first = 3 * len(lie) ** 2 * width
     if first > max_work:
         raise Postponed(first)
-    basis = joint.orthonormal([joint.flat(As) for As in lie])
-    discrete = [joint.blocks(hs) for hs in discrete]
-    unitary = tuple(_unitary_form(h) for h in discrete)
+    given = tuple(joint.blocks(As) for As in lie), tuple(joint.blocks(hs) for hs in discrete)
+    unitary, positive = _polar_forms(given[1], joint.tolerance, accuracy)
+    basis = joint.orthonormal([joint.flat(As) for As in [*lie, *positive]])
     rng = np.random.default_rng(0)
-    basis = _closed(joint, basis, discrete, rng, max_work - first)
+    basis = _closed(joint, basis, unitary, rng, max_work - first)
     for _ in range(2 if len(basis) else 0):
         X = joint.unflat(rng.standard_normal(len(basis)) @ basis)
         if joint.outside(basis, joint.flat([B.conj().T for B in X])):
@@ -120,7 +131,9 @@ def reductive_group(C, max_work=math.inf):
                 "the Lie algebra is not closed under the adjoint, so invariant subspaces need not have "
                 "invariant orthogonal complements"
             )
-    return ReductiveGroup(C.dtype.kind == "c", tuple(dims), tuple(dual), basis, unitary)
+    return ReductiveGroup(
+        C.dtype.kind == "c", tuple(dims), tuple(dual), *given, basis, tuple(unitary)
+    )
 
 
 def _with_duals(C):
@@ -258,31 +271,67 @@ def _extended(basis, rows):
     return np.concatenate([basis, new])
 
 
-def _unitary_form(h):
-    """Unitary stand-ins ``U exp(i·s·log|h|)`` of a normal matrix per atom."""
-    distance = max(np.abs(B - np.eye(len(B))).max(initial=0.0) for B in h)
-    if IDENTITY < distance < TOO_CLOSE:
-        # residuals relative to h would not show what h - I does
+def _polar_forms(discrete, tolerance, accuracy):
+    """Normal discrete generators as unitary ones and Hermitian elements of the Lie algebra, on every atom."""
+    unitary, positive = [], []
+    for h in discrete:
+        parts = [_polar(B, tolerance) for B in h]
+        U = [part[0] for part in parts]
+        noise = max(accuracy * np.linalg.cond(B) for B in h)
+        length = np.linalg.norm([np.linalg.norm(part[1]) for part in parts])
+        if length > ITSELF * noise:
+            # rotations by little are told apart by powers, a stretch by its logarithm
+            _require_seen(noise / length, tolerance, "is unitary but for", length)
+            positive.append([part[1] for part in parts])
+        turn = np.linalg.norm([np.linalg.norm(B - np.eye(len(B))) for B in U])
+        if turn > ITSELF * noise:
+            _require_seen(noise / turn, tolerance, "differs from the identity by", turn)
+            unitary.append(U)
+    return unitary, positive
+
+
+def _require_seen(error, tolerance, how, size):
+    if error > tolerance:
         raise NotReductive(
-            f"a discrete generator differs from the identity by {distance:.0e} only, too little to see what it does"
+            f"a discrete generator {how} {size:.0e} only, too little to see what it does"
         )
-    out = []
-    for B in h:
-        if np.allclose(B @ B.conj().T, np.eye(len(B)), 0, 1e-13):
-            out.append(B)
-            continue
-        # BBᴴ − BᴴB would show the square of a small departure from normality
-        upper = np.triu(schur(B, output="complex")[0], 1)
-        if np.abs(upper).max(initial=0.0) > CLOSED * np.abs(B).max():
-            raise NotReductive(
-                "a discrete generator is not a normal matrix, so invariant subspaces need not have invariant "
-                "orthogonal complements"
-            )
-        U, positive = polar(B)
-        w, W = np.linalg.eigh(positive)
-        # an irrational power keeps products of moduli apart
-        out.append(U @ (W * np.exp(0.1j * np.sqrt(2) * np.log(w))) @ W.conj().T)
-    return out
+
+
+def _polar(B, tolerance):
+    """U and log|B| of a normal matrix ``B = U|B|``; a unitary one is its own U, to the last bit."""
+    if np.allclose(B @ B.conj().T, np.eye(len(B)), 0, 1e-13):
+        return B, np.zeros_like(B)
+    # BBᴴ − BᴴB would show the square of a small departure from normality
+    upper = np.triu(schur(B, output="complex")[0], 1)
+    if np.abs(upper).max(initial=0.0) > tolerance * np.abs(B).max():
+        raise NotReductive(
+            "a discrete generator is not a normal matrix, so invariant subspaces need not have invariant "
+            "orthogonal complements"
+        )
+    W, sigma, Vh = np.linalg.svd(B)
+    return W @ Vh, (Vh.conj().T * np.log(sigma)) @ Vh
+
+
+def _opening_powers(h, rng):
+    """Powers of a unitary tuple under which eigenvalues that lie close to each other part; few, often none.
+
+    Its algebra is that of h, but what h shows by differences as small as the angle between its eigenvalues, a power
+    shows by differences of order one.
+    """
+    angles = np.sort(np.concatenate([[0.0], *(np.angle(np.linalg.eigvals(B)) for B in h)]))
+    gaps = np.diff(np.append(angles, angles[0] + 2 * np.pi))
+    gaps = np.sort(gaps[(gaps > 1e-12) & (gaps < NARROW)])
+    powers = []
+    while len(gaps) and len(powers) < POWERS:
+        exponent = round(rng.uniform(1.0, 2.0) / gaps[0])
+        powers.append([np.linalg.matrix_power(B, exponent) for B in h])
+        gaps = gaps[gaps > gaps[0] / NARROW]
+    return [[_nearest_unitary(B) for B in g] for g in powers]
+
+
+def _nearest_unitary(B):
+    W, _, Vh = np.linalg.svd(B)
+    return W @ Vh
 
 
 def _probes(joint, basis, unitary, rng):
@@ -305,6 +354,7 @@ def _probes(joint, basis, unitary, rng):
     def product(g, h):
         return [A @ B for A, B in zip(g, h, strict=True)]
 
+    unitary = [*unitary, *(power for h in unitary for power in _opening_powers(h, rng))]
     if len(basis):
         return [exponential(), exponential()] + [product(h, exponential()) for h in unitary]
     if not unitary:
