@@ -153,7 +153,7 @@ def test_rounded_rotations_are_right_or_refused():
 
 
 def test_stretches_too_small_to_see_are_refused():
-    with pytest.raises(NotReductive, match="is unitary but for 1e-08 only, too little to see"):
+    with pytest.raises(NotReductive, match="is unitary but for 1e-08, too little for its errors"):
         reductive_group(constraint(V(Group(discrete_generators=[np.diag([-1 - 1e-8, 1.0])]))))
 
 

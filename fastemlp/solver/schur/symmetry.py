@@ -275,16 +275,15 @@ def _polar_forms(discrete, tolerance, accuracy):
     """Normal discrete generators as unitary ones and Hermitian elements of the Lie algebra, on every atom."""
     unitary, positive = [], []
     for h in discrete:
-        parts = [_polar(B, tolerance) for B in h]
-        U = [part[0] for part in parts]
-        noise = max(accuracy * np.linalg.cond(B) for B in h)
-        length = np.linalg.norm([np.linalg.norm(part[1]) for part in parts])
-        if length > ITSELF * noise:
+        U, logs, condition = zip(*(_polar(B, tolerance) for B in h), strict=True)
+        noise = accuracy * max(condition)
+        length = np.linalg.norm([np.linalg.norm(P) for P in logs])
+        if length > ITSELF * accuracy:
             # rotations by little are told apart by powers, a stretch by its logarithm
             _require_seen(noise / length, tolerance, "is unitary but for", length)
-            positive.append([part[1] for part in parts])
+            positive.append(logs)
         turn = np.linalg.norm([np.linalg.norm(B - np.eye(len(B))) for B in U])
-        if turn > ITSELF * noise:
+        if turn > ITSELF * accuracy:
             _require_seen(noise / turn, tolerance, "differs from the identity by", turn)
             unitary.append(U)
     return unitary, positive
@@ -293,14 +292,22 @@ def _polar_forms(discrete, tolerance, accuracy):
 def _require_seen(error, tolerance, how, size):
     if error > tolerance:
         raise NotReductive(
-            f"a discrete generator {how} {size:.0e} only, too little to see what it does"
+            f"a discrete generator {how} {size:.0e}, too little for its errors to see what that does"
         )
 
 
 def _polar(B, tolerance):
-    """U and log|B| of a normal matrix ``B = U|B|``; a unitary one is its own U, to the last bit."""
+    """U and log|B| of a normal matrix ``B = U|B|``, and by how much the latter magnifies relative errors of B.
+
+    A unitary matrix is its own U, to the last bit; entries that stand alone in row and column keep all their digits.
+    """
     if np.allclose(B @ B.conj().T, np.eye(len(B)), 0, 1e-13):
-        return B, np.zeros_like(B)
+        return B, np.zeros_like(B), 1.0
+    entries = B != 0
+    if (entries.sum(axis=0) == 1).all() and (entries.sum(axis=1) == 1).all():
+        modulus = np.abs(B).sum(axis=0)
+        if (np.abs(modulus - np.abs(B).sum(axis=1)) <= tolerance * modulus).all():
+            return B / modulus, np.diag(np.log(modulus)).astype(B.dtype), 1.0
     # BBᴴ − BᴴB would show the square of a small departure from normality
     upper = np.triu(schur(B, output="complex")[0], 1)
     if np.abs(upper).max(initial=0.0) > tolerance * np.abs(B).max():
@@ -309,7 +316,7 @@ def _polar(B, tolerance):
             "orthogonal complements"
         )
     W, sigma, Vh = np.linalg.svd(B)
-    return W @ Vh, (Vh.conj().T * np.log(sigma)) @ Vh
+    return W @ Vh, (Vh.conj().T * np.log(sigma)) @ Vh, sigma[0] / sigma[-1]
 
 
 def _opening_powers(h, rng):
