@@ -8,6 +8,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
+from fastemlp.diagnosis import unexplained, warn_if_nothing_learned
 from fastemlp.groups import Group, parse_group
 from fastemlp.nn import EMLP, MLP, require_reach
 from fastemlp.reps import Rep, Scalar, objects, require_shared
@@ -208,6 +209,8 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         -----
         ConvergenceWarning
             When training diverged and went on from the last good parameters with a smaller learning rate.
+        UserWarning
+            When the model is hardly better than a constant on its own training data, with the likely reasons.
         """
         self._check_parameters()
         X, y = validate_data(
@@ -257,6 +260,11 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         self.loss_curve_ = result.loss_curve
         self.validation_curve_ = result.validation_curve
         self.n_iter_ = result.n_iter
+        error = unexplained(network(result.theta, X), y, weight)
+        steps = result.n_iter * -(-len(X) // self.batch_size) if self.solver != "lbfgs" else None
+        warn_if_nothing_learned(
+            "FastEMLPRegressor.fit", (X, y), (rep_in, rep_out), error, n_steps=steps
+        )
         return self
 
     def predict(self, X):

@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastemlp.basis import equivariant_basis
 from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
+from fastemlp.diagnosis import unexplained, warn_if_nothing_learned
 from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.polynomials import PolynomialFeatures, chunks, type_name
@@ -160,6 +161,13 @@ class EquivariantRidge(RegressorMixin, BaseEstimator):
             coefficients, self.intercept_[columns.T] = problem.solve(self.alpha_)
             self._coefficients.append(coefficients)
         self.coef_ = np.concatenate([c.T.ravel() for c in self._coefficients])
+        fitted = self.scaler_out_.transform(self.predict(X).reshape(y.shape))
+        warn_if_nothing_learned(
+            "EquivariantRidge.fit",
+            (self.scaler_in_.transform(X), targets),
+            (self.rep_in_, self.rep_out_),
+            unexplained(fitted, targets, weights),
+        )
         return self
 
     def predict(self, X):

@@ -1,0 +1,92 @@
+"""Why a fit learned nothing: said in a warning, with what the data show."""
+
+import warnings
+
+import numpy as np
+
+from fastemlp.reps import Scalar, objects
+from fastemlp.training_range import has_invariant_norm
+
+#: A model that explains no more of the variance of its training targets than this has learned nothing.
+LEARNED = 0.1
+#: Objects whose mean has this share of their mean square lie to one side of the origin.
+OFF_CENTRE = 0.5
+#: Fewer samples than this show neither.
+FEW = 10
+#: Fewer steps of training than this may not have been enough.
+SHORT = 1000
+
+
+def unexplained(predicted, Y, weight=None):
+    """Mean squared error over the mean square of targets (n, n_out), both in float64; 0 where Y is zero."""
+    Y = np.asarray(Y, np.float64)
+    power = np.average(Y**2, 0, weight).sum()
+    return float(np.average((predicted - Y) ** 2, 0, weight).sum() / power) if power else 0.0
+
+
+def warn_if_nothing_learned(caller, data, reps, error, n_steps=None):
+    """Warn where a fit is no better on its training data than a constant, with the likely reasons.
+
+    Parameters
+    ----------
+    caller : str; start of the message
+    data : pair of ndarrays (n, n_in), (n, n_out); scaled inputs and targets, shifted along invariants alone
+    reps : pair of Rep, of inputs and targets
+    error : float; mean squared error on the training data over the mean square of the targets
+    n_steps : int, optional; steps of training, where that may be the reason
+    """
+    X, _ = data
+    # written so that a NaN warns
+    if len(X) < FEW or error <= 1 - LEARNED:
+        return
+    reasons = [*_off_centre(*data, *reps), *_reflections(*reps)]
+    if n_steps is not None and n_steps < SHORT:
+        reasons.append(f"training was short, {n_steps} steps; raise max_iter")
+    reasons.append(
+        "y may be noise, depend on what X does not hold, or not transform as rep_out under the group"
+    )
+    warnings.warn(
+        f"{caller}: on its training data the model explains {max(0.0, 1 - error):.0%} of the variance of y, "
+        f"hardly more than a constant does. Likely reasons: {'; '.join(reasons)}.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def _off_centre(X, Y, rep_in, rep_out):
+    """Inputs or targets that lie to one side of the origin, about which the group turns."""
+    for name, data, rep in (("X", X, rep_in), ("y", Y, rep_out)):
+        for kind, columns in objects(rep):
+            if kind == Scalar or not has_invariant_norm(kind):
+                continue
+            values = np.asarray(data, np.float64)[:, columns]
+            power = np.mean(values**2, axis=0).sum(axis=1)
+            share = np.sum(np.mean(values, axis=0) ** 2, axis=1) / np.where(power > 0, power, 1)
+            copy = int(np.argmax(share))
+            if share[copy] > OFF_CENTRE:
+                ratio = np.sqrt(share[copy] / max(1 - share[copy], 1e-30))
+                where = _span(columns[copy])
+                yield (
+                    f"columns {where} of {name}, an object of type {kind}, have a mean {ratio:.2g} times their "
+                    "spread, but the group turns about the origin: centre them (subtract each sample's own "
+                    "reference point, or the mean)"
+                )
+                break
+
+
+def _span(columns):
+    return f"{columns[0]}" if len(columns) == 1 else f"{columns[0]} to {columns[-1]}"
+
+
+def _reflections(rep_in, rep_out):
+    """Groups with reflections tell vectors from axial vectors, which are easily taken for each other."""
+    for group in dict.fromkeys((*rep_in.groups, *rep_out.groups)):
+        if not group.is_permutation and any(
+            np.linalg.det(h) < 0 for h in group.discrete_generators
+        ):
+            yield (
+                f"{group} contains reflections, under which a cross product, torque or magnetic field is an axial "
+                "vector and a signed volume a pseudoscalar: say so in rep_in and rep_out (fastemlp.reps.axial, det), "
+                "or take the group of rotations alone"
+            )
+            return
