@@ -6,6 +6,7 @@ discrete generator h (Finzi et al. 2021, theorem 1). Stacked, that is ``C v = 0`
 
 import numpy as np
 
+from fastemlp.groups.generators import is_generalised_permutation
 from fastemlp.groups.logarithm import logarithms
 from fastemlp.operators import EPS, MinusIdentity, Stack, TensorConstraint
 from fastemlp.reps import (
@@ -97,7 +98,9 @@ def atom_generators(atoms, groups, letters=None):
             orthogonal.append(group.is_orthogonal)
             if any(isinstance(a, Vector) and a.dual and group == a.G for a in atoms):
                 # what an inverse is known to, relative to its own norm
-                condition = np.linalg.cond(h.toarray()) if not group.is_unitary else 1.0
+                # entries that stand alone in row and column are inverted to all digits
+                is_exact = group.is_unitary or is_generalised_permutation(h)
+                condition = 1.0 if is_exact else np.linalg.cond(h.toarray())
                 accuracy = max(accuracy, group.accuracy * float(condition))
     if letters is not None:
         return _from_logarithms(atoms, letters, lie, discrete, orthogonal, accuracy)

@@ -157,6 +157,21 @@ def test_stretches_too_small_to_see_are_refused():
         reductive_group(constraint(V(Group(discrete_generators=[np.diag([-1 - 1e-8, 1.0])]))))
 
 
+def test_generators_of_no_accuracy_are_refused():
+    """Nothing that is found is wrong by more than the errors allow, so nothing may be found."""
+    rough = Group(discrete_generators=[np.diag([2.0, 0.5])], accuracy=1e-3)
+    with pytest.raises(NotReductive, match="known to 1e-03 only"):
+        schur(constraint((V**2)(rough)))
+
+
+@pytest.mark.parametrize("t", [1e2, 1e5, 1e8])
+def test_duals_of_large_stretches(t):
+    for h in (np.diag([t, 1 / t]), np.array([[t, 0], [0, -1 / t]])):
+        G = Group(discrete_generators=[h])
+        assert schur(constraint((V >> V)(G))).rank == 2
+        assert kinds(isotypic_decomposition((V >> V)(G))) == [(1, 1), (1, 1), (1, 2)]
+
+
 def test_skew_hexagon():
     assert sorted(i.size() for i in irreps((V * V)(HEXAGON))) == [1, 1, 2]
 

@@ -114,6 +114,9 @@ def reductive_group(C, max_work=math.inf, accuracy=None):
     """
     lie, discrete, dual, dims = _with_duals(C)
     accuracy = C.accuracy if accuracy is None else accuracy
+    # written so that a NaN fails
+    if not accuracy <= ROUNDED:
+        raise NotReductive(f"its generators are known to {accuracy:.0e} only")
     joint = _Joint(dims, C.dtype.kind == "c", max(CLOSED, 10 * accuracy))
     width = sum(d * d for d in dims) * joint.dtype.itemsize // 8
     first = 3 * len(lie) ** 2 * width
