@@ -12,12 +12,9 @@ from fastemlp.isometries import Chain
 from fastemlp.isometries.base import read_only
 from fastemlp.operators import KroneckerProduct
 from fastemlp.reps import Rep, drho_operator, rho_operator, slots, terms
-from fastemlp.solver import CertificationError, Status
-from fastemlp.solver.schur import Catalogue, decompose, given_residual, reductive_form
+from fastemlp.solver.schur import decompose_all, reductive_form
 
 TYPES = {1: "real", 2: "complex", 4: "quaternionic"}
-#: Random draws that are tried before giving up.
-ATTEMPTS = 3
 
 
 class Irrep(Rep):
@@ -134,34 +131,14 @@ def isotypic_decomposition(rep, *, random_state=0):
     words = [slots(term) for term, _ in types]
     form = reductive_form(word_generators(atoms, rep.groups, words))
     given = _in_coordinates(atom_generators(atoms, rep.groups), form.factors)
-    tol = max(1e-11, 10 * form.accuracy)
-    rng = np.random.default_rng(random_state)
-    failure = None
-    for _ in range(ATTEMPTS):
-        try:
-            catalogue = Catalogue(form.group.draw(rng), rng)
-            sides, residual = [], 0.0
-            for word in words:
-                letters = [atoms.index(a) for a in word]
-                chain, splittings = decompose(catalogue, letters)
-                sides.append((chain, letters))
-                residual = max(residual, sum(s.residual for s in splittings))
-        except CertificationError as error:
-            failure = error.message
-            continue
-        for generators in (given, (form.group.lie, form.group.discrete)):
-            residual = max(residual, given_residual(*generators, sides)[0])
-        # written so that a NaN fails
-        if residual <= tol:
-            break
-        failure = f"the pieces found are off by {residual:.1e}"
-    else:
-        raise CertificationError(
-            f"isotypic_decomposition: expected pieces of {rep} that its generators leave alone to {tol:.1e}, but in "
-            f"{ATTEMPTS} random draws {failure}. Give the generators to more digits, or their accuracy as "
-            "Group(..., accuracy=...); equivariant_basis(rep >> rep) needs no decomposition.",
-            status=Status.BAD_RESIDUAL,
-        )
+    catalogue, sides, residual = decompose_all(
+        form.group,
+        [[atoms.index(a) for a in word] for word in words],
+        np.random.default_rng(random_state),
+        tol=max(1e-11, 10 * form.accuracy),
+        also=given,
+        caller="isotypic_decomposition",
+    )
     parts = [
         _Part(term, n, chain, _shear(form.factors, letters))
         for (term, n), (chain, letters) in zip(types, sides, strict=True)

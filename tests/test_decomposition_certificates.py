@@ -132,11 +132,44 @@ def test_results_are_checked_against_the_generators_given(monkeypatch):
 
 
 def test_a_decomposition_that_never_succeeds_says_what_helps(monkeypatch):
-    monkeypatch.setattr("fastemlp.isotypic.given_residual", lambda *a: (1e-3, []))
+    word = importlib.import_module("fastemlp.solver.schur.word")
+    monkeypatch.setattr(word, "given_residual", lambda *a: (1e-3, []))
     with pytest.raises(
         CertificationError, match=r"in 3 random draws the pieces found are off by 1\.0e-03"
     ):
         irreps((V**2)(SO(3)))
+
+
+def test_a_network_without_a_certified_decomposition_works_without(monkeypatch):
+    word = importlib.import_module("fastemlp.solver.schur.word")
+    free = EMLP(V**2, V**2, SO(3), num_layers=0).n_parameters
+    monkeypatch.setattr(word, "given_residual", lambda *a: (np.nan, []))
+    assert EMLP(V**2, V**2, SO(3), num_layers=0).n_parameters == free
+
+
+@pytest.mark.parametrize("n", [300, 20000, 10**6, 10**9])
+def test_networks_tell_small_turns_from_none(n):
+    network = EMLP(V**2, V**2, C(n), num_layers=0)
+    # weights and bias
+    assert network.n_parameters == 6 + 2
+
+
+@pytest.mark.parametrize("exponent", [3.0, 4.5, 5.5])
+def test_small_turns_in_any_coordinates_beside_reflections(exponent):
+    rng = np.random.default_rng(int(10 * exponent))
+    Q = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    t = 10.0**-exponent
+    h = np.eye(4)
+    h[:2, :2] = [[np.cos(t), -np.sin(t)], [np.sin(t), np.cos(t)]]
+    for mirror, expected in ([1, 1, -1, 1], 3), ([1, -1, 1, -1], 3):
+        G = Group(discrete_generators=[Q @ h @ Q.T, Q @ np.diag(mirror) @ Q.T])
+        found = isotypic_decomposition(V(G))
+        assert len(found.irreps) == expected
+        squares = sum(
+            DIMENSION[i.type] * n * n
+            for i, n in zip(found.irreps, found.multiplicities, strict=True)
+        )
+        assert equivariant_basis((V >> V)(G)).rank == squares
 
 
 def test_rounded_rotations_are_right_or_refused():

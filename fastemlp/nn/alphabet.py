@@ -8,8 +8,8 @@ from fastemlp.basis import equivariant_basis
 from fastemlp.constraint import word_generators
 from fastemlp.nn.orbit_maps import OrbitMaps
 from fastemlp.reps import Scalar, slots, terms
-from fastemlp.solver import NotReductive
-from fastemlp.solver.schur import Catalogue, decompose, reductive_group
+from fastemlp.solver import CertificationError, NotReductive
+from fastemlp.solver.schur import decompose_all, reductive_group
 
 #: More maps than these are kept as orbits where they are that.
 FEW = 64
@@ -56,9 +56,8 @@ class Alphabet:
         #: by letter, ndarray (t, d, d); None where letters are types
         self._commutants = None
         try:
-            words = [slots(term) for term in self._types[1:]]
-            group = reductive_group(word_generators(atoms, groups, words)) if atoms else None
-        except NotReductive:
+            found = self._decomposed(atoms, groups) if atoms else None
+        except (NotReductive, CertificationError):
             self._splits = {
                 term: Split(((letter, term.size(), 1),), None)
                 for letter, term in enumerate(self._types)
@@ -66,13 +65,23 @@ class Alphabet:
             return
         self._splits = {Scalar: Split(((0, 1, 1),), None)}
         self._commutants = [np.ones((1, 1, 1))]
-        if group is not None:
-            rng = np.random.default_rng(0)
-            catalogue = Catalogue(group.draw(rng), rng)
-            for term in self._types[1:]:
-                chain, _ = decompose(catalogue, [atoms.index(a) for a in slots(term)])
+        if found is not None:
+            catalogue, sides, _ = found
+            for term, (chain, _) in zip(self._types[1:], sides, strict=True):
                 self._splits[term] = _split(chain)
             self._commutants = [letter.commutant for letter in catalogue.irreducibles]
+
+    def _decomposed(self, atoms, groups):
+        """All types taken apart, and checked, as by ``decompose_all``."""
+        words = [slots(term) for term in self._types[1:]]
+        C = word_generators(atoms, groups, words)
+        return decompose_all(
+            reductive_group(C),
+            [[atoms.index(a) for a in word] for word in words],
+            np.random.default_rng(0),
+            tol=max(1e-11, 10 * C.accuracy),
+            caller="network",
+        )
 
     def split(self, term):
         """The Split of a tensor type."""

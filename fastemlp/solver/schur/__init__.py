@@ -1,10 +1,9 @@
 """Meet in the middle: intertwiners from the irreducibles of two tensor words (Schur's lemma)."""
 
 from .catalogue import Catalogue
-from .check import given_residual
 from .strategy import ReductiveForm, middle, reductive_form, schur
 from .symmetry import NotReductive, Postponed, reductive_group
-from .word import decompose
+from .word import decompose, decompose_all
 
 __all__ = [
     "Catalogue",
@@ -12,7 +11,7 @@ __all__ = [
     "Postponed",
     "ReductiveForm",
     "decompose",
-    "given_residual",
+    "decompose_all",
     "middle",
     "reductive_form",
     "reductive_group",

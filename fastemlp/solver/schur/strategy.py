@@ -35,12 +35,12 @@ class ReductiveForm:
     ----------
     group : ReductiveGroup
     factors : list of ndarray (d, d), one per atom, with ``x = (⊗S) y`` for the coordinates y of the group; or None
-    accuracy : float; what the generators are known to in those coordinates, where there are factors
+    accuracy : float; what the generators are known to in those coordinates
     """
 
     group: ReductiveGroup
     factors: list | None
-    accuracy: float = 0.0
+    accuracy: float
 
 
 def reductive_form(C, max_work=math.inf):
@@ -54,7 +54,7 @@ def reductive_form(C, max_work=math.inf):
         If finding out takes more than ``max_work`` multiply-adds.
     """
     try:
-        return ReductiveForm(reductive_group(C, max_work), None)
+        return ReductiveForm(reductive_group(C, max_work), None, C.accuracy)
     except NotReductive:
         if 0 in C.dims or not C.dims:
             raise

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from fastemlp.isometries import Chain, Fusion
 
+from ..solution import CertificationError, Status
+from .catalogue import Catalogue
+from .check import given_residual
+
+#: Random draws that are tried before giving up.
+ATTEMPTS = 3
+
 
 def decompose(catalogue, letters):
     """The change of basis of ``x_1 ⊗ … ⊗ x_k`` to copies of irreducibles.
@@ -35,3 +42,50 @@ def decompose(catalogue, letters):
         dims.append(catalogue.symmetry.lie[atom].shape[1])
         stages.append(tuple(stage))
     return Chain(tuple(dims), tuple(stages), tuple(fusions)), splittings
+
+
+def decompose_all(group, words, rng, *, tol, also=None, caller):
+    """Take several words apart with one catalogue, and check every piece against the generators.
+
+    Parameters
+    ----------
+    group : ReductiveGroup
+    words : list of lists of int, atoms
+    rng : numpy Generator
+    tol : float; the residual allowed
+    also : (lie, discrete), optional; other generators of the group on its atoms to check against, as dense matrices
+    caller : str, for the message
+
+    Returns
+    -------
+    Catalogue
+    sides : list of (Chain, word)
+    residual : float
+
+    Raises
+    ------
+    CertificationError
+        If three random draws fail.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            catalogue = Catalogue(group.draw(rng), rng)
+            found = [decompose(catalogue, word) for word in words]
+        except CertificationError as error:
+            failure = error.message
+            continue
+        sides = [(chain, word) for (chain, _), word in zip(found, words, strict=True)]
+        residual = max((sum(s.residual for s in pieces) for _, pieces in found), default=0.0)
+        for generators in ((group.lie, group.discrete), also):
+            if generators is not None:
+                residual = max(residual, given_residual(*generators, sides)[0])
+        # written so that a NaN fails
+        if residual <= tol:
+            return catalogue, sides, residual
+        failure = f"the pieces found are off by {residual:.1e}"
+    raise CertificationError(
+        f"{caller}: expected pieces that the generators leave alone to {tol:.1e}, but in {ATTEMPTS} random draws "
+        f"{failure}. Give the generators to more digits, or their accuracy as Group(..., accuracy=...); "
+        "equivariant_basis(rep >> rep) needs no decomposition.",
+        status=Status.BAD_RESIDUAL,
+    )
