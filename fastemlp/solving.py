@@ -4,7 +4,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from time import perf_counter
 
 import numpy as np
@@ -16,6 +16,7 @@ from fastemlp.isometries import DenseIsometry, Isometry
 from fastemlp.reps import Scalar, Vector, slots
 from fastemlp.solver import BudgetError, solve_nullspace
 from fastemlp.solver.budget import DEFAULT_BUDGET, mib
+from fastemlp.solver.recheck import defect
 from fastemlp.store import default_store
 from fastemlp.store import key as store_key
 
@@ -27,8 +28,9 @@ THREADED_SIZE = 10**5
 WORTH_KEEPING = 0.05
 #: Generators with a smaller gap than this are suspected of rounding.
 SMALL_GAP = 1e-6
-#: What comes from a file is applied to a vector and checked against C, up to this many coordinates.
-CHECKED_SIZE = 2**20
+#: Part of every key on disk: raise it with any change after which a basis, its certificate or its warning may be
+#: another one, so that what an earlier solver wrote is never served.
+SOLVER_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,11 @@ class Certificate:
 
 @dataclass(frozen=True, eq=False)
 class SolvedType:
-    """One tensor type with its solution: an isometry onto the symmetric vectors, and its certificate."""
+    """One tensor type with its solution: an isometry onto the symmetric vectors, its certificate, a warning or ""."""
 
     isometry: Isometry
     certificate: Certificate
+    warning: str = ""
 
 
 # -- the cache: the only global state of the package --------------------------------------------------------------
@@ -134,9 +137,14 @@ def solve_types(types, options):
             return solved
 
         if n_threads < 2:
-            return [solve(term) for term in types]
-        with ThreadPoolExecutor(n_threads) as pool:
-            return list(pool.map(solve, types))
+            found = [solve(term) for term in types]
+        else:
+            with ThreadPoolExecutor(n_threads) as pool:
+                found = list(pool.map(solve, types))
+    # here, whether a basis was solved or found: what is true of it does not end with the process that solved it
+    for message in dict.fromkeys(solved.warning for solved in found if solved.warning):
+        warnings.warn(message, UserWarning, stacklevel=3)
+    return found
 
 
 def solve_type(term, options):
@@ -171,26 +179,32 @@ def _stored(term, options):
     if options.store or perf_counter() - start > WORTH_KEEPING:
         (strategy,) = solved.certificate.strategies
         about = {"rep": f"{term} of {', '.join(map(repr, term.groups))}", "strategy": strategy}
-        certificate = {**asdict(solved.certificate), "strategies": strategy}
+        certificate = {
+            **asdict(solved.certificate),
+            "strategies": strategy,
+            "rank": solved.isometry.rank,
+            "warning": solved.warning,
+        }
         shelf.save(name, solved.isometry, certificate, about)
     return solved
 
 
-def _revived(term, isometry, certificate):
-    """A SolvedType from a file, or None if it does not solve its constraint."""
-    try:
-        certificate = Certificate(**{**certificate, "strategies": (certificate["strategies"],)})
-    except (KeyError, TypeError):
+def _revived(term, isometry, entry):
+    """A SolvedType from a file, or None if it does not solve its constraint or lacks a part of its certificate."""
+    numbers = {field.name for field in fields(Certificate)} - {"strategies"}
+    if set(entry) != numbers | {"strategies", "rank", "warning"} or entry["rank"] != isometry.rank:
         return None
-    if isometry.shape[0] != term.size():
+    if not all(isinstance(entry[name], str) for name in ("strategies", "warning")):
         return None
-    if term.size() <= CHECKED_SIZE and isometry.rank:
-        # a checksum finds accidents; a product with C finds the rest
-        C = constraint(term)
-        v = isometry @ np.random.default_rng(0).standard_normal(isometry.rank)
-        if not np.linalg.norm(C @ v) <= 1e-8 * np.linalg.norm(v) * max(1.0, _size_of(C)):
-            return None
-    return SolvedType(isometry, certificate)
+    if any(type(entry[name]) not in (int, float) for name in numbers):
+        return None
+    # a checksum finds accidents; products with C find the rest
+    C = constraint(term)
+    if defect(C, isometry, _size_of(C)):
+        return None
+    evidence = {name: entry[name] for name in numbers}
+    certificate = Certificate(**evidence, strategies=(entry["strategies"],))
+    return SolvedType(isometry, certificate, entry["warning"])
 
 
 def _size_of(C):
@@ -209,13 +223,12 @@ def _solve(term, options):
         verbose=options.verbose,
         memory_budget=options.memory_budget,
     )
+    warning = ""
     if solution.gap < SMALL_GAP:
-        warnings.warn(
+        warning = (
             f"equivariant_basis: the smallest nonzero singular value of the constraint of {term} is {solution.gap:.0e} "
             "of the largest, as when generators were rounded (to float32, say) and symmetries hold only nearly. "
-            "They are taken as given: vectors that they almost fix are not in the basis.",
-            UserWarning,
-            stacklevel=5,
+            "They are taken as given: vectors that they almost fix are not in the basis."
         )
     certificate = Certificate(
         solution.residual,
@@ -225,7 +238,7 @@ def _solve(term, options):
         solution.n_matvecs,
         (solution.strategy,),
     )
-    return SolvedType(solution.Q, certificate)
+    return SolvedType(solution.Q, certificate, warning)
 
 
 def require_writable(term, memory_budget):
@@ -243,7 +256,14 @@ def require_writable(term, memory_budget):
 def _store_key(term, options):
     """The name on disk of a type's basis: by generators and structure, never by how anything prints."""
     structure = repr([atom._sort_key() for atom in slots(term)])
-    parts = [structure, options.method, repr(options.tol), repr(options.random_state)]
+    parts = [
+        f"solver {SOLVER_VERSION}",
+        structure,
+        options.method,
+        repr(options.tol),
+        repr(options.random_state),
+    ]
+    parts += [repr(group.accuracy) for group in term.groups]
     for atom in dict.fromkeys(slots(term)):
         if isinstance(atom, Vector):
             continue

@@ -155,14 +155,18 @@ class BasisStore:
         """Read every entry whole and check it; yield ``(StoredFile, what is wrong or "")``.
 
         Checksum and key, then the isometry itself: ``orthogonality()`` and, up to 2²⁶ rows, ``QᴴQ x = x``
-        on a random x.
+        on a random x, and its rank against that of the certificate. Whether it is complete and solves its constraint
+        is seen when it is next asked for, by whoever has the constraint: then it is solved anew if not.
         """
         for stored in self.entries():
             problem = stored.problem
             if not problem:
                 try:
-                    isometry, _, _ = entry.read(stored.path, stored.path.stem)
+                    isometry, certificate, _ = entry.read(stored.path, stored.path.stem)
                     problem = _defect(isometry)
+                    rank = certificate.get("rank", isometry.rank)
+                    if not problem and rank != isometry.rank:
+                        problem = f"its certificate is of rank {rank}, its basis of {isometry.rank}"
                 except FileNotFoundError:
                     continue
                 except (entry.DamagedEntry, OSError, MemoryError) as error:
