@@ -14,12 +14,36 @@ def _controller():
     return ThreadpoolController()
 
 
-def single_threaded_blas():
-    """A context in which matrix products keep to the thread that asks for them.
+class _CountedLimit:
+    """One limit for whoever asks: set by the first to enter, lifted by the last to leave, in whatever order."""
 
-    Many small products lose far more to waiting BLAS threads than large ones gain.
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._n_holders, self._limit = 0, None
+
+    def __enter__(self):
+        with self._lock:
+            if not self._n_holders:
+                self._limit = _controller().limit(limits=1, user_api="blas")
+            self._n_holders += 1
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._n_holders -= 1
+            if not self._n_holders:
+                self._limit.restore_original_limits()
+
+
+_one_thread = _CountedLimit()
+
+
+def single_threaded_blas():
+    """A context in which matrix products keep to the thread that asks for them; others may hold it at the same time.
+
+    Many small products lose far more to waiting BLAS threads than large ones gain. The number of threads belongs to
+    the process, so it comes back when the last one leaves.
     """
-    return _controller().limit(limits=1, user_api="blas")
+    return _one_thread
 
 
 def n_cpus():

@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 MAX_RESTARTS = 5
-# an epoch has exploded when its loss is both this many times the best one so far and this share of the first one
+# an epoch has exploded when its loss is this many times the best one so far, and this share of both the first one and
+# the loss of predicting zero: a fit to the last digits may jump by orders of magnitude and is none the worse for it
 _RISE, _SHARE = 10.0, 0.1
 
 
@@ -19,6 +20,7 @@ class Guard:
     optimiser : Adam
     average : Average or None
     learning_rate : float; for the messages
+    power : float; mean square of the targets, what the loss is measured against
 
     Attributes
     ----------
@@ -26,9 +28,9 @@ class Guard:
     restarts : list of int; the epochs that diverged
     """
 
-    def __init__(self, theta, optimiser, average, learning_rate):
+    def __init__(self, theta, optimiser, average, learning_rate, power=0.0):
         self.factor, self.restarts = 1.0, []
-        self._learning_rate = learning_rate
+        self._learning_rate, self._power = learning_rate, power
         self._live = theta, optimiser, average
         # the epoch before a divergence may have ended with the fatal step: go back to the one before that
         self._good, self._pending = (_Checkpoint(*self._live) for _ in range(2))
@@ -66,7 +68,9 @@ class Guard:
     def _diverged(self, loss):
         if not np.isfinite(loss):
             return True
-        return self._best is not None and loss > max(_RISE * self._best, _SHARE * self._first)
+        if self._best is None:
+            return False
+        return loss > max(_RISE * self._best, _SHARE * max(self._first, self._power))
 
     def _go_back(self, epoch, loss, max_iter):
         self.restarts.append(epoch)

@@ -81,11 +81,15 @@ def train(
     Notes
     -----
     The shares of a batch run on as many threads as BLAS has, see ``Objective``; the result does not depend on how
-    many. A step allocates nothing but what the loss does.
+    many. A step allocates nothing but what the loss does. Training ends when the loss is roundoff of the targets, and
+    at once, with parameters zero, when the targets are zero and so is the network then.
     """
     if solver == "lbfgs":
         batch_size, ema_decay = len(X), None
-    batches = Batches(*_weighted(X, y, sample_weight), batch_size)
+    data = _weighted(X, y, sample_weight)
+    if _is_solved_by_zero(network, loss, *data):
+        return _nothing_to_learn(network, validation)
+    batches = Batches(*data, batch_size)
     objective = Objective(network, loss, rng, batches.size)
     # what is validated and returned: the parameters themselves, or their average
     final, average = objective.theta, None
@@ -107,12 +111,28 @@ def train(
             optimiser = _optimiser(solver, final, weight_decay)
             factor = SCHEDULES[schedule]
             factor = factor if warmup is None else partial(factor, warmup=warmup)
-            descent = Descent(objective, optimiser, average, learning_rate, factor, max_grad_norm)
+            power = float(np.vdot(y, y)) / y.size
+            descent = Descent(
+                objective, optimiser, average, learning_rate, factor, max_grad_norm, power
+            )
             descent.run(batches, rng, monitor, max_iter)
     monitor.restore_best()
     return TrainingResult(
         final, monitor.loss_curve, monitor.validation_curve, len(monitor.loss_curve)
     )
+
+
+def _is_solved_by_zero(network, loss, X, y, weight):
+    """Whether the targets are zero and parameters of zero predict them: then there is nothing to learn."""
+    if y.any():
+        return False
+    prediction = network(np.zeros(network.n_parameters, network.dtype), X)
+    return not prediction.any() and loss(prediction, y, weight)[0] == 0
+
+
+def _nothing_to_learn(network, validation):
+    theta = np.zeros(network.n_parameters, network.dtype)
+    return TrainingResult(theta, [0.0], [] if validation is None else [0.0], 1)
 
 
 def _optimiser(solver, vector, weight_decay):

@@ -11,6 +11,8 @@ out : ndarray like prediction, optional
 Distances are Euclidean in every copy of a type, so the values are invariant under a group that acts orthogonally.
 """
 
+from numbers import Real
+
 import numpy as np
 
 from fastemlp.reps import Rep, Scalar, objects, parse_rep
@@ -154,7 +156,12 @@ def _column_weights(rep, type_weights):
 
 
 def _as_type(key, rep):
-    kind = parse_rep(key) if isinstance(key, str) else key
+    try:
+        kind = parse_rep(key) if isinstance(key, str) else key
+    except ValueError as error:
+        raise ValueError(
+            f"type_weights must map types such as 'V' to weights, got the key {key!r}. {error}"
+        ) from error
     if not isinstance(kind, Rep):
         raise TypeError(f"type_weights must map types such as 'V' to weights, got the key {key!r}.")
     if not kind.is_bound and len(rep.groups) == 1:
@@ -163,6 +170,6 @@ def _as_type(key, rep):
 
 
 def _as_weight(key, weight):
-    if not 0 <= weight < np.inf:
+    if not isinstance(weight, Real) or not 0 <= weight < np.inf:
         raise ValueError(f"type_weights must be numbers ≥ 0, got {weight!r} for {key}.")
     return float(weight)
