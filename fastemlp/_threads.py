@@ -14,36 +14,53 @@ def _controller():
     return ThreadpoolController()
 
 
-class _CountedLimit:
-    """One limit for whoever asks: set by the first to enter, lifted by the last to leave, in whatever order."""
+class _Holder:
+    """One of those who want BLAS limited: set by the first to enter, lifted by the last to leave, in whatever order."""
 
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._n_holders, self._limit = 0, None
+    # reentrant, as a holder may be collected while another enters
+    _lock = threading.RLock()
+    _n_inside = _n_main_inside = 0
+    _limit, _set_by_main = None, False
+
+    _is_inside = _in_main = False
 
     def __enter__(self):
-        with self._lock:
-            if not self._n_holders:
-                self._limit = _controller().limit(limits=1, user_api="blas")
-            self._n_holders += 1
+        shared = _Holder
+        with shared._lock:
+            self._in_main = threading.current_thread() is threading.main_thread()
+            if shared._limit is None:
+                shared._limit = _controller().limit(limits=1, user_api="blas")
+                shared._set_by_main = self._in_main
+            shared._n_inside += 1
+            shared._n_main_inside += self._in_main
+            self._is_inside = True
 
     def __exit__(self, *_):
-        with self._lock:
-            self._n_holders -= 1
-            if not self._n_holders:
-                self._limit.restore_original_limits()
+        shared = _Holder
+        with shared._lock:
+            if not self._is_inside:
+                return
+            self._is_inside = False
+            shared._n_inside -= 1
+            shared._n_main_inside -= self._in_main
+            # what the main thread has set, OpenBLAS lets no other change: it lifts its limit on its own way out
+            is_last = not (shared._n_main_inside if shared._set_by_main else shared._n_inside)
+            if is_last and shared._limit is not None:
+                shared._limit.restore_original_limits()
+                shared._limit = None
 
-
-_one_thread = _CountedLimit()
+    def __del__(self):
+        # an interrupt may come between the end of a block and the way out
+        self.__exit__()
 
 
 def single_threaded_blas():
-    """A context in which matrix products keep to the thread that asks for them; others may hold it at the same time.
+    """A context in which matrix products keep to the thread that asks for them; others may hold one at the same time.
 
     Many small products lose far more to waiting BLAS threads than large ones gain. The number of threads belongs to
     the process, so it comes back when the last one leaves.
     """
-    return _one_thread
+    return _Holder()
 
 
 def n_cpus():

@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -11,6 +10,7 @@ from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
 from fastemlp.diagnosis import unexplained, warn_if_nothing_learned
 from fastemlp.groups import Group, parse_group
 from fastemlp.nn import EMLP, MLP, require_reach
+from fastemlp.regression import EquivariantRegressor
 from fastemlp.reps import Rep, Scalar, objects, require_shared
 from fastemlp.scaling import EquivariantScaler
 from fastemlp.training import (
@@ -24,6 +24,8 @@ from fastemlp.training_range import TrainingRange, warn_not_finite
 
 #: What max_iter="auto" comes to: at least so many steps and epochs, or iterations of L-BFGS.
 AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
+#: Copies of a single sample are learned when the loss is this share of the target's square.
+ONE_SAMPLE_LOSS = 1e-8
 #: weight_decay="auto" is the first over the number of samples, at most the second, and at most their number over the
 #: third: what little the fewest samples say, decay must not drown.
 AUTO_DECAY, MAX_AUTO_DECAY, FEW_DECAY = 30.0, 0.1, 600.0
@@ -33,7 +35,7 @@ INPUT_POWER, LEAST_INPUT = 2.0, 0.5
 SCALAR_INPUT = 1 / 3
 
 
-class FastEMLPRegressor(RegressorMixin, BaseEstimator):
+class FastEMLPRegressor(EquivariantRegressor):
     """Regression that is exactly equivariant under a matrix group.
 
     Parameters
@@ -80,7 +82,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         Samples per step, at most those there are.
     max_iter : int or "auto"
         Epochs. "auto" is as many as make 10,000 steps, at least 100: few samples need as many steps as many do.
-        For "lbfgs" iterations, 1,000.
+        For "lbfgs" iterations, 1,000. A single sample, learned to 1e-4, and constant targets end it early.
     early_stopping : bool
         Hold out ``validation_fraction`` of the samples, stop when ``n_iter_no_change`` epochs bring no improvement
         by ``tol`` in their loss, and keep the best parameters. Copies of one sample stay on one side.
@@ -203,7 +205,7 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             For data that is not finite and real, widths that do not fit the reps, or an output that the symmetry
             forces to zero.
         FloatingPointError
-            When training keeps diverging.
+            When training keeps diverging. Whatever is raised, the last fit stays as it was.
 
         Warns
         -----
@@ -212,6 +214,9 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         UserWarning
             When the model is hardly better than a constant on its own training data, with the likely reasons.
         """
+        return self._fit_aside(X, y, sample_weight)
+
+    def _fit(self, X, y, sample_weight):
         self._check_parameters()
         X, y = validate_data(
             self, X, y, dtype=self._dtypes(), multi_output=True, y_numeric=True, order="C"
@@ -234,9 +239,13 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         scaler_in = EquivariantScaler.fit(rep_in, X, weight, _input_rms(rep_in))
         scaler_out = EquivariantScaler.fit(rep_out, y, weight)
         rows, held_out = self._split(X, y, weight, rng)
-        data = scaler_in.transform(X), scaler_out.transform(y), weight
+        data = (
+            scaler_in.transform(X),
+            _without_roundoff(scaler_out.transform(y), y, scaler_out),
+            weight,
+        )
         X, y, weight = _take(rows, data)
-        require_reach(network, "FastEMLPRegressor.fit", X)
+        require_reach(network, "FastEMLPRegressor.fit", X, stacklevel=4)
         training_range = TrainingRange.fit(rep_in, X, rep_out, y)
         result = train(
             network,
@@ -247,10 +256,10 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
             validation=None if held_out is None else _take(held_out, data),
             loss=self._loss(rep_out),
             max_iter=self._n_epochs(len(X)),
+            enough=ONE_SAMPLE_LOSS if len(distinct_rows(X, y)[0]) == 1 else 0.0,
             weight_decay=self._decay(X, y),
             **{name: getattr(self, name) for name in _TRAINING_OPTIONS},
         )
-        # all at once, so that a fit that fails leaves the last one as it was
         self.rep_in_, self.rep_out_ = rep_in, rep_out
         self.network_, self.scaler_in_, self.scaler_out_ = network, scaler_in, scaler_out
         self._training_range = training_range
@@ -265,7 +274,6 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         warn_if_nothing_learned(
             "FastEMLPRegressor.fit", (X, y), (rep_in, rep_out), error, n_steps=steps
         )
-        return self
 
     def predict(self, X):
         """Predict targets.
@@ -384,16 +392,19 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
     def _check_parameters(self):
         if not (self.group is None or isinstance(self.group, (Group, str))):
             self._refuse("group", "a Group, its name or None")
-        if self.dtype is not None and np.dtype(self.dtype) not in (np.float32, np.float64):
+        if not _is_precision(self.dtype):
             self._refuse("dtype", "None, 'float32' or 'float64'")
         if not isinstance(self.channels, (Rep, str, list, tuple)) and not _is_int(self.channels, 1):
             self._refuse(
                 "channels", "an int ≥ 1, text such as '16+32V+8V2', a Rep, or a list of these"
             )
+        if not isinstance(self.verbose, (Integral, np.bool_)) or self.verbose < 0:
+            self._refuse("verbose", "an int ≥ 0; 1 shows a progress bar")
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in choices:
                 self._refuse(name, " or ".join(map(repr, choices)))
-        if self.max_iter != "auto" and not _is_int(self.max_iter, 1):
+        if not _is_auto(self.max_iter) and not _is_int(self.max_iter, 1):
             self._refuse("max_iter", "an int ≥ 1 or 'auto'")
         for name in ("batch_size", "n_iter_no_change", "n_layers"):
             least = int(name != "n_layers")
@@ -414,11 +425,6 @@ class FastEMLPRegressor(RegressorMixin, BaseEstimator):
         raise ValueError(
             f"FastEMLPRegressor: {name} must be {expected}, got {getattr(self, name)!r}."
         )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
 
 
 _TRAINING_OPTIONS = (
@@ -486,8 +492,25 @@ def _input_rms(rep):
     return rms
 
 
+def _without_roundoff(scaled, y, scaler):
+    """Scaled targets; zero where all of y is constant up to roundoff, so that there is nothing to learn."""
+    roundoff = 10 * np.finfo(y.dtype).eps * np.abs(y).max()
+    return np.zeros_like(scaled) if np.all(np.abs(scaled * scaler.scale) <= roundoff) else scaled
+
+
 def _take(rows, arrays):
     return tuple(None if a is None else a[rows] for a in arrays)
+
+
+def _is_precision(dtype):
+    try:
+        return dtype is None or np.dtype(dtype) in (np.float32, np.float64)
+    except TypeError:
+        return False
+
+
+def _is_auto(value):
+    return isinstance(value, str) and value == "auto"
 
 
 def _is_int(value, least):

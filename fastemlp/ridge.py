@@ -5,7 +5,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy import linalg
-from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastemlp.basis import equivariant_basis
@@ -14,12 +13,13 @@ from fastemlp.diagnosis import unexplained, warn_if_nothing_learned
 from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.polynomials import PolynomialFeatures, chunks, type_name
+from fastemlp.regression import EquivariantRegressor
 from fastemlp.reps import objects, require_shared
 from fastemlp.scaling import EquivariantScaler
 from fastemlp.training_range import warn_not_finite
 
 
-class EquivariantRidge(RegressorMixin, BaseEstimator):
+class EquivariantRidge(EquivariantRegressor):
     """Ridge regression on polynomials that are exactly equivariant under a matrix group, in closed form.
 
     Fits ``y ≈ W φ(x) + b`` where ``φ(x) = x ⊕ x⊗x ⊕ … ⊕ x^{⊗degree}``, W is equivariant, b among
@@ -120,7 +120,14 @@ class EquivariantRidge(RegressorMixin, BaseEstimator):
             distinct sample, or an output that the symmetry forces to zero.
         MemoryError
             When the design matrix or a basis would exceed ``DESIGN_BYTES``; the message gives the numbers.
+
+        Notes
+        -----
+        Whatever is raised, the last fit stays as it was.
         """
+        return self._fit_aside(X, y, sample_weight)
+
+    def _fit(self, X, y, sample_weight):
         alphas = self._check_parameters()
         X, y = validate_data(
             self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
@@ -168,7 +175,6 @@ class EquivariantRidge(RegressorMixin, BaseEstimator):
             (self.rep_in_, self.rep_out_),
             unexplained(fitted, targets, weights),
         )
-        return self
 
     def predict(self, X):
         """Predict targets.
@@ -214,7 +220,7 @@ class EquivariantRidge(RegressorMixin, BaseEstimator):
         names = ", ".join(map(repr, dict.fromkeys((*self.rep_in_.groups, *rep.groups))))
         what = f"equivariant polynomial of degree ≤ {self.degree} from {self.rep_in_} to {type_name(rep)}"
         if invariants.shape[1]:
-            warnings.warn(f"Under {names} every {what} is constant.", UserWarning, stacklevel=3)
+            warnings.warn(f"Under {names} every {what} is constant.", UserWarning, stacklevel=5)
             return
         raise ValueError(
             f"EquivariantRidge.fit: under {names} the only {what} is zero. "
@@ -246,11 +252,6 @@ class EquivariantRidge(RegressorMixin, BaseEstimator):
         raise ValueError(
             f"EquivariantRidge: {name} must be {expected}, got {getattr(self, name)!r}."
         )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
 
 
 class LeaveOneOutRidge:

@@ -4,7 +4,7 @@ The order is the architecture (left never imports right)::
 
     _kernels, _threads, _progress, sparse_basis < operators, isometries, groups < reps, solver
              < constraint, store < solving, isotypic < basis < explain
-             < nn, scaling, columns, polynomials, training_range < training, diagnosis
+             < nn, scaling, columns, polynomials, training_range, regression < training, diagnosis
              < estimators < dynamics < testing, datasets < fastemlp < plotting, distributed, export < cli < __main__
 
 A new module fails here until it is given its place in ``ORDER``, on purpose.
@@ -30,7 +30,7 @@ ORDER = (
     {"solving", "isotypic"},
     {"basis"},
     {"explain"},
-    {"nn", "scaling", "columns", "polynomials", "training_range"},
+    {"nn", "scaling", "columns", "polynomials", "training_range", "regression"},
     {"training", "diagnosis"},
     {"estimators"},
     {"dynamics", "ridge"},

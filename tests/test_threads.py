@@ -1,5 +1,8 @@
 """Threads: the same bits whatever their number, and no more of them than there is room for."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
@@ -102,3 +105,81 @@ def test_an_error_in_a_thread_is_raised():
 
     with pytest.raises(ValueError, match="no 0"):
         in_threads(fail, [0, 1], 2)
+
+
+def orders(n, rng):
+    """A random order in which n holders enter and leave, each once: (holder, whether it enters)."""
+    waiting, inside, found = list(range(n)), [], []
+    while waiting or inside:
+        enters = bool(waiting) and (not inside or rng.random() < 0.5)
+        found.append(
+            (
+                (waiting if enters else inside).pop(
+                    rng.integers(len(waiting if enters else inside))
+                ),
+                enters,
+            )
+        )
+        if enters:
+            inside.append(found[-1][0])
+    return found
+
+
+def blas_threads():
+    return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
+
+
+def test_threads_that_enter_and_leave_in_any_order_leave_blas_as_it_was():
+    """The main thread and three others take and leave the limit one at a time, in 200 orders."""
+    rng = np.random.default_rng(0)
+    before = blas_threads()
+    for _ in range(200):
+        steps = orders(4, rng)
+        turns = [threading.Semaphore(0) for _ in range(4)]
+        done = threading.Semaphore(0)
+
+        def hold(k, turns=turns, done=done):
+            turns[k].acquire()
+            with single_threaded_blas():
+                done.release()
+                turns[k].acquire()
+            done.release()
+
+        threads = [threading.Thread(target=hold, args=(k,), daemon=True) for k in (1, 2, 3)]
+        for thread in threads:
+            thread.start()
+        mine = single_threaded_blas()
+        for k, enters in steps:
+            if k == 0:
+                mine.__enter__() if enters else mine.__exit__()
+            else:
+                turns[k].release()
+                done.acquire()
+        for thread in threads:
+            thread.join()
+        assert blas_threads() == before
+
+
+def test_predictions_at_the_same_time_leave_blas_as_it_was():
+    X, y = make_o5_synthetic(2 * TILE, random_state=0)
+    model = fitted(X, y)
+    expected = model.predict(X)
+    before = blas_threads()
+    with ThreadPoolExecutor(4) as pool:
+        barrier = threading.Barrier(4)
+
+        def predict(_):
+            barrier.wait()
+            return [model.predict(X) for _ in range(5)]
+
+        for found in pool.map(predict, range(4)):
+            for y in found:
+                np.testing.assert_array_equal(y, expected)
+    assert blas_threads() == before
+
+
+def test_the_limit_is_lifted_when_what_holds_it_fails():
+    before = blas_threads()
+    with pytest.raises(ArithmeticError), single_threaded_blas(), single_threaded_blas():
+        raise ArithmeticError
+    assert blas_threads() == before

@@ -18,22 +18,25 @@ class Descent:
     learning_rate : float; the peak
     schedule : callable; progress in [0, 1] -> factor of the learning rate
     max_grad_norm : float or None
-    power : float; mean square of the targets: a loss at the roundoff of that ends training
+    power : float; mean square of the targets
+    enough : float; the share of it at which the loss ends training, at least its roundoff
     """
 
     def __init__(
-        self, objective, optimiser, average, learning_rate, schedule, max_grad_norm, power
+        self, objective, optimiser, average, learning_rate, schedule, max_grad_norm, power, enough
     ):
         self.objective, self.optimiser, self.average = objective, optimiser, average
         self.learning_rate, self.schedule = learning_rate, schedule
-        self.power = power
+        self.power, self.enough = power, enough
         self.max_grad_norm = math.inf if max_grad_norm is None else max_grad_norm
 
     def run(self, batches, rng, monitor, max_iter):
         """Train for up to ``max_iter`` epochs; see ``Guard`` for what is raised and warned about."""
         theta = self.objective.theta
         guard = Guard(theta, self.optimiser, self.average, self.learning_rate, self.power)
-        roundoff = np.finfo(theta.dtype).eps ** 2 * self.power
+        # an average lags behind
+        share = max(self.enough, np.finfo(theta.dtype).eps ** 2)
+        enough = share * self.power if self.average is None else -1.0
         for epoch in range(max_iter):
             total = rows = 0
             for k, batch in enumerate(batches.epoch(rng)):
@@ -45,7 +48,7 @@ class Descent:
                     break
             loss = total / rows
             guard.check(epoch + 1, loss, max_iter)
-            if monitor.record(loss) or loss <= roundoff:
+            if monitor.record(loss) or loss <= enough:
                 break
         guard.warn()
 

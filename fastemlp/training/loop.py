@@ -36,6 +36,7 @@ def train(
     max_iter=200,
     tol=0.0,
     n_iter_no_change=50,
+    enough=0.0,
     verbose=0,
 ):
     """Fit a network to data.
@@ -62,6 +63,7 @@ def train(
     batch_size : int; at most n is used
     max_iter : int; epochs
     tol, n_iter_no_change : float, int; see ``validation``
+    enough : float; training ends when the loss is this share of the targets' mean square, or roundoff. Not for averages
     verbose : int; 1 shows a progress bar on a terminal or in a notebook
 
     Returns
@@ -113,7 +115,7 @@ def train(
             factor = factor if warmup is None else partial(factor, warmup=warmup)
             power = float(np.vdot(y, y)) / y.size
             descent = Descent(
-                objective, optimiser, average, learning_rate, factor, max_grad_norm, power
+                objective, optimiser, average, learning_rate, factor, max_grad_norm, power, enough
             )
             descent.run(batches, rng, monitor, max_iter)
     monitor.restore_best()

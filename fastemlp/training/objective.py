@@ -59,9 +59,11 @@ class Objective:
         return self
 
     def __exit__(self, *error):
-        if self._pool is not None:
-            self._pool.shutdown()
-        self._blas.__exit__(*error)
+        try:
+            if self._pool is not None:
+                self._pool.shutdown()
+        finally:
+            self._blas.__exit__(*error)
 
     def value_and_gradient(self, X, y, weight):
         """The loss of a batch at ``theta``; its gradient goes to ``gradient``."""
