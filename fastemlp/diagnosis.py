@@ -49,7 +49,7 @@ def warn_if_nothing_learned(caller, data, reps, error, n_steps=None):
         f"{caller}: on its training data the model explains {max(0.0, 1 - error):.0%} of the variance of y, "
         f"hardly more than a constant does. Likely reasons: {'; '.join(reasons)}.",
         UserWarning,
-        stacklevel=5,  # whoever called fit,
+        stacklevel=5,  # whoever called fit
     )
 
 
