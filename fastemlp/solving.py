@@ -13,10 +13,10 @@ from fastemlp._progress import progress_bar
 from fastemlp._threads import n_cpus, single_threaded_blas
 from fastemlp.constraint import constraint
 from fastemlp.isometries import DenseIsometry, Isometry
-from fastemlp.reps import Scalar, Vector, slots
+from fastemlp.reps import Scalar, Vector, drho_operator, slots
 from fastemlp.solver import BudgetError, solve_nullspace
 from fastemlp.solver.budget import DEFAULT_BUDGET, mib
-from fastemlp.solver.recheck import defect
+from fastemlp.solver.recheck import CHECKED_SIZE, defect
 from fastemlp.store import default_store
 from fastemlp.store import key as store_key
 
@@ -231,7 +231,7 @@ def _solve(term, options):
             "They are taken as given: vectors that they almost fix are not in the basis."
         )
     certificate = Certificate(
-        solution.residual,
+        max(solution.residual, _left_out_residual(term, solution)),
         solution.orthogonality,
         solution.gap,
         solution.completeness,
@@ -239,6 +239,26 @@ def _solve(term, options):
         (solution.strategy,),
     )
     return SolvedType(solution.Q, certificate, warning)
+
+
+def _left_out_residual(term, solution):
+    """What Lie algebra generators given, of norm 1, leave of the basis where some were dropped as redundant, over ‖C‖.
+
+    The root of the sum of squares over the columns, as a random combination of them shows it.
+    """
+    Q, worst = solution.Q, 0.0
+    if not Q.rank or not solution.norm or Q.shape[0] > CHECKED_SIZE:
+        return worst
+    v = None
+    for group in term.groups:
+        given = [A for A in group.sparse_lie_algebra if A.nnz]
+        if len(given) == len(group.orthonormal_lie_algebra):
+            continue
+        v = Q @ np.random.default_rng(0).standard_normal(Q.rank) if v is None else v
+        for A in given:
+            image = drho_operator(term, {group: A / np.linalg.norm(A.data)}) @ v
+            worst = max(worst, float(np.linalg.norm(image)) / solution.norm)
+    return worst
 
 
 def require_writable(term, memory_budget):
