@@ -17,6 +17,7 @@ from fastemlp.reps import Scalar, Vector, drho_operator, slots
 from fastemlp.solver import BudgetError, solve_nullspace
 from fastemlp.solver.budget import DEFAULT_BUDGET, mib
 from fastemlp.solver.recheck import CHECKED_SIZE, defect
+from fastemlp.solver.rounded import looks_rounded
 from fastemlp.store import default_store
 from fastemlp.store import key as store_key
 
@@ -42,12 +43,29 @@ class Certificate:
     residual : float; largest ``‖C q‖ / ‖C‖`` over the basis vectors q, in float64; a bound on it from the factors
         where Q is never written out
     orthogonality : float; largest entry of ``|QᴴQ − I|``, or a bound on it from the factors
-    gap : float; smallest nonzero singular value of C over ‖C‖, or for ``schur`` the smallest relative distance
-        between eigenvalues that had to be told apart (inf when there is none)
+    gap : float; smallest nonzero singular value of C over ‖C‖; inf when there is none. See below for how it is known
     completeness : float; norm of the null component left in a fresh random unit vector once the span is taken out;
         0 where the dimension is known by counting
+    angle : float; bound on the sine of the largest principal angle between the span and the nullspace of C as given:
+        ``‖C Q‖ / ‖C‖`` over the span, over the gap; no less than ``completeness``. Above 1e-8 nothing is returned,
+        unless a coarser ``tol`` was asked for
+    accuracy : float; what the generators are known to, relative to ‖C‖; over the gap, it may turn the nullspace itself
     n_matvecs : int; products with C and Cᴴ that were spent
     strategies : tuple of str; the solvers that were used, each once
+
+    Notes
+    -----
+    Guaranteed: C vanishes on the basis to ``residual``, measured with the generators as given, and nothing is returned
+    whose ``angle`` is above 1e-8 by default.
+
+    The gap is exact for ``dense`` (and for ``lanczos`` on small types); a lower bound for ``orbits``, ``weights``, by
+    the lengths of orbits and the smallest weight. For ``schur`` it is a Lanczos value less its residual over an upper
+    bound on ‖C‖, on irreducibles of total size up to 40 in each half: an estimate where there are larger ones. For
+    ``lanczos`` and ``lobpcg`` it is a Ritz value, which a random start approaches from above. Not guaranteed: that such
+    an estimate has met the smallest value. After "orbits, then" it is that of C on the vectors which the monomial
+    generators fix, and in balanced coordinates that of the balanced constraint; the latter's angle is then the one in
+    those coordinates or, where that is more, the residual in the given ones over this gap. ``orbits`` reads an entry
+    within the accuracy of a root of unity as that root, and ``angle`` 0 speaks of these.
     """
 
     residual: float
@@ -56,6 +74,15 @@ class Certificate:
     completeness: float
     n_matvecs: int
     strategies: tuple
+    angle: float = 0.0
+    accuracy: float = 0.0
+
+    def __str__(self):
+        return (
+            f"certified by {', '.join(self.strategies)}: residual {self.residual:.1e}, angle to the nullspace at most "
+            f"{self.angle:.1e}, orthogonality {self.orthogonality:.1e}, gap {self.gap:.1e}, completeness "
+            f"{self.completeness:.1e}, generators known to {self.accuracy:.1e}, {self.n_matvecs} products"
+        )
 
     @classmethod
     def worst(cls, certificates):
@@ -68,6 +95,8 @@ class Certificate:
             completeness=max((c.completeness for c in found), default=0.0),
             n_matvecs=sum(c.n_matvecs for c in found),
             strategies=tuple(dict.fromkeys(s for c in found for s in c.strategies)),
+            angle=max((c.angle for c in found), default=0.0),
+            accuracy=max((c.accuracy for c in found), default=0.0),
         )
 
 
@@ -215,8 +244,9 @@ def _size_of(C):
 
 def _solve(term, options):
     require_writable(term, options.memory_budget)
+    C = constraint(term)
     solution = solve_nullspace(
-        constraint(term),
+        C,
         method=options.method,
         tol=options.tol,
         random_state=options.random_state,
@@ -224,7 +254,7 @@ def _solve(term, options):
         memory_budget=options.memory_budget,
     )
     warning = ""
-    if solution.gap < SMALL_GAP:
+    if solution.gap < SMALL_GAP and looks_rounded(C):
         warning = (
             f"equivariant_basis: the smallest nonzero singular value of the constraint of {term} is {solution.gap:.0e} "
             "of the largest, as when generators were rounded (to float32, say) and symmetries hold only nearly. "
@@ -237,6 +267,8 @@ def _solve(term, options):
         solution.completeness,
         solution.n_matvecs,
         (solution.strategy,),
+        float(solution.angle),
+        float(solution.accuracy),
     )
     return SolvedType(solution.Q, certificate, warning)
 

@@ -6,12 +6,16 @@ import numpy as np
 
 from fastemlp.isometries import DenseIsometry
 
+from .orthonormal import orthonormalise
+from .polish import polish
 from .solution import CertificationError, ConvergenceError, NullspaceSolution, Status
 
 #: The largest zero and the smallest nonzero singular value must differ by this factor.
 GAP_RATIO = 1e3
 #: Sine of the largest angle by which errors of the generators may turn a nullspace.
 LARGEST_ANGLE = 1e-8
+#: Least-squares steps that sharpening takes at most, per round.
+POLISHING = 1000
 
 
 def split_rank(sigma, norm, tol, floor, caller):
@@ -61,11 +65,27 @@ def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0):
     Raises
     ------
     CertificationError
-        If a residual exceeds tol, or Q is orthonormal to less than ``1e4·eps``.
+        If a residual exceeds tol, Q is orthonormal to less than ``1e4·eps``, or the span may be off by an angle of
+        more than ``LARGEST_ANGLE`` (of what the tolerance asks for, where the caller's is coarser than the default).
     """
     solution = measured(
         op, Q, norm=norm, gap=gap, strategy=strategy, n_steps=n_steps, n_restarts=n_restarts
     )
+    if solution.residual <= tol and solution.angle > 0.5 * LARGEST_ANGLE and op.eps < 1e-10:
+        # a small gap turns a small residual into a large angle
+        target = 0.1 * LARGEST_ANGLE * gap * norm / np.sqrt(Q.shape[1])
+        sharper = _sharpened(op, Q, max(target, op.eps * norm))
+        better = measured(
+            op,
+            sharper,
+            norm=norm,
+            gap=gap,
+            strategy=strategy,
+            n_steps=n_steps,
+            n_restarts=n_restarts,
+        )
+        if better.angle < solution.angle:
+            solution = better
     # Written so that a NaN fails.
     if not solution.residual <= tol:
         raise CertificationError(
@@ -81,7 +101,39 @@ def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0):
             status=Status.BAD_ORTHOGONALITY,
             solution=solution,
         )
+    require_angle(op, solution, tol)
     return solution
+
+
+def _sharpened(op, Q, target):
+    """Q with residuals of at most target, where C can tell."""
+    parts = [slice(i, i + 64) for i in range(0, Q.shape[1], 64)]
+    return orthonormalise(np.hstack([polish(op, Q[:, part], target, POLISHING) for part in parts]))
+
+
+def require_angle(op, solution, tol):
+    """CertificationError where the span found may be off by more than ``LARGEST_ANGLE``."""
+    limit = LARGEST_ANGLE * max(1.0, op.eps / np.finfo(float).eps)
+    if tol > max(1e-11, 10 * op.accuracy):
+        # singular values that were asked to count as zero turn the span by as much
+        limit = max(limit, 2 * np.sqrt(max(solution.rank, 1)) * tol / solution.gap)
+    # written so that a NaN fails
+    if not solution.angle <= limit:
+        raise CertificationError(
+            f"{op.caller}: expected the span of the {solution.rank} vectors found to be within an angle of "
+            f"{limit:.0e} of the nullspace, got a bound of {solution.angle:.1e}, at residual {solution.residual:.1e} "
+            f"and gap {solution.gap:.1e}, for generators known to {solution.accuracy:.1e}. Use method='auto' or "
+            "'dense', or give the generators in coordinates that are less sheared, or to more digits.",
+            status=Status.BAD_RESIDUAL,
+            solution=solution,
+        )
+
+
+def bounded_angle(residual, gap):
+    """Bound on the sine of the angle to the nullspace of C, from ``‖C Q‖ / ‖C‖`` over the span, and the gap."""
+    if not residual or gap == np.inf:
+        return 0.0
+    return min(1.0, residual / gap) if gap > 0 else 1.0
 
 
 def require_known(caller, accuracy, gap, rank, where=""):
@@ -112,11 +164,13 @@ def require_known(caller, accuracy, gap, rank, where=""):
 
 def measured(op, Q, *, norm, gap, strategy, status=Status.CONVERGED, n_steps=0, n_restarts=0):
     """The solution with its numbers, unchecked. Applies C to Q in blocks of 64 columns."""
-    largest = 0.0
+    largest = square = 0.0
     for start in range(0, Q.shape[1] if op.n_rows else 0, 64):
         columns = op.apply(Q[:, start : start + 64])
-        largest = max(largest, float(np.linalg.norm(columns, axis=0).max()))
+        norms = np.linalg.norm(columns, axis=0).astype(float)
+        largest, square = max(largest, float(norms.max())), square + float(norms @ norms)
     isometry = DenseIsometry(Q)
+    spread = float(np.sqrt(square)) / norm if norm else 0.0
     return NullspaceSolution(
         Q=isometry,
         residual=largest / norm if norm else largest,
@@ -128,4 +182,6 @@ def measured(op, Q, *, norm, gap, strategy, status=Status.CONVERGED, n_steps=0, 
         n_steps=n_steps,
         n_restarts=n_restarts,
         status=status,
+        angle=bounded_angle(spread, float(gap)) if Q.shape[1] else 0.0,
+        accuracy=op.accuracy,
     )

@@ -98,6 +98,7 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=2**30, random_state=0, ver
         solution,
         completeness=found.completeness,
         residual=max(solution.residual, found.residual),
+        angle=max(solution.angle, found.completeness),
         n_matvecs=op.n_matvecs + found.n_matvecs,
     )
 

@@ -98,16 +98,17 @@ def lobpcg(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
                 status=Status.MAX_STEPS,
             ) from None
     norm = float(np.sqrt(spectrum.highest))
+    gap = np.sqrt(spectrum.lowest) / norm
     solution = certified(
         op,
         Q,
         norm=norm,
-        gap=np.sqrt(spectrum.lowest) / norm,
+        gap=gap,
         tol=tol,
         strategy=f"lobpcg ({how})",
         n_steps=projector.n_steps,
     )
-    return replace(solution, completeness=completeness)
+    return replace(solution, completeness=completeness, angle=max(solution.angle, completeness))
 
 
 def suits(C, memory_budget=2**28):

@@ -299,13 +299,34 @@ def _solve(C, weights, monomials, tol, memory_budget, caller):
     solution = NullspaceSolution(
         Q=Q,
         residual=error / norm if norm else 0.0,
-        gap=nonzero / norm if norm else math.inf,
+        gap=_gap_bound(Q, order, tables, nonzero) / norm if norm else math.inf,
         orthogonality=Q.orthogonality(),
         norm=norm,
         n_matvecs=0,
         strategy=caller,
+        accuracy=C.accuracy,
     )
     return _checked(solution, tables, sums, limits, caller)
+
+
+def _gap_bound(Q, order, tables, weight):
+    """A lower bound on the nonzero singular values, given the smallest nonzero weight.
+
+    On an orbit CᴴC is the Laplacian of a graph with phases, whose spectrum is in that of its cyclic cover: of at
+    most N vertices, so that what is not zero is at least ``4 sin²(π/2N)``, the path's (Fiedler 1973). A weight that
+    kills an orbit whose phases agree leaves ``1 / (N(1/ℓ + 1/w²) + 1/ℓ)``. Orbits that are killed keep no size of
+    their own; together they are as large as all coordinates that are killed.
+    """
+    if not tables:
+        return weight
+    largest = int(Q.sizes.max(initial=0))
+    n = max(largest, Q.shape[0] - int(Q.sizes.sum()), 1)
+    if n * order == 1:
+        return weight
+    path = 4 * math.sin(math.pi / (2 * n * order)) ** 2
+    if weight < math.inf:
+        path = 1 / (n * (1 / path + 1 / weight**2) + 1 / path)
+    return math.sqrt(path)
 
 
 def _isometry(parent, phase, order, is_complex):

@@ -30,8 +30,8 @@ class NullspaceSolution:
     residual : float
         ``max_j ‖C q_j‖₂ / ‖C‖₂``, in the precision of C; on the factors where Q is never written out.
     gap : float
-        Smallest nonzero singular value found, relative to ``‖C‖₂``; ``inf`` when there is none. An
-        iterative solver knows it from above only.
+        Smallest nonzero singular value of C relative to ``‖C‖₂``, or a lower bound on it; ``inf`` when there is none.
+        See ``Certificate`` for how each strategy knows it.
     orthogonality : float
         Largest entry of ``|QᴴQ − I|``.
     norm : float
@@ -49,6 +49,12 @@ class NullspaceSolution:
         where the dimension is known by counting.
     status : Status
         ``CONVERGED``, except in the partial result of an error.
+    angle : float
+        Bound on the sine of the largest principal angle between the span of Q and the nullspace.
+    accuracy : float
+        What C is known to, relative to ``‖C‖₂``.
+    separation : float
+        Smallest relative distance between eigenvalues that ``schur`` had to tell apart.
     """
 
     Q: Isometry
@@ -62,6 +68,9 @@ class NullspaceSolution:
     n_restarts: int = 0
     completeness: float = 0.0
     status: Status = Status.CONVERGED
+    angle: float = 0.0
+    accuracy: float = 0.0
+    separation: float = float("inf")
 
     @property
     def rank(self):
@@ -71,8 +80,8 @@ class NullspaceSolution:
     def __str__(self):
         return (
             f"nullspace of dimension {self.rank} in {self.Q.shape[0]} by {self.strategy}: residual "
-            f"{self.residual:.1e}, gap {self.gap:.1e}, orthogonality {self.orthogonality:.1e}, "
-            f"{self.n_matvecs} products. {self.status.value}"
+            f"{self.residual:.1e}, gap {self.gap:.1e}, angle {self.angle:.1e}, "
+            f"orthogonality {self.orthogonality:.1e}, {self.n_matvecs} products. {self.status.value}"
         )
 
 

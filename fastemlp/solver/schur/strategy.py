@@ -13,11 +13,12 @@ from fastemlp.operators import KroneckerProduct, TensorConstraint
 
 from ..balance import BALANCED, balance
 from ..budget import BudgetError
-from ..certify import certified, require_known
+from ..certify import bounded_angle, certified, require_angle, require_known
 from ..counted import CountedOperator, estimate_norm
 from ..solution import CertificationError, NullspaceSolution, Status
 from .catalogue import Catalogue
 from .check import given_residual, pairing_residual
+from .gap import probed_gap, spectral_gap
 from .symmetry import NotReductive, Postponed, ReductiveGroup, reductive_group
 from .word import decompose
 
@@ -131,8 +132,9 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=N
             solution=best,
         )
     if form.factors is None:
+        require_angle(CountedOperator(C, "schur"), best, tol)
         return best
-    require_known("schur", form.accuracy, min(best.gap, 1.0), best.rank, " in balanced coordinates")
+    require_known("schur", form.accuracy, best.gap, best.rank, " in balanced coordinates")
     return _sheared(C, form.factors, best, tol, memory_budget)
 
 
@@ -144,7 +146,8 @@ def _generator(random_state, attempt):
 
 
 def _solve(C, group, rng, memory_budget):
-    catalogue = Catalogue(group.draw(rng), rng, memory_budget)
+    symmetry = group.draw(rng)
+    catalogue = Catalogue(symmetry, rng, memory_budget)
     cut = middle([C.dims[a] for a in C.slots])
     left, found = decompose(catalogue, C.slots[:cut])
     duals = [group.dual[a] for a in C.slots[cut:]]
@@ -159,14 +162,27 @@ def _solve(C, group, rng, memory_budget):
     units = {mu: catalogue.irreducibles[mu].commutant for mu in shared}
     given += pairing_residual(images, units)
     both = ((left, found), (right, also))
+    residual = max(sum(_accumulated(*side, "residual") for side in both), given)
+    discrete = images[len(images) - len(group.discrete) :]
+    present = (chain.multiplicities()[-1] for chain in (left, right))
+    present = [list(p) for p in present]
+    gap = known = spectral_gap(C.slots, group, symmetry, catalogue, *present, discrete)
+    if any(
+        np.abs(h @ h.conj().T - np.eye(len(h))).max() > 1e-6 for hs in group.discrete for h in hs
+    ):
+        # residuals are relative to what stands in for the generators, and those may be very large
+        known = probed_gap(symmetry, catalogue, *present)
     return NullspaceSolution(
         Q=SchurIsometry(left, right, units),
-        residual=max(sum(_accumulated(*side, "residual") for side in both), given),
-        gap=catalogue.gap,
+        residual=residual,
+        gap=gap,
         orthogonality=sum(_accumulated(*side, "orthogonality") for side in both),
         norm=1.0,
         n_matvecs=0,
         strategy="schur",
+        angle=bounded_angle(residual, known) if shared else 0.0,
+        accuracy=C.accuracy,
+        separation=catalogue.gap,
     )
 
 

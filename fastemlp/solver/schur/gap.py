@@ -1,0 +1,159 @@
+"""The smallest nonzero singular value of a constraint, from what its generators are on small irreducibles."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.linalg import block_diag
+
+#: Irreducibles of each half are looked at, the smallest first, up to this total size.
+LARGEST = 40
+#: Lanczos steps, and the share of the estimate that its residual may be.
+STEPS, SHARP = 60, 1e-9
+
+
+def spectral_gap(slots, group, symmetry, catalogue, left, right, images):
+    """Smallest nonzero ``‖C W‖ / ‖C‖`` over intertwiner spaces ``Hom(μ, λ)``, from below.
+
+    Parameters
+    ----------
+    slots : sequence of int; the atom of each slot
+    group, symmetry, catalogue : ReductiveGroup, its Symmetry and the Catalogue
+    left, right : iterable of int; the irreducibles λ and μ in the two halves
+    images : list of dict {irreducible: ndarray}; the discrete generators as given
+
+    Returns
+    -------
+    float; inf where C vanishes
+
+    Notes
+    -----
+    On the copies of μ* times those of λ, C is ``W ↦ (A_λ W − W A_μ, h_λ W h_μ⁻¹ − W)``, up to unitary factors. Lanczos
+    on its square from a random W outside the null space; the Ritz value minus its residual is divided by an upper
+    bound on the norm. Only irreducibles of total size ``LARGEST`` in each half are looked at.
+    """
+    indices = {*_smallest(catalogue, left), *_smallest(catalogue, right)}
+    lie = _lie_images(group, symmetry, catalogue, indices)
+    return _gap(catalogue, left, right, lie, images, _norm_bound(group, slots), symmetry.dtype)
+
+
+def probed_gap(symmetry, catalogue, left, right):
+    """The same of the unitary probes that stand in for the group: their null space is the same."""
+    lists = [catalogue.irreducibles[i].probes for i in range(len(catalogue.irreducibles))]
+    J = len(symmetry.probes[0])
+    images = [{i: probes[j] for i, probes in enumerate(lists)} for j in range(J)]
+    return _gap(catalogue, left, right, [], images, 2 * math.sqrt(J), symmetry.dtype)
+
+
+def _gap(catalogue, left, right, lie, images, norm, dtype):
+    rows, columns = _smallest(catalogue, left), _smallest(catalogue, right)
+    if not lie and not images:
+        return math.inf
+    dtype = np.result_type(*(A[i] for A in [*lie, *images] for i in rows), dtype)
+
+    def stacked(generators, indices):
+        size = sum(catalogue.irreducibles[i].dim for i in indices)
+        blocks = [block_diag(*(A[i] for i in indices)) for A in generators]
+        return np.array(blocks, dtype).reshape(-1, size, size)
+
+    A, B, h = stacked(lie, rows), stacked(lie, columns), stacked(images, rows)
+    g = np.linalg.inv(stacked(images, columns))
+    AH, BH, hH, gH = (M.conj().swapaxes(1, 2) for M in (A, B, h, g))
+    null = _null(catalogue, rows, columns, dtype)
+
+    def normal(W):
+        D, E = A @ W - W @ B, h @ W @ g - W
+        out = (AH @ D - D @ BH).sum(axis=0) + (hH @ E @ gH - E).sum(axis=0)
+        out = out.ravel()
+        return out - null @ (null.conj().T @ out)
+
+    lowest = _lowest(normal, null, (A.shape[1], B.shape[1]), dtype, norm**2)
+    return math.sqrt(lowest) / norm if lowest < np.inf else math.inf
+
+
+def _smallest(catalogue, present):
+    """The smallest irreducibles, in total up to ``LARGEST``; at least one."""
+    kept, total = [], 0
+    for index in sorted(present, key=lambda i: (catalogue.irreducibles[i].dim, i)):
+        total += catalogue.irreducibles[index].dim
+        if kept and total > LARGEST:
+            break
+        kept.append(index)
+    return kept
+
+
+def _lie_images(group, symmetry, catalogue, indices):
+    """The Lie generators as given, as combinations of the basis of the completed Lie algebra."""
+    if not len(group.lie) or not len(symmetry.lie[0]):
+        return []
+    basis = np.hstack([B.reshape(len(B), -1) for B in symmetry.lie])
+    given = np.array([np.concatenate([A.ravel() for A in As]) for As in group.lie])
+    weights = (given @ basis.conj().T).real
+    lie = {i: catalogue.irreducibles[i].lie for i in indices}
+    return [{i: np.tensordot(w, lie[i], 1) for i in indices} for w in weights]
+
+
+def _null(catalogue, rows, columns, dtype):
+    """Orthonormal null vectors W, flattened, as columns: the commutant of each irreducible that both have."""
+    sizes = [catalogue.irreducibles[i].dim for i in rows]
+    widths = [catalogue.irreducibles[i].dim for i in columns]
+    found = []
+    for r, i in enumerate(rows):
+        for c, j in enumerate(columns):
+            if i == j:
+                for J in catalogue.irreducibles[i].commutant:
+                    W = np.zeros((sum(sizes), sum(widths)), dtype)
+                    p, q = sum(sizes[:r]), sum(widths[:c])
+                    W[p : p + len(J), q : q + len(J)] = J / np.linalg.norm(J)
+                    found.append(W.ravel())
+    return np.array(found).reshape(-1, sum(sizes) * sum(widths)).T
+
+
+def _lowest(normal, null, shape, dtype, scale):
+    """The smallest eigenvalue of a positive operator outside its known null space, less the residual; inf if 0."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape).ravel().astype(dtype)
+    if dtype.kind == "c":
+        x = x + 1j * rng.standard_normal(len(x))
+    x -= null @ (null.conj().T @ x)
+    if len(x) == null.shape[1] or np.linalg.norm(x) < 1e-10:
+        return math.inf
+    basis, diagonal, beside = [x / np.linalg.norm(x)], [], []
+    while True:
+        w = normal(basis[-1].reshape(shape))
+        diagonal.append(float(np.vdot(basis[-1], w).real))
+        V = np.array(basis).T
+        for _ in range(2):
+            w = w - V @ (V.conj().T @ w)
+        b = float(np.linalg.norm(w))
+        values, vectors = np.linalg.eigh(
+            np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+        )
+        residual = b * abs(vectors[-1, 0])
+        # on its square a small singular value is lost in roundoff: a lower bound still
+        floor = 1e-15 * scale
+        done = b <= 1e-12 * scale or residual <= SHARP * values[0] or len(basis) >= STEPS
+        if done:
+            return max(float(values[0]) * (1 - 1e-12) - residual - floor, floor * 1e-4)
+        beside.append(b)
+        basis.append(w / b)
+
+
+def _norm_bound(group, slots):
+    """An upper bound on ``‖C‖``: per generator the sum over slots, or for discrete ones 1 and the product."""
+    total = 0.0
+    for As in group.lie:
+        norms = [_norm(A) for A in As]
+        total += sum(norms[a] for a in slots) ** 2
+    for hs in group.discrete:
+        norms = [_norm(h) for h in hs]
+        total += (1 + math.prod(norms[a] for a in slots)) ** 2
+    return math.sqrt(total) if total else 1.0
+
+
+def _norm(A):
+    """The spectral norm, or of a large matrix a bound on it."""
+    size = np.abs(A)
+    bound = math.sqrt(size.sum(axis=0).max() * size.sum(axis=1).max())
+    return float(np.linalg.norm(A, 2)) if len(A) <= 8 else bound
