@@ -145,8 +145,10 @@ class Catalogue:
         # keep the sparser basis of the eigenspace where the piece is all of it
         reference = E if alone else _clean(E @ found[0])
         frame = found[0] if alone else np.eye(found.shape[2], dtype=found.dtype)
+        probes = action.probes_on(reference)
+        self._require_irreducible(probes, recipe)
         index = self._add(
-            action.probes_on(reference),
+            probes,
             action.mixed_on(reference),
             part,
             recipe,
@@ -155,6 +157,17 @@ class Catalogue:
         )
         copies = [_clean(E @ (F @ frame.conj().T)) for F in found[1:]]
         return [(index, copy) for copy in [reference, *copies]]
+
+    def _require_irreducible(self, probes, recipe):
+        """Show a new piece irreducible and of its type by a second draw, as no residual shows two taken for one."""
+        parts = isotypic_parts(probes, self.polishers[0])
+        if len(parts) != 1 or parts[0].V.shape[2] != recipe.type_dim:
+            raise CertificationError(
+                f"schur: a piece of size {probes.shape[1]} taken for irreducible falls into {len(parts)} parts, with "
+                f"eigenvalues repeated {sorted({part.V.shape[2] for part in parts})} times for a type of dimension "
+                f"{recipe.type_dim}, under other random elements of the group. Try again with other ones.",
+                status=Status.AMBIGUOUS_RANK,
+            )
 
     def _add(self, probes, mixed, part, recipe, frame, find_lie):
         if recipe is None:

@@ -24,8 +24,11 @@ N_MEMBERS = 5
 SAME = 1e-9
 #: Eigenspaces are linked by entries above this, relative to the largest, ...
 LINKED = 1e-9
-#: ... and above this over the distance of their eigenvalues, by which roundoff mixes neighbours.
+#: ... and above this over the distance to the nearest other eigenvalue: by so much roundoff mixes an eigenvector with
+#: its neighbour, whose links it then shows.
 MIXED = 1e-13
+#: Eigenvectors of eigenvalues nearer than this are looked at for roundoff that mixed them, so many times.
+NEAR, UNMIXING_ROUNDS = 1e-5, 3
 
 
 class Members:
@@ -110,6 +113,7 @@ def isotypic_parts(probes, members):
     sizes = np.diff(np.append(starts, len(w)))
     M = np.matmul(np.matmul(V.conj().T, M), V)
     _, label = connected_components(csr_array(_linked(M, w, starts)), directed=False)
+    V, M = _unmixed(V, M, w, np.repeat(label, sizes))
     parts = []
     for component in range(label.max() + 1):
         mine = np.flatnonzero(label == component)
@@ -137,9 +141,58 @@ def _linked(M, w, starts):
     """Which eigenspaces belong to one irreducible, a symmetric-or-not boolean array."""
     squares = np.sum(np.abs(M[1:]) ** 2, axis=0)
     strength = np.sqrt(np.add.reduceat(np.add.reduceat(squares, starts, axis=0), starts, axis=1))
-    distance = np.abs(np.subtract.outer(w[starts], w[starts])) / max(1.0, np.abs(w).max())
-    np.fill_diagonal(distance, 1.0)
-    return strength > np.maximum(LINKED, MIXED / distance) * strength.max()
+    steps = np.diff(w[starts]) / max(1.0, np.abs(w).max())
+    nearest = np.minimum(np.append(np.inf, steps), np.append(steps, np.inf))
+    mixed = MIXED / np.minimum.outer(nearest, nearest)
+    np.fill_diagonal(mixed, 0.0)
+    return strength > np.maximum(LINKED, mixed) * strength.max()
+
+
+def _unmixed(V, M, w, label):
+    """Eigenvectors V and members ``Vᴴ M V`` without what roundoff mixed between parts that have eigenvalues in common.
+
+    Where ``v_i`` of one part has a share θ of ``v_j`` of another, 𝒜 carries it into the other part as it carries
+    ``θ v_j``: regression of column i of M on column j, over the rows of the part of j and the other way around.
+    """
+    order = np.argsort(w, kind="stable")
+    scale = max(1.0, np.abs(w).max())
+    pairs = []
+    for shift in range(1, len(w)):
+        i, j = order[:-shift], order[shift:]
+        near = np.abs(w[j] - w[i]) < NEAR * scale
+        if not near.any():
+            break
+        near &= label[i] != label[j]
+        pairs.append((i[near], j[near]))
+    i, j = (np.concatenate(side) for side in zip(*pairs, strict=True)) if pairs else ([], [])
+    if not len(i):
+        return V, M
+    for _ in range(UNMIXING_ROUNDS):
+        theta = np.empty(len(i), M.dtype)
+        for rows in np.array_split(np.arange(len(i)), 1 + len(i) * len(w) * len(M) // 10**7):
+            a, b = i[rows], j[rows]
+            share = _share(M, label, a, b)
+            back = _share(M, label, b, a)
+            theta[rows] = (share - back.conj()) / 2
+        Theta = csr_array(
+            (np.append(theta, -theta.conj()), (np.append(j, i), np.append(i, j))), M.shape[1:]
+        )
+        V = V - (Theta.T @ V.T).T
+        M = np.array([m - (Theta.T @ m.T).T for m in M])
+        M = np.array([m - Theta.conj().T @ m for m in M])
+        if np.abs(theta).max() < LINKED:
+            break
+    return V, M
+
+
+def _share(M, label, i, j):
+    """By how much of column j column i of M is explained, over the rows of the part of j but for j itself."""
+    rows = label[:, None] == label[None, j]
+    rows[j, np.arange(len(j))] = False
+    seen, source = M[:, :, i], np.where(rows, M[:, :, j], 0)
+    power = np.sum(np.abs(source) ** 2, axis=(0, 1))
+    product = np.sum(source.conj() * seen, axis=(0, 1))
+    return np.divide(product, power, out=np.zeros_like(product), where=power > 0)
 
 
 def choose_recipe(part, is_complex):

@@ -1,0 +1,41 @@
+"""Irreducibles whose eigenvalues nearly coincide are told apart, and no two are ever taken for one."""
+
+import numpy as np
+import pytest
+
+from fastemlp import equivariant_basis, irreps, isotypic_decomposition, nn
+from fastemlp.groups import A, S
+from fastemlp.reps import V
+
+
+def sizes(n):
+    return sorted(s for s in (1, n - 1, n * (n - 3) // 2, (n - 1) * (n - 2) // 2) if s)
+
+
+@pytest.mark.parametrize("n", [*range(4, 23), 27])
+def test_pairs_under_permutations(n):
+    found = isotypic_decomposition((V**2)(S(n)))
+    assert sorted(irrep.size() for irrep in found.irreps) == sizes(n)
+    # Bell number of 4: as many as there are orbits of pairs of pairs
+    assert sum(m * m for m in found.multiplicities) == (15 if n > 3 else 14)
+    assert found.residual < 1e-11
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_random_draws_agree(seed):
+    n = 5 + seed % 12
+    assert sorted(i.size() for i in irreps((V**2)(S(n)), random_state=seed)) == sizes(n)
+
+
+@pytest.mark.parametrize("n", [5, 6, 9, 14])
+def test_alternating_groups(n):
+    # as under S(n), where no two pieces become equal or split (n > 4)
+    found = isotypic_decomposition((V**2)(A(n)))
+    expected = equivariant_basis((V**2 >> V**2)(A(n)), method="orbits").rank
+    assert sum(m * m for m in found.multiplicities) == expected
+    assert np.dot([i.size() for i in found.irreps], found.multiplicities) == n * n
+
+
+def test_a_network_of_matrices_holds_the_transpose():
+    network = nn.EMLP(V**2, V**2, S(40), num_layers=0)
+    assert network.n_parameters == 15 + 2
