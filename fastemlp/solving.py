@@ -31,7 +31,7 @@ WORTH_KEEPING = 0.05
 SMALL_GAP = 1e-6
 #: Part of every key on disk: raise it with any change after which a basis, its certificate or its warning may be
 #: another one, so that what an earlier solver wrote is never served.
-SOLVER_VERSION = 2
+SOLVER_VERSION = 3
 
 
 @dataclass(frozen=True)
