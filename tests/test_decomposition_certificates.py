@@ -135,7 +135,7 @@ def test_a_decomposition_that_never_succeeds_says_what_helps(monkeypatch):
     word = importlib.import_module("fastemlp.solver.schur.word")
     monkeypatch.setattr(word, "given_residual", lambda *a: (1e-3, []))
     with pytest.raises(
-        CertificationError, match=r"in 3 random draws the pieces found are off by 1\.0e-03"
+        CertificationError, match=r"in 6 random draws the pieces found are off by 1\.0e-03"
     ):
         irreps((V**2)(SO(3)))
 

@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from fastemlp import equivariant_basis, irreps, isotypic_decomposition, nn
+from fastemlp.constraint import atom_generators
 from fastemlp.groups import A, S
 from fastemlp.reps import V
+from fastemlp.solver import CertificationError
+from fastemlp.solver.schur import Catalogue, reductive_group
+from fastemlp.solver.schur.split import Recipe
 
 
 def sizes(n):
@@ -34,6 +38,18 @@ def test_alternating_groups(n):
     expected = equivariant_basis((V**2 >> V**2)(A(n)), method="orbits").rank
     assert sum(m * m for m in found.multiplicities) == expected
     assert np.dot([i.size() for i in found.irreps], found.multiplicities) == n * n
+
+
+def test_what_falls_apart_is_not_taken_for_irreducible():
+    rep = V(S(5))
+    rng = np.random.default_rng(0)
+    catalogue = Catalogue(reductive_group(atom_generators([rep], rep.groups)).draw(rng), rng)
+    (probes,) = catalogue.symmetry.probes  # 1 + 4
+    with pytest.raises(
+        CertificationError,
+        match=r"no other random elements .* size 5 to be irred.* dimension 1\. Pass",
+    ):
+        catalogue._require_irreducible(probes, Recipe((), (), 1))
 
 
 def test_a_network_of_matrices_holds_the_transpose():

@@ -23,7 +23,7 @@ from .symmetry import NotReductive, Postponed, ReductiveGroup, reductive_group
 from .word import decompose
 
 #: Random draws that are tried before giving up.
-ATTEMPTS = 3
+ATTEMPTS = 6
 #: Multiply-adds of balancing, per generator and cube of its size.
 BALANCING = 300
 
@@ -92,7 +92,7 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=N
     NotReductive
         If the generators are not closed under the adjoint, in whatever coordinates.
     CertificationError
-        If three random draws fail their check.
+        If six random draws fail their check.
     ValueError
         If C is not a TensorConstraint, or the budget is too small.
 

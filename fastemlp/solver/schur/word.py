@@ -9,7 +9,7 @@ from .catalogue import Catalogue
 from .check import given_residual
 
 #: Random draws that are tried before giving up.
-ATTEMPTS = 3
+ATTEMPTS = 6
 
 
 def decompose(catalogue, letters):
