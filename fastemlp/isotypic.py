@@ -50,7 +50,11 @@ class Irrep(Rep):
         return self.left_inverse @ rho_operator(self.parent, g).matmat(self.E)
 
     def drho(self, A):
-        return self.left_inverse @ drho_operator(self.parent, A).matmat(self.E)
+        derivative = self.left_inverse @ drho_operator(self.parent, A).matmat(self.E)
+        # where the truth is zero, roundoff on the scale of A is left, and would be taken for a generator
+        noise = 64 * np.finfo(np.float64).eps * self.parent.size() ** 0.5 * np.abs(A).max()
+        derivative[np.abs(derivative) <= noise] = 0
+        return derivative
 
     @property
     def T(self):

@@ -90,8 +90,10 @@ def test_wherever_a_refit_is_interrupted_the_last_model_stays(name):
 @pytest.mark.parametrize("step", range(1, 9))
 def test_a_first_fit_that_is_interrupted_leaves_nothing(name, step):
     model = type(MODELS[name])(**MODELS[name].get_params())
-    interrupted_at(model, 2**step, *data(name, 0))
-    assert vars(model).keys() == model.get_params().keys()
+    _, was_raised = interrupted_at(model, 2**step, *data(name, 0))
+    # what is raised while an object is thrown away, Python swallows
+    if was_raised:
+        assert vars(model).keys() == model.get_params().keys()
 
 
 @pytest.mark.parametrize("name", MODELS)
