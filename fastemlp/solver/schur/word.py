@@ -65,7 +65,7 @@ def decompose_all(group, words, rng, *, tol, also=None, caller):
     Raises
     ------
     CertificationError
-        If three random draws fail.
+        If six random draws fail.
     """
     for _ in range(ATTEMPTS):
         try:
