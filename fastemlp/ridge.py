@@ -194,8 +194,9 @@ class EquivariantRidge(EquivariantRegressor):
         for rows in chunks(len(X), widest):
             x = self.scaler_in_.transform(X[rows].astype(np.float64, copy=False))
             scaled = np.empty((len(x), y.shape[1]))
-            for (features, columns), c in zip(self._targets, self._coefficients, strict=True):
-                scaled[:, columns.T] = features(x) @ c
+            with np.errstate(over="ignore", invalid="ignore"):  # one warning below says it better
+                for (features, columns), c in zip(self._targets, self._coefficients, strict=True):
+                    scaled[:, columns.T] = features(x) @ c
             y[rows] = self.scaler_out_.inverse_transform(scaled + self.intercept_)
         warn_not_finite(y, "EquivariantRidge.predict")
         return y.ravel() if self._y_is_1d else y
