@@ -201,12 +201,8 @@ def _irrep(mu, parts, catalogue, group):
     """Irreducible number mu, seen in the smallest type that holds it."""
     holders = [part for part in parts if mu in part.chain.multiplicities()[-1]]
     part = min(holders, key=lambda holder: holder.chain.size)
-    d, n = catalogue.irreducibles[mu].dim, part.chain.multiplicities()[-1][mu]
-    first = np.zeros((d, n, d), catalogue.symmetry.dtype)
-    first[np.arange(d), 0, np.arange(d)] = 1
-    recipe = catalogue.irreducibles[mu].recipe
-    kind = "complex" if catalogue.symmetry.is_complex else TYPES[recipe.type_dim]
-    E = part.chain.synthesise({mu: first}, d)
+    kind = "complex" if catalogue.is_complex else TYPES[catalogue.irreducibles[mu].type_dim]
+    E = part.chain.first_copy(mu).astype(catalogue.dtype, copy=False)
     if part.shear is None:
         return Irrep(part.term, E, kind, group)
     S, inverse = part.shear
@@ -227,7 +223,7 @@ class _ChangeOfBasis(LinearOperator):
                 self.sizes[mu] = catalogue.irreducibles[mu].dim
         self.multiplicities = dict(sorted(totals.items()))
         m = sum(part.n * part.chain.size for part in parts)
-        super().__init__(catalogue.symmetry.dtype, (m, m))
+        super().__init__(catalogue.dtype, (m, m))
 
     def inverse(self):
         """The inverse, which is the adjoint where every shear is None."""

@@ -133,7 +133,7 @@ def test_results_are_checked_against_the_generators_given(monkeypatch):
 
 def test_a_decomposition_that_never_succeeds_says_what_helps(monkeypatch):
     word = importlib.import_module("fastemlp.solver.schur.word")
-    monkeypatch.setattr(word, "given_residual", lambda *a: (1e-3, []))
+    monkeypatch.setattr(word, "given_residual", lambda *a, **k: (1e-3, []))
     with pytest.raises(
         CertificationError, match=r"in 6 random draws the pieces found are off by 1\.0e-03"
     ):
@@ -143,7 +143,7 @@ def test_a_decomposition_that_never_succeeds_says_what_helps(monkeypatch):
 def test_a_network_without_a_certified_decomposition_works_without(monkeypatch):
     word = importlib.import_module("fastemlp.solver.schur.word")
     free = EMLP(V**2, V**2, SO(3), num_layers=0).n_parameters
-    monkeypatch.setattr(word, "given_residual", lambda *a: (np.nan, []))
+    monkeypatch.setattr(word, "given_residual", lambda *a, **k: (np.nan, []))
     assert EMLP(V**2, V**2, SO(3), num_layers=0).n_parameters == free
 
 

@@ -23,6 +23,15 @@ class Fusion:
     U: np.ndarray
     targets: tuple
 
+    def piece(self, mu):
+        """The columns of the first piece that is μ, ndarray (d_λ, d_x, d_μ)."""
+        start = 0
+        for nu, d in self.targets:
+            if nu == mu:
+                return self.U[:, :, start : start + d]
+            start += d
+        raise KeyError(mu)
+
 
 @dataclass(frozen=True, eq=False)
 class Chain:
@@ -46,6 +55,35 @@ class Chain:
     def size(self):
         """Dimension of the word."""
         return math.prod(self.dims)
+
+    def columns(self):
+        """The matrix itself by irreducible, {μ: ndarray (size, n_μ, d_μ)}: copies as in a state, then components."""
+        state = {0: np.ones((1, 1, 1))}
+        for stage in self.stages:
+            after = {}
+            for index, f in stage:
+                start = 0
+                for mu, d_mu in self.fusions[f].targets:
+                    piece = self.fusions[f].U[:, :, start : start + d_mu]
+                    after.setdefault(mu, []).append(_times_letter(state[index], piece))
+                    start += d_mu
+            state = {mu: np.concatenate(pieces, axis=1) for mu, pieces in after.items()}
+        return state
+
+    def first_copy(self, mu):
+        """The columns of the first copy of an irreducible, ndarray (size, d_μ), without the others."""
+        target, pieces = mu, []
+        for stage in reversed(self.stages):
+            target, piece = next(
+                (index, self.fusions[f].piece(target))
+                for index, f in stage
+                if any(nu == target for nu, _ in self.fusions[f].targets)
+            )
+            pieces.append(piece)
+        E = np.ones((1, 1, 1))
+        for piece in reversed(pieces):
+            E = _times_letter(E, piece)
+        return E[:, 0]
 
     def analyse(self, X):
         """Coordinates of the columns of X, (size, b), as a state with rest = b."""
@@ -240,3 +278,9 @@ class SchurIsometry(Isometry):
 
 def _defect(U):
     return float(np.abs(U.conj().T @ U - np.eye(U.shape[1])).max(initial=0.0))
+
+
+def _times_letter(columns, piece):
+    """Columns (size, n, d_λ) of copies of λ, times a letter, along a piece (d_λ, d_x, d_μ): (size · d_x, n, d_μ)."""
+    product = np.tensordot(columns, piece, axes=1)
+    return product.swapaxes(1, 2).reshape(-1, columns.shape[1], piece.shape[2])

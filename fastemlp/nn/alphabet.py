@@ -139,12 +139,11 @@ def _require_room(Q, what):
 
 
 def _split(chain):
-    state = chain.analyse(np.eye(chain.size))
     parts, rows = [], []
-    for letter, Y in sorted(state.items()):
-        d, m, _ = Y.shape
+    for letter, columns in sorted(chain.columns().items()):
+        size, m, d = columns.shape
         parts.append((letter, d, m))
         # rows by copy, then component
-        rows.append(Y.swapaxes(0, 1).reshape(d * m, -1))
+        rows.append(columns.reshape(size, m * d).T)
     U = np.concatenate(rows)
     return Split(tuple(parts), None if np.array_equal(U, np.eye(len(U))) else U)

@@ -53,6 +53,11 @@ class Irreducible:
         self.commutant[0] = np.eye(self.dim)  # without roundoff, so that nobody multiplies by it
         self._find_lie = find_lie
 
+    @property
+    def type_dim(self):
+        """The dimension of the commutant over its field: 1, 2, 4 for real, complex, quaternionic."""
+        return self.recipe.type_dim
+
     @cached_property
     def lie(self):
         """The whole Lie algebra, ndarray (D, d, d); only what is multiplied further needs it."""
@@ -89,6 +94,8 @@ class Catalogue:
 
     def __init__(self, symmetry, rng, memory_budget=2**30):
         self.symmetry = symmetry
+        self.dims = tuple(probes.shape[1] for probes in symmetry.probes)
+        self.dtype, self.is_complex = symmetry.dtype, symmetry.is_complex
         self.memory_budget = memory_budget
         D, J = symmetry.lie[0].shape[0], symmetry.probes[0].shape[0]
         self.members = Members(J, symmetry.is_complex, rng)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastemlp.isometries import Chain, Fusion
 
+from ..budget import DEFAULT_BUDGET as BUDGET
 from ..solution import CertificationError, Status
 from .catalogue import Catalogue
 from .check import given_residual
+from .monomial import MonomialCatalogue, Unsuitable
+from .orbitals import MonomialGroup
 
 #: Random draws that are tried before giving up.
 ATTEMPTS = 6
@@ -39,7 +44,7 @@ def decompose(catalogue, letters):
             stage.append((index, position[index, atom]))
             after.update(mu for mu, _ in fusions[position[index, atom]].targets)
         present = sorted(after)
-        dims.append(catalogue.symmetry.lie[atom].shape[1])
+        dims.append(catalogue.dims[atom])
         stages.append(tuple(stage))
     return Chain(tuple(dims), tuple(stages), tuple(fusions)), splittings
 
@@ -69,17 +74,17 @@ def decompose_all(group, words, rng, *, tol, also=None, caller):
     """
     for _ in range(ATTEMPTS):
         try:
-            catalogue = Catalogue(group.draw(rng), rng)
-            found = [decompose(catalogue, word) for word in words]
+            catalogue, found = _decomposed(group, words, rng)
         except CertificationError as error:
             failure = error.message
             continue
         sides = [(chain, word) for (chain, _), word in zip(found, words, strict=True)]
-        residual = max((sum(s.residual for s in pieces) for _, pieces in found), default=0.0)
+        defects = [sum(s.residual + s.orthogonality for s in pieces) for _, pieces in found]
         for generators in ((group.lie, group.discrete), also):
             if generators is not None:
-                residual = max(residual, given_residual(*generators, sides)[0])
-        # written so that a NaN fails
+                defects.append(given_residual(*generators, sides, sampled=True)[0])
+        residual = float(np.max(defects))
+        # written so that a NaN, which np.max keeps, fails
         if residual <= tol:
             return catalogue, sides, residual
         failure = f"the pieces found are off by {residual:.1e}"
@@ -89,3 +94,16 @@ def decompose_all(group, words, rng, *, tol, also=None, caller):
         "equivariant_basis(rep >> rep) needs no decomposition.",
         status=Status.BAD_RESIDUAL,
     )
+
+
+def _decomposed(group, words, rng):
+    """A catalogue, and ``decompose`` of every word; by counting where the group is monomial."""
+    monomial = MonomialGroup.of(group, sorted({a for word in words for a in word}), BUDGET)
+    if monomial is not None:
+        try:
+            catalogue = MonomialCatalogue(monomial, rng, BUDGET)
+            return catalogue, [decompose(catalogue, word) for word in words]
+        except Unsuitable:
+            pass
+    catalogue = Catalogue(group.draw(rng), rng, BUDGET)
+    return catalogue, [decompose(catalogue, word) for word in words]
