@@ -1,11 +1,13 @@
 """Irreducibles whose eigenvalues nearly coincide are told apart, and no two are ever taken for one."""
 
+import importlib
+
 import numpy as np
 import pytest
 
 from fastemlp import equivariant_basis, irreps, isotypic_decomposition, nn
 from fastemlp.constraint import atom_generators
-from fastemlp.groups import A, S
+from fastemlp.groups import A, Group, S
 from fastemlp.reps import V
 from fastemlp.solver import CertificationError
 from fastemlp.solver.schur import Catalogue, reductive_group
@@ -31,6 +33,31 @@ def test_random_draws_agree(seed):
     assert sorted(i.size() for i in irreps((V**2)(S(n)), random_state=seed)) == sizes(n)
 
 
+def rotated(n, seed):
+    """S(n) in coordinates in which it is no group of permutations."""
+    Q = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
+    return Group(discrete_generators=[Q @ h @ Q.T for h in S(n).discrete_generators])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pairs_in_other_coordinates(seed):
+    found = irreps((V**2)(rotated(5 + seed % 10, seed)), random_state=seed)
+    assert sorted(i.size() for i in found) == sizes(5 + seed % 10)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_eigenvalues_that_coincide_in_one_draw_are_told_apart_by_another(monkeypatch, seed):
+    # so coarse that every draw joins some, and one large enough joins too many
+    monkeypatch.setattr(importlib.import_module("fastemlp.solver.schur.split"), "SAME", 1e-3)
+    n = 5 + seed % 6
+    try:
+        found = irreps((V**2)(rotated(n, seed)), random_state=seed)
+    except CertificationError:
+        assert n > 8
+        return
+    assert sorted(i.size() for i in found) == sizes(n)
+
+
 @pytest.mark.parametrize("n", [5, 6, 9, 14])
 def test_alternating_groups(n):
     # as under S(n), where no two pieces become equal or split (n > 4)
@@ -47,7 +74,7 @@ def test_what_falls_apart_is_not_taken_for_irreducible():
     (probes,) = catalogue.symmetry.probes  # 1 + 4
     with pytest.raises(
         CertificationError,
-        match=r"no other random elements .* size 5 to be irred.* dimension 1\. Pass",
+        match=r"no other random elements .* size 5 to be irred.* dimension 1\.",
     ):
         catalogue._require_irreducible(probes, Recipe((), (), 1))
 

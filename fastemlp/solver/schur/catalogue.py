@@ -43,15 +43,22 @@ class Irreducible:
 
     def __init__(self, probes, mixed, part, recipe, frame, find_lie):
         self.dim = len(frame)
-        self.probes = probes
-        self.mixed = mixed
+        self.probes, self.mixed, self._find_lie = probes, mixed, find_lie
         self.values = part.values
         self.recipe = recipe
         self.frame = frame
         units = commutant_units(recipe, len(part.values))
         self.commutant = frame @ units @ frame.conj().T
         self.commutant[0] = np.eye(self.dim)  # without roundoff, so that nobody multiplies by it
-        self._find_lie = find_lie
+
+    def take(self, action, E):
+        """Have the matrices of a product on the columns of E, which span a copy."""
+        self.probes, self.mixed = action.probes_on(E), action.mixed_on(E)
+        self._find_lie = lambda: action.lie_on(E)
+
+    def spectrum(self, members):
+        """The eigenvalues of the first member, ndarray (d,), ascending."""
+        return np.linalg.eigvalsh(members(self.probes)[0])
 
     @property
     def type_dim(self):
@@ -130,15 +137,43 @@ class Catalogue:
                     f"{n_bytes / 2**20:,.0f} MiB, more than memory_budget = {self.memory_budget / 2**20:,.0f} MiB. "
                     "Raise memory_budget, or use lanczos."
                 )
-            pieces = []
+            before = len(self.irreducibles)
             spaces, gap = _casimir_eigenspaces(action.left.lie, action.lie, action.n)
             self.gap = min(self.gap, gap)
-            for E in spaces:
-                for part in isotypic_parts(action.probes_on(E), self.members):
-                    pieces += self._identify(action, E, part)
-                    self.gap = min(self.gap, part.gap)
-            self._splittings[key] = self._checked(action, pieces)
+            pieces = [piece for E in spaces for piece in self._pieces(action, E)]
+            self._splittings[key] = self._checked(action, pieces, before)
         return self._splittings[key]
+
+    def _pieces(self, action, E):
+        """The irreducible pieces of the range of E, as ``_identify`` gives them."""
+        try:
+            parts = isotypic_parts(action.probes_on(E), self.members)
+        except CertificationError:
+            return self._split_further(action, E)
+        pieces = []
+        for part in parts:
+            try:
+                pieces += self._identify(action, E, part)
+                self.gap = min(self.gap, part.gap)
+            except CertificationError:
+                pieces += self._split_further(action, _span(E, part))
+        return pieces
+
+    def _split_further(self, action, E):
+        """The pieces of what is not one isotypic part, though it looked like that, taken apart by another draw."""
+        probes = action.probes_on(E)
+        for members in self.polishers:
+            try:
+                parts = isotypic_parts(probes, members)
+            except CertificationError:
+                continue
+            if len(parts) > 1:
+                return [piece for part in parts for piece in self._pieces(action, _span(E, part))]
+        raise CertificationError(
+            f"schur: no random elements of the group tell whether a space of size {E.shape[1]} is irreducible; "
+            "eigenvalues nearly coincide.",
+            status=Status.AMBIGUOUS_RANK,
+        )
 
     def _identify(self, action, E, part):
         """The copies of one irreducible in the range of E, aligned with the catalogue: list of (index, E_copy)."""
@@ -176,7 +211,7 @@ class Catalogue:
                 return
         raise CertificationError(
             f"schur: no other random elements of the group show a piece of size {probes.shape[1]} to be irreducible, "
-            f"with a commutant of dimension {recipe.type_dim}. Pass another random_state, or use lanczos.",
+            f"with a commutant of dimension {recipe.type_dim}.",
             status=Status.AMBIGUOUS_RANK,
         )
 
@@ -187,12 +222,12 @@ class Catalogue:
         self.irreducibles.append(Irreducible(probes, mixed, part, recipe, frame, find_lie))
         return len(self.irreducibles) - 1
 
-    def _checked(self, action, pieces):
+    def _checked(self, action, pieces, before):
+        """The Splitting, and the irreducibles that are new in it, numbers from ``before`` on, shown to be new."""
         U = np.concatenate([E for _, E in pieces], axis=1)
         if U.shape[1] != action.n:
             raise CertificationError(
-                f"schur: the pieces of a product of size {action.n} add up to {U.shape[1]}. "
-                "Pass another random_state.",
+                f"schur: the pieces of a product of size {action.n} add up to {U.shape[1]}.",
                 status=Status.BAD_ORTHOGONALITY,
             )
         targets = [mu for mu, _ in pieces]
@@ -201,16 +236,44 @@ class Catalogue:
             if residual <= POLISHED:
                 break
             better = self._polished(action, targets, U, members)
+            self._take_from(action, targets, better, before)
             improved = self._residual(action, targets, better)
             if not improved < residual:
+                self._take_from(action, targets, U, before)
                 break
             U, residual = better, improved
+        self._require_new(before)
         return Splitting(
             tuple(targets),
             read_only(U.reshape(action.p, action.q, action.n)),
             residual,
             float(np.abs(U.conj().T @ U - np.eye(action.n)).max()),
         )
+
+    def _take_from(self, action, targets, U, before):
+        """The matrices of the new irreducibles, numbers from ``before`` on, from their first copy in U."""
+        stops = np.cumsum([self.irreducibles[mu].dim for mu in targets])
+        for mu in range(before, len(self.irreducibles)):
+            known = self.irreducibles[mu]
+            stop = stops[targets.index(mu)]
+            known.take(action, U[:, stop - known.dim : stop])
+
+    def _require_new(self, before):
+        """Show every irreducible from number ``before`` on to be another than those before it, by its spectrum.
+
+        Two that are one, in bases that are invariant to 1e-11, have the same to about that.
+        """
+        for mu in range(before, len(self.irreducibles)):
+            one = self.irreducibles[mu]
+            for other in self.irreducibles[:mu]:
+                if (one.dim, one.type_dim) == (other.dim, other.type_dim) and np.abs(
+                    one.spectrum(self.members) - other.spectrum(self.members)
+                ).max() <= SPECTRUM_SAME:
+                    raise CertificationError(
+                        f"schur: two pieces of size {one.dim} were taken for different irreducibles, but have the same "
+                        f"spectrum to {SPECTRUM_SAME:.0e}.",
+                        status=Status.AMBIGUOUS_RANK,
+                    )
 
     def _residual(self, action, targets, U):
         stops = np.cumsum([self.irreducibles[mu].dim for mu in targets])
@@ -336,6 +399,11 @@ def _casimir_eigenspaces(left, right, n):
     cuts = np.flatnonzero(steps > CASIMIR_SAME)
     spaces = [np.ascontiguousarray(U[:, index]) for index in np.split(order, cuts + 1)]
     return spaces, float(steps[cuts].min(initial=np.inf))
+
+
+def _span(E, part):
+    """The columns of E that span an isotypic part found on them."""
+    return E @ part.V.reshape(len(part.V), -1)
 
 
 def _squares(matrices):

@@ -57,7 +57,7 @@ def pairing_residual(images, units):
     worst = 0.0
     for found in images:
         for mu, J in units.items():
-            h = found[mu]
+            h = _matrix(found, mu, len(J[0]))
             defect = np.linalg.norm(h @ J - J @ h, axis=(1, 2)).max(initial=0.0)
             worst = np.maximum(worst, defect / max(np.linalg.norm(h), np.sqrt(len(h))))
     return float(worst)

@@ -121,7 +121,7 @@ def isotypic_parts(probes, members):
         if (sizes[mine] != c).any():
             raise CertificationError(
                 f"schur: eigenvalues of one irreducible are repeated {sorted(set(sizes[mine].tolist()))} times, "
-                "expected one number. Two of them nearly coincide; pass another random_state.",
+                "expected one number. Two of them nearly coincide.",
                 status=Status.AMBIGUOUS_RANK,
             )
         index = (starts[mine][:, None] + np.arange(c)).ravel()
@@ -215,8 +215,7 @@ def choose_recipe(part, is_complex):
             break
         if len(loops) == 2:
             raise CertificationError(
-                "schur: an eigenspace carries more than four dimensions of loops, so its irreducibles nearly coincide. "
-                "Pass another random_state.",
+                "schur: an eigenspace carries more than four dimensions of loops, so its irreducibles nearly coincide.",
                 status=Status.AMBIGUOUS_RANK,
             )
         loops.append(pick)

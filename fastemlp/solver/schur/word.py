@@ -9,7 +9,7 @@ from fastemlp.isometries import Chain, Fusion
 from ..budget import DEFAULT_BUDGET as BUDGET
 from ..solution import CertificationError, Status
 from .catalogue import Catalogue
-from .check import given_residual
+from .check import given_residual, pairing_residual
 from .monomial import MonomialCatalogue, Unsuitable
 from .orbitals import MonomialGroup
 
@@ -79,10 +79,16 @@ def decompose_all(group, words, rng, *, tol, also=None, caller):
             failure = error.message
             continue
         sides = [(chain, word) for (chain, _), word in zip(found, words, strict=True)]
+        units = {
+            mu: irreducible.commutant
+            for mu, irreducible in enumerate(catalogue.irreducibles)
+            if irreducible.type_dim > 1
+        }
         defects = [sum(s.residual + s.orthogonality for s in pieces) for _, pieces in found]
         for generators in ((group.lie, group.discrete), also):
             if generators is not None:
-                defects.append(given_residual(*generators, sides, sampled=True)[0])
+                given, images = given_residual(*generators, sides, sampled=True)
+                defects += [given, pairing_residual(images, units)]
         residual = float(np.max(defects))
         # written so that a NaN, which np.max keeps, fails
         if residual <= tol:
