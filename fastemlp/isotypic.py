@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
@@ -45,6 +46,14 @@ class Irrep(Rep):
 
     def size(self):
         return self.E.shape[1]
+
+    @cached_property
+    def _hash(self):
+        return super().__hash__()
+
+    def __hash__(self):
+        # kept, as a tower of irreducibles inside products of irreducibles would be read through at every level
+        return self._hash
 
     def rho(self, g):
         return self.left_inverse @ rho_operator(self.parent, g).matmat(self.E)

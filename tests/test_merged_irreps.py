@@ -7,7 +7,7 @@ import pytest
 
 from fastemlp import equivariant_basis, irreps, isotypic_decomposition, nn
 from fastemlp.constraint import atom_generators
-from fastemlp.groups import A, Group, S
+from fastemlp.groups import SO, A, Group, S
 from fastemlp.reps import V
 from fastemlp.solver import CertificationError
 from fastemlp.solver.schur import Catalogue, reductive_group
@@ -82,3 +82,18 @@ def test_what_falls_apart_is_not_taken_for_irreducible():
 def test_a_network_of_matrices_holds_the_transpose():
     network = nn.EMLP(V**2, V**2, S(40), num_layers=0)
     assert network.n_parameters == 15 + 2
+
+
+def test_towers_of_irreducibles_under_rotations():
+    # each built on the one before: ℓ ⊗ 1 = (ℓ − 1) + ℓ + (ℓ + 1)
+    G = SO(3)
+    g = G.samples(3, random_state=0)
+    angles = np.arccos((np.trace(g, axis1=1, axis2=2) - 1) / 2)
+    irrep = V(G)
+    for ell in range(1, 13):
+        found = irreps(irrep * V(G))
+        assert sorted(i.size() for i in found) == [2 * ell - 1, 2 * ell + 1, 2 * ell + 3]
+        assert {i.type for i in found} == {"real"}
+        irrep = max(found, key=lambda i: i.size())
+        characters = 1 + 2 * np.cos(np.multiply.outer(np.arange(1, ell + 2), angles)).sum(axis=0)
+        np.testing.assert_allclose([np.trace(irrep.rho(x)) for x in g], characters, atol=1e-8)

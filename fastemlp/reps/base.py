@@ -7,7 +7,7 @@ from scipy.linalg import expm, logm
 
 from fastemlp.operators import to_dense
 from fastemlp.reps.binding import require_group
-from fastemlp.reps.identity import attribute_key, slot_values, stable_text
+from fastemlp.reps.identity import attribute_key, derived_names, slot_values, stable_text
 
 #: exp(tA) for a first look at a derivative: rates up to 1e4 times that of A do not come around a circle in it.
 _SHORT_STEP = 2.0**-13
@@ -213,15 +213,18 @@ class Rep:
     def __eq__(self, other):
         if not isinstance(other, Rep):
             return NotImplemented
+        if self is other:
+            return True
         return type(self) is type(other) and self.G == other.G and self._key() == other._key()
 
     def __hash__(self):
         return hash((type(self).__qualname__, self.G, self._key()))
 
     def __getstate__(self):
-        derived = ("_canonical", "_checked", "_size")
+        # what was derived may hold a hash, which differs between processes
+        derived = derived_names(type(self))
         state = {**self.__dict__, **slot_values(self)}
-        return {name: value for name, value in state.items() if name not in derived}
+        return {name: value for name, value in state.items() if name not in derived or name == "G"}
 
     def __setstate__(self, state):
         for name, value in state.items():

@@ -85,12 +85,13 @@ def slot_values(rep):
 def _attributes(rep):
     """Every attribute stored, but for what was derived from the others."""
     found = {**rep.__dict__, **slot_values(rep)}
-    derived = _derived_names(type(rep))
+    derived = derived_names(type(rep))
     return {name: value for name, value in found.items() if name not in derived}
 
 
 @lru_cache(maxsize=1024)
-def _derived_names(cls):
+def derived_names(cls):
+    """The attributes that are no part of the value of a rep of this class: the group, and what was derived."""
     derived = set(_NOT_VALUE)
     for base in cls.__mro__:
         derived |= {name for name, v in base.__dict__.items() if isinstance(v, cached_property)}

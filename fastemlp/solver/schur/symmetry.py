@@ -20,6 +20,8 @@ MANY = 64
 ITSELF = 64
 #: Angles between eigenvalues of a discrete generator below this get powers that open them.
 NARROW = 0.05
+#: Elements of the compact form turn no weight by more than about this times what they turn the smallest.
+WIDEST = 16
 #: Powers of one generator that are taken at most.
 POWERS = 4
 
@@ -353,8 +355,10 @@ def _probes(joint, basis, unitary, rng):
         K = [(A - A.conj().T) / 2 for A in X]
         P = [(A + A.conj().T) / 2 for A in X]
         out = []
-        norm = max(np.linalg.norm(A, 2) for A in X)
-        # a random angle: any fixed one is a full turn for some weights
+        # a random angle: any fixed one is a full turn for some weights. It is that of the smallest atom, so that those
+        # of large spin are turned about: what varies slowly over a large sphere has eigenvalues in close pairs
+        norms = [norm for norm in (np.linalg.norm(A, 2) for A in X) if norm > CLOSED]
+        norm = max(min(norms), max(norms) / WIDEST)
         angle = rng.uniform(1.5, 2.5)
         for k, p in zip(K, P, strict=True):
             Z = (k + 1j * p if np.abs(p).max() > CLOSED else k) * (angle / norm)
