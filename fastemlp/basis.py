@@ -213,8 +213,8 @@ def equivariant_projector(rep, **options):
     >>> from fastemlp.groups import SO
     >>> from fastemlp.reps import V
     >>> P = equivariant_projector((V >> V)(SO(3)))
-    >>> P.to_dense().trace().round(9)
-    np.float64(1.0)
+    >>> round(float(P.to_dense().trace()), 9)
+    1.0
     """
     return Projector(equivariant_basis(rep, **options))
 

@@ -17,7 +17,7 @@ from fastemlp.isometries.base import read_only
 from ..budget import BudgetError
 from ..solution import CertificationError, Status
 from .catalogue import Splitting
-from .orbitals import MonomialGroup
+from .orbitals import ELEMENTS, MonomialGroup
 
 #: Eigenvalues are one up to the first distance, relative to the largest, and different from the second on.
 ONE, APART = 1e-10, 1e-6
@@ -47,6 +47,7 @@ class MonomialIrreducible:
         identity first
     word : tuple of int, atoms
     basis : ndarray (size of the word, d); orthonormal, spans the part
+    traces : ndarray; of some random elements of the group
     """
 
     dim: int
@@ -54,6 +55,7 @@ class MonomialIrreducible:
     commutant: np.ndarray
     word: tuple
     basis: np.ndarray
+    traces: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +82,10 @@ class MonomialCatalogue:
         self.dims, self.dtype = group.dims, group.dtype
         self.is_complex = self.dtype.kind == "c"
         one = np.ones((1, 1), self.dtype)
-        self.irreducibles = [MonomialIrreducible(1, 1, one[None], (), one)]
-        self._orbitals, self._splittings = {}, {}
+        self._seed = int(rng.integers(2**32))
+        self._orbitals, self._elements, self._splittings = {}, {}, {}
+        traces = np.ones(ELEMENTS, self.dtype)
+        self.irreducibles = [MonomialIrreducible(1, 1, one[None], (), one, traces)]
 
     def split(self, index, atom):
         """The Splitting of irreducible number ``index`` times an atom.
@@ -108,6 +112,18 @@ class MonomialCatalogue:
                 raise Unsuitable from None
             self._orbitals[source, target] = found
         return self._orbitals[source, target]
+
+    def _traces(self, algebra, word, piece):
+        """The traces of the random elements on a piece of a word."""
+        if word not in self._elements:
+            rng = np.random.default_rng(self._seed)
+            self._elements[word] = self.group.elements(word, rng)
+        return np.array(
+            [
+                np.sum(algebra.entries(piece.projector, (columns, rows)) * values)
+                for rows, columns, values in self._elements[word]
+            ]
+        )
 
     def _found(self, part, atom):
         word = (*part.word, atom)
@@ -210,8 +226,11 @@ class MonomialCatalogue:
 
     def _identified(self, algebra, word, piece, type_dim):
         """The irreducible that a piece is, which may be new, and its basis in the piece."""
+        traces = self._traces(algebra, word, piece)
         for index, known in enumerate(self.irreducibles):
             if (known.dim, known.type_dim) != (piece.dim, type_dim):
+                continue
+            if np.abs(known.traces - traces).max() > WHOLE * piece.dim:
                 continue
             basis = self._carried(algebra, self._between(known.word, word), known, piece)
             if basis is not None:
@@ -229,7 +248,7 @@ class MonomialCatalogue:
             # the third unit is the product of the first two
             commutant += [J] if type_dim == 2 or len(commutant) == 1 else [J, commutant[1] @ J]
         self.irreducibles.append(
-            MonomialIrreducible(piece.dim, type_dim, np.array(commutant), word, basis)
+            MonomialIrreducible(piece.dim, type_dim, np.array(commutant), word, basis, traces)
         )
         return len(self.irreducibles) - 1, basis
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array, kron
 
 from fastemlp.isometries.orbit import roots_of_unity
 from fastemlp.operators import TensorConstraint
 
 from ..orbits import Monomial, orbits
 
+#: Random elements whose traces tell irreducibles apart.
+ELEMENTS = 8
 #: Rows of a matrix of orbitals that are written out at a time.
 ROWS = 512
 
@@ -142,13 +144,30 @@ class MonomialGroup:
             for hs in group.discrete
             for a in atoms
         )
-        if group.lie or not unitary:
+        if group.lie or not group.discrete or not unitary:
             return None
         monomials = (
             Monomial.read([csr_array(hs[a]) for a in atoms], [group.dims[a] for a in atoms])
             for hs in group.discrete
         )
         return None if None in list(monomials) else cls(group, memory_budget)
+
+    def elements(self, word, rng):
+        """Random elements on a word: list of (rows, columns, values), the entries of each.
+
+        Products of ten generators, the same for the same state of ``rng``.
+        """
+        found = []
+        for choice in rng.integers(len(self._generators), size=(ELEMENTS, 10)):
+            g = eye_array(1, format="csr")
+            for a in word:
+                factor = eye_array(self.dims[a], format="csr")
+                for k in choice:
+                    factor = factor @ self._generators[k][a]
+                g = kron(g, factor, format="csr")
+            g = g.tocoo()
+            found.append((*g.coords, g.data))
+        return found
 
     def between(self, source, target):
         """The Orbitals from one word, a tuple of atoms, to another; a Commutant where they are the same."""
