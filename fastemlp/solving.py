@@ -31,7 +31,7 @@ WORTH_KEEPING = 0.05
 SMALL_GAP = 1e-6
 #: Part of every key on disk: raise it with any change after which a basis, its certificate or its warning may be
 #: another one, so that what an earlier solver wrote is never served.
-SOLVER_VERSION = 3
+SOLVER_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,12 @@ class Certificate:
     bound on ‖C‖, on irreducibles of total size up to 40 in each half: an estimate where there are larger ones. For
     ``lanczos`` and ``lobpcg`` it is a Ritz value, which a random start approaches from above. Not guaranteed: that such
     an estimate has met the smallest value. After "orbits, then" it is that of C on the vectors which the monomial
-    generators fix, and in balanced coordinates that of the balanced constraint; the latter's angle is then the one in
-    those coordinates or, where that is more, the residual in the given ones over this gap. ``orbits`` reads an entry
-    within the accuracy of a root of unity as that root, and ``angle`` 0 speaks of these.
+    generators fix, and in balanced coordinates that of the balanced constraint. The angle is then the one there, plus
+    what the change of coordinates lost of the generators over the gap, times the most that the change stretches an
+    error over the least it leaves of a vector of the span; that loss is judged by how far generators known to roundoff
+    are from closed under the adjoint. Where this bound is above 1e-8, ``schur`` takes ten times the angle by which new
+    roundings of the generators turn the span, an estimate. ``orbits`` reads an entry within the accuracy of a root of
+    unity as that root, and ``angle`` 0 speaks of these.
     """
 
     residual: float

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fastemlp.isometries import DenseIsometry
@@ -52,7 +54,7 @@ def split_rank(sigma, norm, tol, floor, caller):
     return n_zero
 
 
-def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0):
+def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0, angle=None):
     """Measure a basis with C itself and return it as a solution, or raise.
 
     Parameters
@@ -61,6 +63,8 @@ def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0):
     Q : ndarray of shape (m, r)
     norm, gap, tol : float
         ``‖C‖₂``, the smallest nonzero singular value relative to it, the residual allowed.
+    angle : float, optional
+        A bound on the angle known otherwise, where the gap is that of C in other coordinates.
 
     Raises
     ------
@@ -71,7 +75,9 @@ def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0):
     solution = measured(
         op, Q, norm=norm, gap=gap, strategy=strategy, n_steps=n_steps, n_restarts=n_restarts
     )
-    if solution.residual <= tol and solution.angle > 0.5 * LARGEST_ANGLE and op.eps < 1e-10:
+    if angle is not None:
+        solution = replace(solution, angle=max(solution.angle, angle))
+    elif solution.residual <= tol and solution.angle > 0.5 * LARGEST_ANGLE and op.eps < 1e-10:
         # a small gap turns a small residual into a large angle
         target = 0.1 * LARGEST_ANGLE * gap * norm / np.sqrt(Q.shape[1])
         sharper = _sharpened(op, Q, max(target, op.eps * norm))
@@ -134,6 +140,27 @@ def bounded_angle(residual, gap):
     if not residual or gap == np.inf:
         return 0.0
     return min(1.0, residual / gap) if gap > 0 else 1.0
+
+
+def carried_angle(angle, stretch, carried):
+    """Bound on the sine of the angle to a nullspace once the span is carried to other coordinates.
+
+    Parameters
+    ----------
+    angle : float; the bound in the coordinates it comes from
+    stretch : float; the norm of the change of coordinates
+    carried : ndarray of shape (k, r); the images of an orthonormal basis of the span, up to an isometry
+
+    Notes
+    -----
+    A unit vector of the span is carried to a length of at least the smallest singular value, its error to at most
+    ``angle · stretch``.
+    """
+    if not carried.shape[1]:
+        return 0.0
+    shortest = np.linalg.svd(carried, compute_uv=False)[-1]
+    eps = np.finfo(np.float64).eps
+    return float(min(1.0, (angle + eps) * stretch / shortest)) if shortest > 0 else 1.0
 
 
 def require_known(caller, accuracy, gap, rank, where=""):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from fastemlp.operators import KroneckerProduct, TensorConstraint
 from .balance import balance, normalise
 from .block_lanczos import block_lanczos
 from .budget import BudgetError
-from .certify import certified, require_known
+from .certify import LARGEST_ANGLE, bounded_angle, carried_angle, certified, require_known
 from .conjugate import SlowError
 from .counted import CountedOperator, estimate_norm
 from .dense import dense
@@ -93,6 +94,7 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=2**30, random_state=0, ver
         strategy="lanczos" + found.how,
         n_steps=found.n_steps,
         n_restarts=found.n_restarts,
+        angle=found.angle,
     )
     return replace(
         solution,
@@ -112,6 +114,7 @@ class _Found:
     how: str
     completeness: float = 0.0
     residual: float = 0.0
+    angle: float | None = None
     n_steps: int = 0
     n_restarts: int = 0
     n_matvecs: int = 0
@@ -131,20 +134,32 @@ def _solve(C, op, tol, mixed, memory_budget, rng, verbose):
         require_known(op.caller, balanced.accuracy, found.gap, rank, where)
     if any(isinstance(S, np.ndarray) and (np.eye(len(S)) != S).any() for S in factors):
         found = replace(found, how=", balanced" + found.how)
-        found = _in_original_coordinates(found, outer, factors, projector, tol, rng)
+        there = bounded_angle(_norms(inner, found.Q)[1] / estimate_norm(inner, rng, 8), found.gap)
+        if found.Q.shape[1]:
+            there += balanced.accuracy / found.gap
+        found = _in_original_coordinates(found, outer, factors, projector, tol, rng, there)
+        if found.angle > LARGEST_ANGLE:
+            # the change of coordinates stretches errors too far to vouch for; slower, but as the generators are given
+            found = _fallback(outer, tol, memory_budget, rng, verbose)
     elif unit is not C:
         found = replace(found, residual=_norms(outer, found.Q)[0] / estimate_norm(outer, rng, 8))
     return replace(found, n_matvecs=inner.n_matvecs + outer.n_matvecs + found.n_matvecs)
 
 
-def _in_original_coordinates(found, op, factors, projector, tol, rng):
-    """An orthonormal basis of ``(⊗S) Q``, sharpened as far as it goes."""
+def _in_original_coordinates(found, op, factors, projector, tol, rng, angle):
+    """An orthonormal basis of ``(⊗S) Q``, sharpened as far as it goes, and by how much it may be off.
+
+    ``angle`` bounds that of Q in balanced coordinates.
+    """
     C, norm = op.C, estimate_norm(op, rng, 8)
     there, back = (
         KroneckerProduct([S[a] for a in C.slots], [C.dims[a] for a in C.slots])
         for S in (factors, [np.linalg.inv(S) for S in factors])
     )
-    Q = orthonormalise(_by_blocks(there.matmat, found.Q))
+    Q = _by_blocks(there.matmat, found.Q)
+    stretch = math.prod(np.linalg.norm(factors[a], 2) for a in C.slots)
+    angle = carried_angle(angle, stretch, np.linalg.qr(Q, mode="r"))
+    Q = orthonormalise(Q)
     residual = _norms(op, Q)[0] / norm
     if residual > SHARP * tol and projector is not None:
         # in balanced coordinates again, where a small error of these combinations shows
@@ -158,7 +173,7 @@ def _in_original_coordinates(found, op, factors, projector, tol, rng):
     if residual > 5 * SHARP * tol:
         Q = _sharpened(op, Q, SHARP * tol * norm)
         residual = _norms(op, Q)[0] / norm
-    return replace(found, Q=Q, residual=residual)
+    return replace(found, Q=Q, residual=residual, angle=angle)
 
 
 def _sharpened(op, Q, target):

@@ -9,11 +9,11 @@ from numbers import Integral
 import numpy as np
 
 from fastemlp.isometries import SchurIsometry
-from fastemlp.operators import KroneckerProduct, TensorConstraint
+from fastemlp.operators import EPS, KroneckerProduct, TensorConstraint
 
 from ..balance import BALANCED, balance
 from ..budget import BudgetError
-from ..certify import bounded_angle, certified, require_angle, require_known
+from ..certify import LARGEST_ANGLE, bounded_angle, carried_angle, certified, require_angle
 from ..counted import CountedOperator, estimate_norm
 from ..solution import CertificationError, NullspaceSolution, Status
 from .catalogue import Catalogue
@@ -24,6 +24,11 @@ from .word import decompose
 
 #: Random draws that are tried before giving up.
 ATTEMPTS = 6
+#: Errors of generators are taken for at most so many times what they are seen to miss closure under the adjoint by,
+#: where they are known to at least the second number.
+MARGIN, ROUNDOFF = 4.0, 1e-10
+#: Roundings of the generators that are solved for to see how they turn the nullspace, and the margin on what is seen.
+PERTURBED, SAFETY = 2, 10.0
 #: Multiply-adds of balancing, per generator and cube of its size.
 BALANCING = 300
 
@@ -36,12 +41,15 @@ class ReductiveForm:
     ----------
     group : ReductiveGroup
     factors : list of ndarray (d, d), one per atom, with ``x = (⊗S) y`` for the coordinates y of the group; or None
-    accuracy : float; what the generators are known to in those coordinates
+    accuracy : float; what the generators are known to in those coordinates, at worst
+    seen : float; the same, judged by how far they are from closed under the adjoint. Roundoff that the change of
+        coordinates magnifies shows there as much as anywhere
     """
 
     group: ReductiveGroup
     factors: list | None
     accuracy: float
+    seen: float
 
 
 def reductive_form(C, max_work=math.inf):
@@ -55,7 +63,7 @@ def reductive_form(C, max_work=math.inf):
         If finding out takes more than ``max_work`` multiply-adds.
     """
     try:
-        return ReductiveForm(reductive_group(C, max_work), None, C.accuracy)
+        return ReductiveForm(reductive_group(C, max_work), None, C.accuracy, C.accuracy)
     except NotReductive:
         if 0 in C.dims or not C.dims:
             raise
@@ -64,7 +72,11 @@ def reductive_form(C, max_work=math.inf):
             raise Postponed(work) from None
         factors, balanced = balance(C)
         accuracy = max(balanced.accuracy, BALANCED)
-        return ReductiveForm(reductive_group(balanced, max_work, accuracy), factors, accuracy)
+        group = reductive_group(balanced, max_work, accuracy)
+        seen = accuracy
+        if C.accuracy <= ROUNDOFF:
+            seen = min(accuracy, max(EPS, MARGIN * group.adjoint_defect()))
+        return ReductiveForm(group, factors, accuracy, seen)
 
 
 def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=None):
@@ -119,7 +131,8 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=N
             continue
         if best is None or _defect(solution) < _defect(best):
             best = solution
-        if _defect(best) <= tol:
+        # another draw is cheap beside what a result that just passes may cost later
+        if _defect(best) <= (tol if attempt else 0.1 * tol):
             break
     if best is None:
         raise failure
@@ -134,8 +147,7 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=N
     if form.factors is None:
         require_angle(CountedOperator(C, "schur"), best, tol)
         return best
-    require_known("schur", form.accuracy, best.gap, best.rank, " in balanced coordinates")
-    return _sheared(C, form.factors, best, tol, memory_budget)
+    return _sheared(C, form, best, tol, memory_budget)
 
 
 def _generator(random_state, attempt):
@@ -186,7 +198,7 @@ def _solve(C, group, rng, memory_budget):
     )
 
 
-def _sheared(C, factors, inner, tol, memory_budget):
+def _sheared(C, form, inner, tol, memory_budget):
     """Carry a solution y in balanced coordinates back to ``x = (⊗S) y``, orthonormalised and certified against C."""
     m, rank = inner.Q.shape
     n_bytes = 3 * m * rank * C.dtype.itemsize
@@ -195,13 +207,54 @@ def _sheared(C, factors, inner, tol, memory_budget):
             f"schur: the basis of a conjugated group, of shape ({m}, {rank}), needs {n_bytes / 2**20:,.0f} MiB, more "
             f"than memory_budget = {memory_budget / 2**20:,.0f} MiB."
         )
-    shear = KroneckerProduct([factors[a] for a in C.slots], [C.dims[a] for a in C.slots])
     op = CountedOperator(C, "schur")
-    Q = np.linalg.qr(shear.matmat(inner.Q.to_dense()))[0]
+    Q, R = np.linalg.qr(_carried(C, form.factors, inner))
     norm = estimate_norm(op, np.random.default_rng(0)) if op.n_rows else 0.0
+    # what balancing lost of the generators turns the span there, as its own errors do
+    there = inner.angle + (form.seen / inner.gap if rank else 0.0)
+    stretch = math.prod(np.linalg.norm(form.factors[a], 2) for a in C.slots)
+    angle = carried_angle(there, stretch, R)
+    if angle > LARGEST_ANGLE and C.accuracy <= ROUNDOFF:
+        # errors of the worst direction are far from those of rounding: see what these do
+        angle = SAFETY * max(_turn(C, Q, seed, memory_budget) for seed in range(PERTURBED))
     return certified(
-        op, Q, norm=norm, gap=inner.gap, tol=tol, strategy="schur (in balanced coordinates)"
+        op,
+        Q,
+        norm=norm,
+        gap=inner.gap,
+        tol=tol,
+        strategy="schur (in balanced coordinates)",
+        angle=min(angle, 1.0),
     )
+
+
+def _carried(C, factors, inner):
+    """``(⊗S) y`` for a basis y in balanced coordinates, written out."""
+    shear = KroneckerProduct([factors[a] for a in C.slots], [C.dims[a] for a in C.slots])
+    return shear.matmat(inner.Q.to_dense())
+
+
+def _turn(C, Q, seed, memory_budget):
+    """The sine of the angle by which the nullspace turns when every entry of the generators is rounded anew."""
+    rng = np.random.default_rng(seed)
+
+    def rounded(B):
+        if B is not None:
+            B = B.copy()
+            B.data = B.data * (1 + EPS * rng.uniform(-1, 1, B.data.shape))
+        return B
+
+    lie, discrete = ([list(map(rounded, g)) for g in gs] for gs in (C.lie, C.discrete))
+    other = TensorConstraint(C.slots, C.dims, lie, discrete, C.accuracy)
+    try:
+        form = reductive_form(other)
+        inner = _solve(other, form.group, rng, memory_budget)
+    except (NotReductive, CertificationError):
+        return 1.0
+    if form.factors is None or inner.rank != Q.shape[1]:
+        return 1.0
+    turned = np.linalg.qr(_carried(other, form.factors, inner))[0]
+    return float(np.linalg.norm(turned - Q @ (Q.conj().T @ turned), 2))
 
 
 def middle(sizes):

@@ -78,6 +78,24 @@ class ReductiveGroup:
     _basis: np.ndarray
     _unitary: tuple
 
+    def adjoint_defect(self):
+        """How far the Lie algebra is from closed under the adjoint, discrete generators from normal or unitary."""
+        joint = _Joint(self.dims, self.is_complex)
+        adjoints = np.array(
+            [joint.flat([A.conj().T for A in joint.unflat(row)]) for row in self._basis]
+        ).reshape(self._basis.shape)
+        outside = adjoints - (adjoints @ self._basis.T) @ self._basis
+        defects = [0.0, *np.linalg.norm(outside, axis=1)]
+        for h in self.discrete:
+            defects += [
+                np.linalg.norm(B @ B.conj().T - B.conj().T @ B, 2) / np.linalg.norm(B, 2) ** 2
+                for B in h
+            ]
+            unitary = max(np.linalg.norm(B @ B.conj().T - np.eye(len(B)), 2) for B in h)
+            if unitary <= ROUNDED:
+                defects.append(unitary)
+        return float(max(defects))
+
     def draw(self, rng):
         """The Symmetry of this group, with probes drawn from a numpy Generator."""
         joint = _Joint(self.dims, self.is_complex)
