@@ -6,9 +6,12 @@ import pytest
 
 #: What takes longer than some seconds each; ``-m "not slow"`` leaves them out.
 SLOW = {
-    *("nn/test_expressiveness.py", "reps/test_given_reps.py", "solver/test_agreement.py"),
-    *("solver/test_lanczos.py", "solver/test_planted.py", "store/test_writing.py"),
-    *("test_hard_cases.py", "test_isotypic.py", "test_threads.py"),
+    *("nn/test_expressiveness.py", "nn/test_reach.py", "reps/test_given_reps.py"),
+    *("solver/test_agreement.py", "solver/test_carried.py", "solver/test_lanczos.py"),
+    *("solver/test_planted.py", "solver/test_schur.py", "store/test_writing.py"),
+    *("test_accuracy.py", "test_cli.py", "test_decomposition_certificates.py"),
+    *("test_decomposition_families.py", "test_hard_cases.py", "test_isotypic.py"),
+    *("test_merged_irreps.py", "test_threads.py"),
 }
 
 

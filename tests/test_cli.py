@@ -175,7 +175,13 @@ def test_a_reader_that_goes_away():
 
 
 def test_an_interrupt_ends_without_a_traceback(tmp_path):
-    process = start("demo", "--figure", str(tmp_path))
+    # what is started in the background of a shell ignores interrupts, and its children with it
+    process = start(
+        "demo",
+        "--figure",
+        str(tmp_path),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     process.stdout.readline()  # it has begun
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[1].strip() == "fastemlp: interrupted."

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from oracles_irreps import elements
 
 from fastemlp.groups import (
     GL,
@@ -12,6 +13,7 @@ from fastemlp.groups import (
     SU,
     A,
     C,
+    Cube,
     D,
     Embed,
     Group,
@@ -198,3 +200,17 @@ def test_bad_arguments():
         SO(2).sample("seed")
     with pytest.raises(ValueError, match=r"random_state must be >= 0, got -3"):
         SO(2).sample(-3)
+
+
+@pytest.mark.parametrize("condition", [1.0, 10.0, 100.0, 1e3])
+@pytest.mark.parametrize("group", [S(4), D(5), C(7), Cube()], ids=repr)
+def test_sheared_finite_groups_are_left_by_as_much_as_is_said(group, condition):
+    rng = np.random.default_rng(group.d)
+    U, W = (np.linalg.qr(rng.standard_normal((group.d, group.d)))[0] for _ in "UW")
+    scales = np.logspace(0, np.log10(condition), group.d)
+    S_, inverse = U * scales @ W, W.T / scales @ U.T
+    sheared = Group(discrete_generators=[S_ @ h @ inverse for h in group.discrete_generators])
+    exact = S_ @ np.array(elements(group.discrete_generators)) @ inverse
+    for g in sheared.samples(50, random_state=0):
+        off = np.abs(exact - g).max(axis=(1, 2)).min()
+        assert off <= 5e-12 + 1e-13 * condition**2 * np.abs(g).max()

@@ -7,14 +7,12 @@ from functools import cached_property
 
 import numpy as np
 import scipy.linalg
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from fastemlp.isometries.base import read_only
 
 from ..budget import BudgetError
 from ..solution import CertificationError, Status
-from .split import Members, choose_recipe, commutant_units, frames, isotypic_parts
+from .split import Members, choose_recipe, commutant_units, components, frames, isotypic_parts
 
 #: Eigenvalues of a Casimir operator closer than this, relative to the largest, are one.
 CASIMIR_SAME = 1e-8
@@ -106,7 +104,8 @@ class Catalogue:
         self.memory_budget = memory_budget
         D, J = symmetry.lie[0].shape[0], symmetry.probes[0].shape[0]
         self.members = Members(J, symmetry.is_complex, rng)
-        self.polishers = [Members(J, symmetry.is_complex, rng) for _ in range(4)]
+        # one to diagonalise, one to link
+        self.polishers = [Members(J, symmetry.is_complex, rng, 2) for _ in range(4)]
         self.mix = rng.standard_normal((2, D)) / np.sqrt(max(D, 1))
         self.irreducibles = []
         #: the smallest relative distance of eigenvalues that had to be told apart
@@ -381,7 +380,7 @@ def _casimir_eigenspaces(left, right, n):
     casimir += np.kron(_squares(left), np.eye(q)) + np.kron(np.eye(p), _squares(right))
     scale = max(np.abs(casimir).max(), 1e-300)
     casimir[np.abs(casimir) <= 1e-13 * scale] = 0
-    _, label = connected_components(csr_array(casimir != 0), directed=False)
+    label = components(casimir != 0)
     order = np.argsort(label, kind="stable")
     values, vectors = [], []
     for block in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):

@@ -82,18 +82,16 @@ def _word(chain, letters, matrices, is_lie, images, checked, sampled):
 def _fusion(fusion, left, right, is_lie, images):
     """The largest residual over the pieces of one product; new irreducibles enter ``images``."""
     p, q, n = fusion.U.shape
-    E = fusion.U.reshape(p * q, n)
     image, scale = _action(left, right, is_lie, fusion.U)
-    restricted = E.conj().T @ image.reshape(p * q, n)
+    image = image.reshape(p * q, n)
     worst, start = 0.0, 0
     for mu, d in fusion.targets:
         piece = slice(start, start + d)
         start += d
+        E = np.ascontiguousarray(fusion.U.reshape(p * q, n)[:, piece])
         if mu not in images:
-            images[mu] = restricted[piece, piece]
-        # U is unitary: the norm of what leaves the piece, and of what acts differently on it
-        defect = restricted[:, piece].copy()
-        defect[piece] -= _matrix(images, mu, d)
+            images[mu] = E.conj().T @ image[:, piece]
+        defect = image[:, piece] - E @ _matrix(images, mu, d)
         worst = np.maximum(worst, np.linalg.norm(defect) / (scale * np.sqrt(d)))
     return worst
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from ..solution import CertificationError, Status
 
@@ -34,9 +33,9 @@ NEAR, UNMIXING_ROUNDS = 1e-5, 3
 class Members:
     """Fixed random quadratic expressions in the probes: the same members of 𝒜 on every representation."""
 
-    def __init__(self, n_probes, is_complex, rng):
+    def __init__(self, n_probes, is_complex, rng, n_members=N_MEMBERS):
         self.is_complex = is_complex
-        shape = (3, N_MEMBERS, 2 * n_probes)
+        shape = (3, n_members, 2 * n_probes)
         self.coefficients = rng.standard_normal(shape) / np.sqrt(2 * n_probes)
         if is_complex:
             self.coefficients = self.coefficients + 1j * rng.standard_normal(shape) / np.sqrt(
@@ -44,7 +43,7 @@ class Members:
             )
 
     def __call__(self, probes):
-        """Members of 𝒜 from probes of shape (J, n, n): ndarray (N_MEMBERS, n, n), the first two Hermitian."""
+        """Members of 𝒜 from probes of shape (J, n, n): ndarray (n_members, n, n), the first two Hermitian."""
         J, n, _ = probes.shape
         parts = probes.reshape(J, -1)
         coefficients = self.coefficients[:, :, :J]
@@ -112,7 +111,7 @@ def isotypic_parts(probes, members):
     starts = np.flatnonzero(np.append(True, steps > SAME))
     sizes = np.diff(np.append(starts, len(w)))
     M = np.matmul(np.matmul(V.conj().T, M), V)
-    _, label = connected_components(csr_array(_linked(M, w, starts)), directed=False)
+    label = components(_linked(M, w, starts))
     V, M = _unmixed(V, M, w, np.repeat(label, sizes))
     parts = []
     for component in range(label.max() + 1):
@@ -195,15 +194,43 @@ def _share(M, label, i, j):
     return np.divide(product, power, out=np.zeros_like(product), where=power > 0)
 
 
+def components(linked):
+    """The label of each node's component in an undirected graph, from a boolean matrix; 0 for the first node's.
+
+    Dense, as these graphs are small: a sparse one takes longer to make than to walk.
+    """
+    linked = linked | linked.T
+    label = np.full(len(linked), -1)
+    found = 0
+    while (rest := np.flatnonzero(label < 0)).size:
+        reached = np.zeros(len(linked), bool)
+        new = rest[:1]
+        while new.size:
+            reached[new] = True
+            new = np.flatnonzero(linked[new].any(axis=0) & ~reached)
+        label[reached] = found
+        found += 1
+    return label
+
+
+def _spanning_tree(strength):
+    """The spanning tree of the strongest links, (parent, child) each, parents first (Prim 1957)."""
+    tree = []
+    best, parent = strength[0].copy(), np.zeros(len(strength), int)
+    best[0] = -np.inf
+    for _ in range(len(strength) - 1):
+        child = int(np.argmax(best))
+        tree.append((int(parent[child]), child))
+        stronger = (strength[child] > best) & (best > -np.inf)
+        best[stronger], parent[stronger] = strength[child][stronger], child
+        best[child] = -np.inf
+    return tuple(tree)
+
+
 def choose_recipe(part, is_complex):
     """A recipe for the irreducible of an isotypic part."""
     strength = np.linalg.norm(part.members[1], axis=(1, 3))
-    k = len(strength)
-    tree = minimum_spanning_tree(
-        csr_array(1 / np.maximum(strength, 1e-300)) if k > 1 else csr_array((k, k))
-    )
-    order, parent = breadth_first_order(tree, 0, directed=False)
-    tree = tuple((int(parent[j]), int(j)) for j in order[1:])
+    tree = _spanning_tree(strength)
     if is_complex or part.V.shape[2] == 1:
         return Recipe(tree, (), 1)
     skew = _skew_loops(part, _carry(part, tree))
