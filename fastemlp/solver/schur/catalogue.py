@@ -19,7 +19,7 @@ CASIMIR_SAME = 1e-8
 #: Entries of orthonormal frames below this are roundoff; dropping them keeps what is sparse sparse.
 ROUNDOFF = 1e-14
 #: Splittings with a larger residual than this are corrected.
-POLISHED = 3e-14
+POLISHED = 2e-13
 #: Eigenvalues further apart than this, relative to the largest, determine the rotation between them.
 WELL_APART = 5e-2
 #: Spectra of one irreducible in two places agree to this.

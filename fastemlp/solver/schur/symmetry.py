@@ -20,7 +20,7 @@ MANY = 64
 ITSELF = 64
 #: Angles between eigenvalues of a discrete generator below this get powers that open them.
 NARROW = 0.05
-#: Elements of the compact form turn no weight by more than about this times what they turn the smallest.
+#: Weights below the largest over this are not looked at where the smallest weight is turned by about a right angle.
 WIDEST = 16
 #: Powers of one generator that are taken at most.
 POWERS = 4
@@ -370,18 +370,17 @@ def _probes(joint, basis, unitary, rng):
     def exponential():
         X = joint.unflat(rng.standard_normal(len(basis)) @ basis)
         # K + iP is skew-Hermitian; its exponential should be far from the identity
-        K = [(A - A.conj().T) / 2 for A in X]
-        P = [(A + A.conj().T) / 2 for A in X]
-        out = []
-        # a random angle: any fixed one is a full turn for some weights. It is that of the smallest atom, so that those
-        # of large spin are turned about: what varies slowly over a large sphere has eigenvalues in close pairs
-        norms = [norm for norm in (np.linalg.norm(A, 2) for A in X) if norm > CLOSED]
-        norm = max(min(norms), max(norms) / WIDEST)
-        angle = rng.uniform(1.5, 2.5)
-        for k, p in zip(K, P, strict=True):
-            Z = (k + 1j * p if np.abs(p).max() > CLOSED else k) * (angle / norm)
-            out.append(expm(Z))
-        return out
+        Z = []
+        for A in X:
+            K, P = (A - A.conj().T) / 2, (A + A.conj().T) / 2
+            Z.append(K + 1j * P if np.abs(P).max() > CLOSED else K)
+        # a random angle: any fixed one is a full turn for some weights. It is that of the smallest weight, so that large
+        # spins are turned about: what varies slowly over a large sphere has eigenvalues in close pairs
+        weights = np.abs(np.concatenate([np.linalg.eigvalsh(1j * z) for z in Z]))
+        largest = weights.max()
+        smallest = weights[weights > largest / WIDEST].min()
+        angle = rng.uniform(1.5, 2.5) / smallest
+        return [expm(angle * z) for z in Z]
 
     def product(g, h):
         return [A @ B for A, B in zip(g, h, strict=True)]
