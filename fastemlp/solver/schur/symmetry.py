@@ -374,8 +374,8 @@ def _probes(joint, basis, unitary, rng):
         for A in X:
             K, P = (A - A.conj().T) / 2, (A + A.conj().T) / 2
             Z.append(K + 1j * P if np.abs(P).max() > CLOSED else K)
-        # a random angle: any fixed one is a full turn for some weights. It is that of the smallest weight, so that large
-        # spins are turned about: what varies slowly over a large sphere has eigenvalues in close pairs
+        # a random angle: any fixed one is a full turn for some weights. It is that of the smallest weight, so that
+        # large spins are turned about: what varies slowly over a large sphere has eigenvalues in close pairs
         weights = np.abs(np.concatenate([np.linalg.eigvalsh(1j * z) for z in Z]))
         largest = weights.max()
         smallest = weights[weights > largest / WIDEST].min()
