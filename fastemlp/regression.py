@@ -51,4 +51,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        # targets without the symmetry are followed by no equivariant function
+        group = self.group
+        tags.regressor_tags.poor_score = group is not None and not str(group).startswith("Trivial")
         return tags
