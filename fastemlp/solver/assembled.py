@@ -41,7 +41,8 @@ def assembled_bytes(C):
         entries += 2 * m * fill + m * min(m, fill**2)
     for h in C.discrete:
         fill = math.prod(A.nnz / d for A, d in _filled(h, C))
-        square = math.prod(_pattern(A).nnz / d for A, d in _filled(h, C))
+        squares = {a: _pattern(h[a]).nnz / C.dims[a] for a in set(C.slots) if h[a] is not None}
+        square = math.prod(squares.get(a, 1.0) for a in C.slots)
         entries += 2 * m * (1 + fill) + m * min(m, 1 + 2 * fill + square)
     return (np.dtype(C.dtype).itemsize + 4) * entries
 

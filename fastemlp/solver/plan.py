@@ -15,7 +15,7 @@ from .forecast import burnside, count_traces, finite_group, forecast
 from .lobpcg import suits
 from .orbits import LARGEST_COMMON_ORDER, Restricted, readable, shrink
 from .projection import FIRST_BLOCK
-from .schur import NotReductive, Postponed, ReductiveForm, middle, reductive_form
+from .schur import CARRIED, NotReductive, Postponed, ReductiveForm, middle, reductive_form
 
 METHODS = ("auto", "orbits", "weights", "schur", "lanczos", "lobpcg", "dense")
 
@@ -161,7 +161,10 @@ def blurred(method, C, tol=None):
         return ""
     if tol is None:
         tol = 10 * max(C.shape) * np.finfo(np.float64).eps if method == "dense" else 1e-11
-    norm = max((math.prod(_norm_bound(h[a]) for a in C.slots) for h in C.discrete), default=0.0)
+    norm = 0.0
+    for h in C.discrete:
+        norms = {a: _norm_bound(h[a]) for a in set(C.slots)}
+        norm = max(norm, math.prod(norms[a] for a in C.slots))
     if tol * norm <= BLURRED:
         return ""
     return (
@@ -262,7 +265,7 @@ def _schur(C, form, elements, work):
         rank, _ = forecast(C, elements)
         # carried back as a dense array, and made orthonormal
         seconds += 5e-3 + 4 * m * rank**2 * FACTOR_FLOP
-        n_bytes += 3.0 * m * rank * np.dtype(C.dtype).itemsize
+        n_bytes += CARRIED * m * rank * np.dtype(C.dtype).itemsize
     return Choice("schur", reason, seconds, n_bytes, needed)
 
 

@@ -1,11 +1,12 @@
 """Meet in the middle: intertwiners from the irreducibles of two tensor words (Schur's lemma)."""
 
 from .catalogue import Catalogue
-from .strategy import ReductiveForm, middle, reductive_form, schur
+from .strategy import CARRIED, ReductiveForm, middle, reductive_form, schur
 from .symmetry import NotReductive, Postponed, reductive_group
 from .word import decompose, decompose_all
 
 __all__ = [
+    "CARRIED",
     "Catalogue",
     "NotReductive",
     "Postponed",

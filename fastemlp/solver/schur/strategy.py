@@ -27,6 +27,8 @@ ATTEMPTS = 6
 #: Errors of generators are taken for at most so many times what they are seen to miss closure under the adjoint by,
 #: where they are known to at least the second number.
 MARGIN, ROUNDOFF = 4.0, 1e-10
+#: Arrays of the size of a basis that are held while it is carried from balanced coordinates.
+CARRIED = 5
 #: Roundings of the generators that are solved for to see how they turn the nullspace, and the margin on what is seen.
 PERTURBED, SAFETY = 2, 10.0
 #: Multiply-adds of balancing, per generator and cube of its size.
@@ -201,7 +203,7 @@ def _solve(C, group, rng, memory_budget):
 def _sheared(C, form, inner, tol, memory_budget):
     """Carry a solution y in balanced coordinates back to ``x = (⊗S) y``, orthonormalised and certified against C."""
     m, rank = inner.Q.shape
-    n_bytes = 3 * m * rank * C.dtype.itemsize
+    n_bytes = CARRIED * m * rank * C.dtype.itemsize
     if n_bytes > memory_budget:
         raise BudgetError(
             f"schur: the basis of a conjugated group, of shape ({m}, {rank}), needs {n_bytes / 2**20:,.0f} MiB, more "
