@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import scipy.linalg
@@ -56,7 +57,7 @@ class Irreducible:
 
     def spectrum(self, members):
         """The eigenvalues of the first member, ndarray (d,), ascending."""
-        return np.linalg.eigvalsh(members(self.probes)[0])
+        return np.linalg.eigvalsh(members(self.probes, 1)[0])
 
     @property
     def type_dim(self):
@@ -145,14 +146,15 @@ class Catalogue:
 
     def _pieces(self, action, E):
         """The irreducible pieces of the range of E, as ``_identify`` gives them."""
+        probes = action.probes_on(E)
         try:
-            parts = isotypic_parts(action.probes_on(E), self.members)
+            parts = isotypic_parts(probes, self.members)
         except CertificationError:
             return self._split_further(action, E)
         pieces = []
         for part in parts:
             try:
-                pieces += self._identify(action, E, part)
+                pieces += self._identify(action, E, probes, part)
                 self.gap = min(self.gap, part.gap)
             except CertificationError:
                 pieces += self._split_further(action, _span(E, part))
@@ -174,8 +176,11 @@ class Catalogue:
             status=Status.AMBIGUOUS_RANK,
         )
 
-    def _identify(self, action, E, part):
-        """The copies of one irreducible in the range of E, aligned with the catalogue: list of (index, E_copy)."""
+    def _identify(self, action, E, probes, part):
+        """The copies of one irreducible in the range of E, aligned with the catalogue: list of (index, E_copy).
+
+        ``part`` is one of the isotypic parts of the probes on E.
+        """
         for index, known in enumerate(self.irreducibles):
             if _same_spectrum(known, part):
                 found = frames(part, known.recipe)
@@ -186,7 +191,8 @@ class Catalogue:
         # keep the sparser basis of the eigenspace where the piece is all of it
         reference = E if alone else _clean(E @ found[0])
         frame = found[0] if alone else np.eye(found.shape[2], dtype=found.dtype)
-        probes = action.probes_on(reference)
+        if not alone:
+            probes = action.probes_on(reference)
         self._require_irreducible(probes, recipe)
         index = self._add(
             probes,
@@ -264,10 +270,14 @@ class Catalogue:
         """
         for mu in range(before, len(self.irreducibles)):
             one = self.irreducibles[mu]
-            for other in self.irreducibles[:mu]:
-                if (one.dim, one.type_dim) == (other.dim, other.type_dim) and np.abs(
-                    one.spectrum(self.members) - other.spectrum(self.members)
-                ).max() <= SPECTRUM_SAME:
+            alike = [
+                other
+                for other in self.irreducibles[:mu]
+                if (one.dim, one.type_dim) == (other.dim, other.type_dim)
+            ]
+            spectrum = one.spectrum(self.members) if alike else None
+            for other in alike:
+                if np.abs(spectrum - other.spectrum(self.members)).max() <= SPECTRUM_SAME:
                     raise CertificationError(
                         f"schur: two pieces of size {one.dim} were taken for different irreducibles, but have the same "
                         f"spectrum to {SPECTRUM_SAME:.0e}.",
@@ -275,11 +285,7 @@ class Catalogue:
                     )
 
     def _residual(self, action, targets, U):
-        stops = np.cumsum([self.irreducibles[mu].dim for mu in targets])
-        pieces = np.split(U, stops[:-1], axis=1)
-        return max(
-            action.residual(self.irreducibles[mu], E) for mu, E in zip(targets, pieces, strict=True)
-        )
+        return action.residual([self.irreducibles[mu] for mu in targets], U)
 
     def _polished(self, action, targets, U, members):
         """One first-order correction of U, from a random Hermitian member of the algebra.
@@ -288,12 +294,12 @@ class Catalogue:
         ``T + Δ``, tells the rotation ``U(1 + Ω)`` that mends it, ``TΩ − ΩT = −Δ``, wherever eigenvalues of T are well
         apart. What they leave, another member mends.
         """
-        blocks = {mu: members(self.irreducibles[mu].probes)[0] for mu in set(targets)}
+        blocks = {mu: members(self.irreducibles[mu].probes, 1)[0] for mu in set(targets)}
         eigen = {mu: np.linalg.eigh(block) for mu, block in blocks.items()}
         w = np.concatenate([eigen[mu][0] for mu in targets])
         Y = scipy.linalg.block_diag(*(eigen[mu][1] for mu in targets))
         T = scipy.linalg.block_diag(*(blocks[mu] for mu in targets))
-        defect = Y.conj().T @ (members(action.probes_on(U))[0] - T) @ Y
+        defect = Y.conj().T @ (members(action.probes_on(U), 1)[0] - T) @ Y
         gaps = w[None, :] - w[:, None]
         apart = np.abs(gaps) > WELL_APART * np.abs(w).max()
         rotation = np.divide(defect, gaps, out=np.zeros_like(defect), where=apart)
@@ -327,14 +333,18 @@ class _Product:
             out[i] = E.conj().T @ self._sum(A, B, E)
         return out
 
-    def residual(self, known, E):
-        """How far the range of E is from carrying a known irreducible in its basis."""
-        images = [*self._probe_images(E), *self._mixed_images(E)]
-        matrices = [*known.probes, *known.mixed]
-        return max(
-            np.linalg.norm(image - E @ B) / max(np.linalg.norm(B), np.sqrt(known.dim))
-            for image, B in zip(images, matrices, strict=True)
-        )
+    def residual(self, pieces, U):
+        """How far U is from carrying some irreducibles, side by side, each in its basis: the worst of them."""
+        stops = np.cumsum([known.dim for known in pieces])
+        columns = [slice(stop - known.dim, stop) for known, stop in zip(pieces, stops, strict=True)]
+        worst = 0.0
+        for r, image in enumerate(chain(self._probe_images(U), self._mixed_images(U))):
+            for known, mine in zip(pieces, columns, strict=True):
+                B = known.probes[r] if r < len(self.probes) else known.mixed[r - len(self.probes)]
+                off = np.linalg.norm(image[:, mine] - U[:, mine] @ B)
+                # unlike max, keeps a NaN
+                worst = np.maximum(worst, off / max(np.linalg.norm(B), np.sqrt(known.dim)))
+        return float(worst)
 
     def _probe_images(self, E):
         for u, v in zip(self.left.probes, self.probes, strict=True):

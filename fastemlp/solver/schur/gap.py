@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.linalg import block_diag
 
 #: Irreducibles of each half are looked at, the smallest first, up to this total size.
 LARGEST = 40
@@ -33,32 +32,40 @@ def spectral_gap(slots, group, symmetry, catalogue, left, right, images):
     on its square from a random W outside the null space; the Ritz value minus its residual is divided by an upper
     bound on the norm. Only irreducibles of total size ``LARGEST`` in each half are looked at.
     """
-    indices = {*_smallest(catalogue, left), *_smallest(catalogue, right)}
-    lie = _lie_images(group, symmetry, catalogue, indices)
-    return _gap(catalogue, left, right, lie, images, _norm_bound(group, slots), symmetry.dtype)
+    rows, columns = _smallest(catalogue, left), _smallest(catalogue, right)
+    lie = _lie_images(group, symmetry, catalogue, {*rows, *columns})
+    discrete = {i: np.array([A[i] for A in images]) for i in {*rows, *columns}} if images else {}
+    return _gap(catalogue, rows, columns, lie, discrete, _norm_bound(group, slots), symmetry.dtype)
 
 
 def probed_gap(symmetry, catalogue, left, right):
     """The same of the unitary probes that stand in for the group: their null space is the same."""
-    lists = [catalogue.irreducibles[i].probes for i in range(len(catalogue.irreducibles))]
-    J = len(symmetry.probes[0])
-    images = [{i: probes[j] for i, probes in enumerate(lists)} for j in range(J)]
-    return _gap(catalogue, left, right, [], images, 2 * math.sqrt(J), symmetry.dtype)
-
-
-def _gap(catalogue, left, right, lie, images, norm, dtype):
     rows, columns = _smallest(catalogue, left), _smallest(catalogue, right)
-    if not lie and not images:
+    probes = {i: catalogue.irreducibles[i].probes for i in {*rows, *columns}}
+    norm = 2 * math.sqrt(len(symmetry.probes[0]))
+    return _gap(catalogue, rows, columns, {}, probes, norm, symmetry.dtype)
+
+
+def _gap(catalogue, rows, columns, lie, discrete, norm, dtype):
+    """The gap on some irreducibles, from their generators ``{irreducible: ndarray (n, d, d)}``."""
+    if not lie and not discrete:
         return math.inf
-    dtype = np.result_type(*(A[i] for A in [*lie, *images] for i in rows), dtype)
+    dtype = np.result_type(*(A[i] for A in (lie, discrete) if A for i in rows), dtype)
 
     def stacked(generators, indices):
         size = sum(catalogue.irreducibles[i].dim for i in indices)
-        blocks = [block_diag(*(A[i] for i in indices)) for A in generators]
-        return np.array(blocks, dtype).reshape(-1, size, size)
+        if not generators:
+            return np.zeros((0, size, size), dtype)
+        out = np.zeros((len(generators[indices[0]]), size, size), dtype)
+        stop = 0
+        for i in indices:
+            start, stop = stop, stop + catalogue.irreducibles[i].dim
+            out[:, start:stop, start:stop] = generators[i]
+        return out
 
-    A, B, h = stacked(lie, rows), stacked(lie, columns), stacked(images, rows)
-    g = np.linalg.inv(stacked(images, columns))
+    A, h = stacked(lie, rows), stacked(discrete, rows)
+    B, k = (A, h) if rows == columns else (stacked(lie, columns), stacked(discrete, columns))
+    g = np.linalg.inv(k)
     AH, BH, hH, gH = (M.conj().swapaxes(1, 2) for M in (A, B, h, g))
     null = _null(catalogue, rows, columns, dtype)
 
@@ -84,14 +91,13 @@ def _smallest(catalogue, present):
 
 
 def _lie_images(group, symmetry, catalogue, indices):
-    """The Lie generators as given, as combinations of the basis of the completed Lie algebra."""
+    """The Lie generators as given, as combinations of the basis of the completed Lie algebra, on some irreducibles."""
     if not len(group.lie) or not len(symmetry.lie[0]):
-        return []
+        return {}
     basis = np.hstack([B.reshape(len(B), -1) for B in symmetry.lie])
     given = np.array([np.concatenate([A.ravel() for A in As]) for As in group.lie])
     weights = (given @ basis.conj().T).real
-    lie = {i: catalogue.irreducibles[i].lie for i in indices}
-    return [{i: np.tensordot(w, lie[i], 1) for i in indices} for w in weights]
+    return {i: np.tensordot(weights, catalogue.irreducibles[i].lie, 1) for i in indices}
 
 
 def _null(catalogue, rows, columns, dtype):
@@ -119,35 +125,34 @@ def _lowest(normal, null, shape, dtype, scale):
     x -= null @ (null.conj().T @ x)
     if len(x) == null.shape[1] or np.linalg.norm(x) < 1e-10:
         return math.inf
-    basis, diagonal, beside = [x / np.linalg.norm(x)], [], []
-    while True:
-        w = normal(basis[-1].reshape(shape))
-        diagonal.append(float(np.vdot(basis[-1], w).real))
-        V = np.array(basis).T
+    V = np.zeros((STEPS + 1, len(x)), dtype)
+    T = np.zeros((STEPS + 1, STEPS + 1))
+    V[0] = x / np.linalg.norm(x)
+    for n in range(1, STEPS + 1):
+        w = normal(V[n - 1].reshape(shape))
+        T[n - 1, n - 1] = np.vdot(V[n - 1], w).real
         for _ in range(2):
-            w = w - V @ (V.conj().T @ w)
+            w = w - (V[:n].conj() @ w) @ V[:n]
         b = float(np.linalg.norm(w))
-        values, vectors = np.linalg.eigh(
-            np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
-        )
+        values, vectors = np.linalg.eigh(T[:n, :n])
         residual = b * abs(vectors[-1, 0])
-        # on its square a small singular value is lost in roundoff: a lower bound still
-        floor = 1e-15 * scale
-        done = b <= 1e-12 * scale or residual <= SHARP * values[0] or len(basis) >= STEPS
-        if done:
-            return max(float(values[0]) * (1 - 1e-12) - residual - floor, floor * 1e-4)
-        beside.append(b)
-        basis.append(w / b)
+        if b <= 1e-12 * scale or residual <= SHARP * values[0]:
+            break
+        T[n, n - 1] = T[n - 1, n] = b
+        V[n] = w / b
+    # on its square a small singular value is lost in roundoff: a lower bound still
+    floor = 1e-15 * scale
+    return max(float(values[0]) * (1 - 1e-12) - residual - floor, floor * 1e-4)
 
 
 def _norm_bound(group, slots):
     """An upper bound on ``‖C‖``: per generator the sum over slots, or for discrete ones 1 and the product."""
-    total = 0.0
+    used, total = set(slots), 0.0
     for As in group.lie:
-        norms = [_norm(A) for A in As]
+        norms = {a: _norm(As[a]) for a in used}
         total += sum(norms[a] for a in slots) ** 2
     for hs in group.discrete:
-        norms = [_norm(h) for h in hs]
+        norms = {a: _norm(hs[a]) for a in used}
         total += (1 + math.prod(norms[a] for a in slots)) ** 2
     return math.sqrt(total) if total else 1.0
 

@@ -42,18 +42,21 @@ class Members:
                 2 * n_probes
             )
 
-    def __call__(self, probes):
-        """Members of 𝒜 from probes of shape (J, n, n): ndarray (n_members, n, n), the first two Hermitian."""
+    def __call__(self, probes, count=None):
+        """Members of 𝒜, or the first ``count`` of them, from probes (J, n, n): ndarray (count, n, n).
+
+        The first two are Hermitian.
+        """
         J, n, _ = probes.shape
         parts = probes.reshape(J, -1)
-        coefficients = self.coefficients[:, :, :J]
+        coefficients = self.coefficients[:, :count, :J]
         if not self.is_complex and np.iscomplexobj(probes):
             # real and imaginary parts both lie in the real algebra
             parts = np.concatenate([parts.real, parts.imag])
-            coefficients = self.coefficients
+            coefficients = self.coefficients[:, :count]
         a, b, c = (coefficients[i] @ parts for i in range(3))
         members = np.matmul(a.reshape(-1, n, n), b.reshape(-1, n, n)) + c.reshape(-1, n, n)
-        for r in range(2):
+        for r in range(min(2, len(members))):
             members[r] = (members[r] + members[r].conj().T) / 2
         return members
 
@@ -229,8 +232,7 @@ def _spanning_tree(strength):
 
 def choose_recipe(part, is_complex):
     """A recipe for the irreducible of an isotypic part."""
-    strength = np.linalg.norm(part.members[1], axis=(1, 3))
-    tree = _spanning_tree(strength)
+    tree = _spanning_tree(np.linalg.norm(part.members[1], axis=(1, 3)))
     if is_complex or part.V.shape[2] == 1:
         return Recipe(tree, (), 1)
     skew = _skew_loops(part, _carry(part, tree))
