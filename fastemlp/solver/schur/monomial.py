@@ -26,6 +26,8 @@ WHOLE = 1e-6
 #: A random intertwiner of norm 1 has a part between inequivalent pieces below the first, and between equivalent ones
 #: above the second.
 NOTHING, SOMETHING = 1e-10, 1e-5
+#: Excess of a Gram matrix over the identity that single precision is enough to take out.
+NEARLY = 1e-8
 #: Random elements that are tried before giving up.
 DRAWS = 6
 #: Random vectors that a norm is estimated from.
@@ -326,7 +328,15 @@ def _range(projector, dim):
 def _isometry(basis):
     """The nearest orthonormal basis to one that is nearly a multiple of an orthonormal one."""
     basis = basis * (np.sqrt(basis.shape[1]) / np.linalg.norm(basis))
-    return 1.5 * basis - 0.5 * (basis @ (basis.conj().T @ basis))
+    is_complex = np.iscomplexobj(basis)
+    # of a real matrix and its own transpose BLAS computes one half
+    excess = (basis.conj().T if is_complex else basis.T) @ basis
+    excess[np.diag_indices(len(excess))] -= 1
+    if np.abs(excess).max() > NEARLY:
+        return basis - basis @ excess / 2
+    # the correction is so small that it is needed to few digits
+    single = np.complex64 if is_complex else np.float32
+    return basis - (basis.astype(single) @ excess.astype(single)) / 2
 
 
 def _defect(U, rng):
