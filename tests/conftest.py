@@ -10,8 +10,8 @@ SLOW = {
     *("solver/test_agreement.py", "solver/test_carried.py", "solver/test_lanczos.py"),
     *("solver/test_planted.py", "solver/test_schur.py", "store/test_writing.py"),
     *("test_accuracy.py", "test_cli.py", "test_decomposition_certificates.py"),
-    *("test_decomposition_families.py", "test_hard_cases.py", "test_isotypic.py"),
-    *("test_merged_irreps.py", "test_threads.py"),
+    *("test_decomposition_families.py", "test_decomposition_random.py", "test_hard_cases.py"),
+    *("test_isotypic.py", "test_merged_irreps.py", "test_threads.py"),
 }
 
 
