@@ -469,3 +469,22 @@ def test_copies_that_go_missing_are_caught(monkeypatch):
         CertificationError, match=r"schur: the pieces of a product of size .* add up"
     ):
         schur(constraint((V**4)(S(4))))
+
+
+@pytest.mark.parametrize("group", [SO(4), O(6), GL(3), SL(3), U(2), SU(2), Lorentz()], ids=repr)
+def test_generators_that_are_orthogonal_as_given_span_what_an_svd_finds(group, monkeypatch):
+    spans = []
+    for least in (1, np.inf):
+        monkeypatch.setattr(sys.modules[reductive_group.__module__], "ORTHOGONAL_FROM", least)
+        basis = reductive_group(constraint(V(group)))._basis
+        np.testing.assert_allclose(basis @ basis.T, np.eye(len(basis)), rtol=0, atol=1e-13)
+        spans.append(basis.T @ basis)
+    np.testing.assert_allclose(*spans, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("n", [16, 20])
+def test_the_identity_alone_commutes_with_rotations_of_many_dimensions(n):
+    solution = schur(constraint((V >> V)(SO(n))))
+    assert solution.rank == 1
+    Q = solution.Q.matmat(np.eye(1))
+    np.testing.assert_allclose(abs(Q.reshape(n, n)), np.eye(n) / np.sqrt(n), rtol=0, atol=1e-12)

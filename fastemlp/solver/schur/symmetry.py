@@ -12,6 +12,8 @@ from scipy.linalg import expm, schur
 CLOSED = 1e-10
 #: Largest total size of the Lie algebra's matrices, in numbers, and largest atom: all are dense here.
 MAX_NUMBERS, MAX_ATOM = 2 * 10**7, 500
+#: Rows from which it pays to see first whether they are orthogonal as they are.
+ORTHOGONAL_FROM = 100
 #: What leaves the span by less than this, though by more than CLOSED, does so because generators are inexact.
 ROUNDED = 1e-6
 #: Brackets by which a Lie algebra grows at a time.
@@ -231,6 +233,8 @@ class _Joint:
         rows = np.array(rows)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         rows = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        if len(rows) >= ORTHOGONAL_FROM and _have_disjoint_supports(rows):
+            return rows[norms[:, 0] > 0]
         _, s, Vt = np.linalg.svd(rows, full_matrices=False)
         return Vt[s > self.tolerance * max(s[0], 1e-300)]
 
@@ -238,6 +242,11 @@ class _Joint:
         """Whether a row leaves the span."""
         rest = row - (row @ basis.T) @ basis
         return np.linalg.norm(rest) > self.tolerance * max(np.linalg.norm(row), 1)
+
+
+def _have_disjoint_supports(rows):
+    """Whether no column has two nonzero entries, so that rows are orthogonal without any arithmetic."""
+    return bool((np.count_nonzero(rows, axis=0) <= 1).all())
 
 
 def _closed(joint, basis, discrete, rng, max_work=math.inf):
