@@ -207,6 +207,20 @@ def test_fewer_decimals_need_a_word(decimals):
         assert rank((V >> V)(rounded), "dense") >= 1
 
 
+@pytest.mark.parametrize("method", ["auto", "dense", "schur", "lanczos", "lobpcg"])
+@pytest.mark.parametrize("decimals", range(5, 13))
+def test_what_is_declared_is_right_or_refused_by_every_method(method, decimals):
+    for seed, group in enumerate((D(4), S(3), C(5))):
+        rounded = turned(group, decimals, seed)
+        declared = Group(discrete_generators=rounded.discrete_generators, accuracy=10.0**-decimals)
+        try:
+            found = solve_nullspace(constraint((V**4)(declared)), method)
+        except (ConvergenceError, NotReductive):
+            assert decimals < 10
+            continue
+        assert found.rank == rank((V**4)(group))
+
+
 def test_accuracy_is_carried_and_checked():
     G = Group(discrete_generators=[np.eye(2)], accuracy=1e-9)
     assert G.accuracy == 1e-9

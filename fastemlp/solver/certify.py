@@ -68,10 +68,18 @@ def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0, angle
 
     Raises
     ------
+    ConvergenceError
+        If the gap is within ``GAP_RATIO`` of what the generators are known to: what is zero cannot be told.
     CertificationError
         If a residual exceeds tol, Q is orthonormal to less than ``1e4·eps``, or the span may be off by an angle of
         more than ``LARGEST_ANGLE`` (of what the tolerance asks for, where the caller's is coarser than the default).
     """
+    if gap < GAP_RATIO * op.accuracy and op.accuracy > op.eps:
+        raise ConvergenceError(
+            f"{op.caller}: the smallest singular value taken as nonzero is {gap:.1e} of the largest, for generators "
+            f"known to {op.accuracy:.1e}: which vectors are null cannot be told. Give the generators to more digits.",
+            status=Status.AMBIGUOUS_RANK,
+        )
     solution = measured(
         op, Q, norm=norm, gap=gap, strategy=strategy, n_steps=n_steps, n_restarts=n_restarts
     )

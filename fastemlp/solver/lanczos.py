@@ -13,7 +13,14 @@ from fastemlp.operators import KroneckerProduct, TensorConstraint
 from .balance import balance, normalise
 from .block_lanczos import block_lanczos
 from .budget import BudgetError
-from .certify import LARGEST_ANGLE, bounded_angle, carried_angle, certified, require_known
+from .certify import (
+    LARGEST_ANGLE,
+    bounded_angle,
+    carried_angle,
+    certified,
+    require_angle,
+    require_known,
+)
 from .conjugate import SlowError
 from .counted import CountedOperator, estimate_norm
 from .dense import dense
@@ -96,13 +103,15 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=2**30, random_state=0, ver
         n_restarts=found.n_restarts,
         angle=found.angle,
     )
-    return replace(
+    solution = replace(
         solution,
         completeness=found.completeness,
         residual=max(solution.residual, found.residual),
         angle=max(solution.angle, found.completeness),
         n_matvecs=op.n_matvecs + found.n_matvecs,
     )
+    require_angle(op, solution, tol)
+    return solution
 
 
 @dataclass
