@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..solution import CertificationError, Status
+from .split import Members, isotypic_parts
+
 #: Random combinations of the Lie generators that are looked at; what all kill, one almost surely shows.
 COMBINATIONS = 2
+#: Random elements by which a piece is shown irreducible under the generators as given, and products of two in them.
+DRAWS, MANY_MOVES = 5, 16
 #: Products larger than this are looked at through so many random vectors, where that is enough.
 LARGE, SAMPLES = 512, 16
 
@@ -61,6 +66,56 @@ def pairing_residual(images, units):
             defect = np.linalg.norm(h @ J - J @ h, axis=(1, 2)).max(initial=0.0)
             worst = np.maximum(worst, defect / max(np.linalg.norm(h), np.sqrt(len(h))))
     return float(worst)
+
+
+def require_irreducible_as_given(irreducibles, images, n_lie, accuracy):
+    """Show every irreducible irreducible under the generators as they were given, not under what stood in for them.
+
+    Parameters
+    ----------
+    irreducibles : list of Irreducible; those in ``images`` are looked at
+    images : list of dict {irreducible: ndarray (d, d)}; Lie generators first, ``n_lie`` of them
+    accuracy : float; generators closer than this to acting trivially are left out
+
+    Raises
+    ------
+    CertificationError
+        If random elements of the algebra that they generate leave a piece in parts, or its type in doubt.
+    """
+    for mu, known in enumerate(irreducibles):
+        if known.dim == 1:
+            continue
+        generators = [np.asarray(found[mu]) for found in images if mu in found]
+        if len(generators) < len(images):
+            continue  # of another word
+        # the identity is in the algebra anyway: what a generator near it does shows in the difference
+        moves = [A if k < n_lie else A - np.eye(known.dim) for k, A in enumerate(generators)]
+        sizes = [_size(A) for A in moves]
+        moves = [A / size for A, size in zip(moves, sizes, strict=True) if size > 64 * accuracy]
+        is_complex = known.commutant.dtype.kind == "c"
+        if not moves or not _is_one(moves, known, is_complex):
+            raise CertificationError(
+                f"schur: the generators as given do not show a piece of size {known.dim} to be irreducible, with a "
+                f"commutant of dimension {known.type_dim}.",
+                status=Status.AMBIGUOUS_RANK,
+            )
+
+
+def _is_one(moves, known, is_complex):
+    """Whether some random elements have one isotypic part, of the type's multiplicity."""
+    rng = np.random.default_rng(0)
+    products = [A @ B for A in moves for B in moves][:MANY_MOVES]
+    for _ in range(DRAWS):
+        try:
+            parts = isotypic_parts(
+                np.array([*moves, *products]),
+                Members(len(moves) + len(products), is_complex, rng, 2),
+            )
+        except CertificationError:
+            continue
+        if len(parts) == 1 and parts[0].V.shape[2] == known.type_dim:
+            return True
+    return False
 
 
 def _word(chain, letters, matrices, is_lie, images, checked, sampled):

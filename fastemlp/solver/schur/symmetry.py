@@ -20,8 +20,9 @@ ROUNDED = 1e-6
 MANY = 64
 #: A discrete generator within so many times what it is known to from a unitary one is unitary.
 ITSELF = 64
-#: Angles between eigenvalues of a discrete generator below this get powers that open them.
-NARROW = 0.05
+#: Angles between eigenvalues of a discrete generator below this, and above so many times what it is known to, get
+#: powers that open them.
+NARROW, TRUE_ANGLE = 0.05, 1e4
 #: Weights below the largest over this are not looked at where the smallest weight is turned by about a right angle.
 WIDEST = 16
 #: Powers of one generator that are taken at most.
@@ -70,6 +71,7 @@ class ReductiveGroup:
     dims : tuple of int; sizes of the atoms, those of the constraint first
     dual : tuple of int; ``dual[a]`` is the atom dual to atom a of the constraint, itself where they are the same
     lie, discrete : tuples over generators of lists over atoms of ndarray (d, d); as given, to check results against
+    accuracy : float; what these are known to
     """
 
     is_complex: bool
@@ -77,6 +79,7 @@ class ReductiveGroup:
     dual: tuple
     lie: tuple
     discrete: tuple
+    accuracy: float
     _basis: np.ndarray
     _unitary: tuple
 
@@ -101,7 +104,7 @@ class ReductiveGroup:
     def draw(self, rng):
         """The Symmetry of this group, with probes drawn from a numpy Generator."""
         joint = _Joint(self.dims, self.is_complex)
-        probes = _probes(joint, self._basis, self._unitary, rng)
+        probes = _probes(joint, self._basis, self._unitary, self.accuracy, rng)
         matrices = [joint.unflat(row) for row in self._basis]
         return Symmetry(
             self.is_complex,
@@ -157,7 +160,7 @@ def reductive_group(C, max_work=math.inf, accuracy=None):
                 "invariant orthogonal complements"
             )
     return ReductiveGroup(
-        C.dtype.kind == "c", tuple(dims), tuple(dual), *given, basis, tuple(unitary)
+        C.dtype.kind == "c", tuple(dims), tuple(dual), *given, accuracy, basis, tuple(unitary)
     )
 
 
@@ -351,15 +354,15 @@ def _polar(B, tolerance):
     return W @ Vh, (Vh.conj().T * np.log(sigma)) @ Vh, sigma[0] / sigma[-1]
 
 
-def _opening_powers(h, rng):
+def _opening_powers(h, accuracy, rng):
     """Powers of a unitary tuple under which eigenvalues that lie close to each other part; few, often none.
 
     Its algebra is that of h, but what h shows by differences as small as the angle between its eigenvalues, a power
-    shows by differences of order one.
+    shows by differences of order one. Angles that may be errors of h are left alone: a power would make them real.
     """
     angles = np.sort(np.concatenate([[0.0], *(np.angle(np.linalg.eigvals(B)) for B in h)]))
     gaps = np.diff(np.append(angles, angles[0] + 2 * np.pi))
-    gaps = np.sort(gaps[(gaps > 1e-12) & (gaps < NARROW)])
+    gaps = np.sort(gaps[(gaps > max(1e-12, TRUE_ANGLE * accuracy)) & (gaps < NARROW)])
     powers = []
     while len(gaps) and len(powers) < POWERS:
         exponent = round(rng.uniform(1.0, 2.0) / gaps[0])
@@ -373,7 +376,7 @@ def _nearest_unitary(B):
     return W @ Vh
 
 
-def _probes(joint, basis, unitary, rng):
+def _probes(joint, basis, unitary, accuracy, rng):
     """Unitary tuples that together generate a dense subgroup of the compact form."""
 
     def exponential():
@@ -394,7 +397,7 @@ def _probes(joint, basis, unitary, rng):
     def product(g, h):
         return [A @ B for A, B in zip(g, h, strict=True)]
 
-    unitary = [*unitary, *(power for h in unitary for power in _opening_powers(h, rng))]
+    unitary = [*unitary, *(power for h in unitary for power in _opening_powers(h, accuracy, rng))]
     if len(basis):
         return [exponential(), exponential()] + [product(h, exponential()) for h in unitary]
     if not unitary:

@@ -9,7 +9,7 @@ from fastemlp.isometries import Chain, Fusion
 from ..budget import DEFAULT_BUDGET as BUDGET
 from ..solution import CertificationError, Status
 from .catalogue import Catalogue
-from .check import given_residual, pairing_residual
+from .check import given_residual, pairing_residual, require_irreducible_as_given
 from .monomial import MonomialCatalogue, Unsuitable
 from .orbitals import MonomialGroup
 
@@ -84,16 +84,26 @@ def decompose_all(group, words, rng, *, tol, also=None, caller):
             for mu, irreducible in enumerate(catalogue.irreducibles)
             if irreducible.type_dim > 1
         }
+        shown = None
         defects = [sum(s.residual + s.orthogonality for s in pieces) for _, pieces in found]
         for generators in ((group.lie, group.discrete), also):
             if generators is not None:
                 given, images = given_residual(*generators, sides, sampled=True)
                 defects += [given, pairing_residual(images, units)]
+                if shown is None:
+                    shown = images, len(images) - len(generators[1])
         residual = float(np.max(defects))
         # written so that a NaN, which np.max keeps, fails
-        if residual <= tol:
-            return catalogue, sides, residual
-        failure = f"the pieces found are off by {residual:.1e}"
+        if not residual <= tol:
+            failure = f"the pieces found are off by {residual:.1e}"
+            continue
+        if isinstance(catalogue, Catalogue):
+            try:
+                require_irreducible_as_given(catalogue.irreducibles, *shown, group.accuracy)
+            except CertificationError as error:
+                failure = error.message
+                continue
+        return catalogue, sides, residual
     raise CertificationError(
         f"{caller}: expected pieces that the generators leave alone to {tol:.1e}, but in {ATTEMPTS} random draws "
         f"{failure}. Give the generators to more digits, or their accuracy as Group(..., accuracy=...); "
