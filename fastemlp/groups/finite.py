@@ -25,7 +25,7 @@ def DkeR3(k):
     """Rotations of R^3 about the z axis by multiples of 2π/k, and the reflection of the x axis."""
     k = check_int("DkeR3", "k", k, 1)
     generators = [*_rotation(k), np.diag([-1.0, 1.0])]
-    embedded = [sp.block_diag([h, np.eye(1)]) for h in generators]
+    embedded = [sp.block_diag([sp.coo_array(h), sp.coo_array(np.eye(1))]) for h in generators]
     return Group(discrete_generators=embedded, name=f"DkeR3({k})")
 
 
