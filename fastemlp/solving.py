@@ -66,9 +66,10 @@ class Certificate:
     generators fix, and in balanced coordinates that of the balanced constraint. The angle is then the one there, plus
     what the change of coordinates lost of the generators over the gap, times the most that the change stretches an
     error over the least it leaves of a vector of the span; that loss is judged by how far generators known to roundoff
-    are from closed under the adjoint. Where this bound is above 1e-8, ``schur`` takes ten times the angle by which new
-    roundings of the generators turn the span, an estimate. ``orbits`` reads an entry within the accuracy of a root of
-    unity as that root, and ``angle`` 0 speaks of these.
+    are from closed under the adjoint. Where this bound is above 1e-8 there is an estimate instead: ten times the angle
+    by which new roundings of the generators turn the span for ``schur``, the angle in balanced coordinates for
+    ``lanczos``. ``orbits`` reads an entry within the accuracy of a root of unity as that root, and ``angle`` 0 speaks
+    of these.
     """
 
     residual: float

@@ -27,7 +27,7 @@ def _key(g):
     return (np.round(np.asarray(g, complex), 6) + 0).tobytes()
 
 
-def require_irreducible(found, group, character):
+def require_irreducible(found, group, character, atol=1e-8):
     """The pieces of an IsotypicDecomposition are irreducible, inequivalent, of their type, and make up the rep.
 
     ``group`` holds all elements, ``character`` that of the rep on them. Real representations: the squared norm of a
@@ -36,10 +36,10 @@ def require_irreducible(found, group, character):
     t = np.array([DIMENSION[i.type] for i in found.irreps])
     rho = [np.array([i.rho(g) for g in group]) for i in found.irreps]
     chi = np.array([np.trace(r, axis1=1, axis2=2) for r in rho])
-    np.testing.assert_allclose(chi @ chi.T / len(group), np.diag(t), atol=1e-8)
+    np.testing.assert_allclose(chi @ chi.T / len(group), np.diag(t), atol=atol)
     squares = np.array([np.einsum("gij,gji->g", r, r) for r in rho])
-    np.testing.assert_allclose(squares.mean(axis=1), 2 - t, atol=1e-8)
-    np.testing.assert_allclose(np.array(found.multiplicities) @ chi, character, atol=1e-8)
+    np.testing.assert_allclose(squares.mean(axis=1), 2 - t, atol=atol)
+    np.testing.assert_allclose(np.array(found.multiplicities) @ chi, character, atol=atol)
 
 
 def pauli(k):

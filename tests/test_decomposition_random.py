@@ -11,6 +11,7 @@ from scipy.linalg import block_diag
 from fastemlp import irreps, isotypic_decomposition
 from fastemlp.groups import SO, SU, C, D, Group, O, S
 from fastemlp.reps import V
+from fastemlp.solver import CertificationError, NotReductive
 
 
 def signed_permutations(rng):
@@ -44,8 +45,8 @@ REPS = {
 }
 
 
-@pytest.mark.parametrize("digits", [0, 1, 2])
-@pytest.mark.parametrize("seed", range(17))
+@pytest.mark.parametrize("digits", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("name", REPS)
 def test_random_finite_groups_agree_with_their_characters(name, seed, digits):
     rng = np.random.default_rng([seed, digits, *name.encode()])
@@ -53,9 +54,17 @@ def test_random_finite_groups_agree_with_their_characters(name, seed, digits):
     rep, character = REPS[name]
     trace = np.trace(group, axis1=1, axis2=2)
     dual = np.trace(np.linalg.inv(group), axis1=1, axis2=2)
-    found = isotypic_decomposition(rep(Group(discrete_generators=generators)), random_state=seed)
-    require_irreducible(found, group, character(trace, dual))
-    require_equivariant_projections(found, group[:: max(1, len(group) // 5)])
+    try:
+        found = isotypic_decomposition(
+            rep(Group(discrete_generators=generators)), random_state=seed
+        )
+    except (CertificationError, NotReductive):
+        assert digits > 2
+        return
+    # traces of sheared elements are known to fewer digits; a wrong piece is off by whole numbers
+    require_irreducible(found, group, character(trace, dual), 1e-8 if digits < 3 else 1e-3)
+    if digits < 3:
+        require_equivariant_projections(found, group[:: max(1, len(group) // 5)])
 
 
 def require_equivariant_projections(found, group):

