@@ -12,13 +12,16 @@ from fastemlp._progress import progress_bar
 
 from .assembled import assemble, banded_inverse, banded_order, multigrid
 from .budget import BudgetError
-from .certify import certified
+from .certify import certified, require_angle
 from .conjugate import SlowError, Spectrum, least_norm_solution
 from .counted import CountedOperator, random_block
+from .dense import dense
 from .orthonormal import orthonormalise
 from .projection import PreconditionedProjector, Search
 from .solution import ConvergenceError, Status
 
+#: Up to this size a singular value decomposition is as quick as anything.
+SMALL = 64
 #: Columns of the first block; it doubles while every Ritz value in it is zero.
 FIRST_BLOCK, LARGEST_BLOCK = 8, 64
 MAX_ITERATIONS = 40
@@ -82,10 +85,14 @@ def lobpcg(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     if np.sqrt(square) <= tol * op.scale:
         Q = np.eye(op.m, dtype=op.dtype)
         return certified(op, Q, norm=op.scale, gap=np.inf, tol=tol, strategy="lobpcg: C = 0, Q = I")
+    if op.m <= SMALL:
+        # blocks of vectors leave no room for the rest of the spectrum to be seen
+        solution = dense(C, tol=tol)
+        return replace(solution, strategy=f"lobpcg (dense: m = {op.m} ≤ {SMALL})")
     inverse, how = _preconditioner(N, square, memory_budget, rng)
     max_rank = memory_budget // (op.m * op.dtype.itemsize)
     with progress_bar(shown=verbose, delay=1, unit=" vectors", desc="lobpcg") as bar:
-        Z, spectrum = _lowest(N, inverse, square, max_rank, rng, bar)
+        Z, spectrum, is_seen = _lowest(N, inverse, square, max_rank, rng, bar)
         projector = PreconditionedProjector(op, tol, inverse.matmat, spectrum)
         search = Search(projector, rng, max_rank, bar)
         try:
@@ -98,7 +105,8 @@ def lobpcg(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
                 status=Status.MAX_STEPS,
             ) from None
     norm = float(np.sqrt(spectrum.highest))
-    gap = np.sqrt(spectrum.lowest) / norm
+    lowest = spectrum.lowest if is_seen else _lowest_outside(N, Q, inverse, square, rng)
+    gap = np.sqrt(lowest) / norm
     solution = certified(
         op,
         Q,
@@ -108,7 +116,9 @@ def lobpcg(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
         strategy=f"lobpcg ({how})",
         n_steps=projector.n_steps,
     )
-    return replace(solution, completeness=completeness, angle=max(solution.angle, completeness))
+    solution = replace(solution, completeness=completeness, angle=max(solution.angle, completeness))
+    require_angle(op, solution, tol)
+    return solution
 
 
 def suits(C, memory_budget=2**28):
@@ -150,10 +160,13 @@ def _preconditioner(N, square, memory_budget, rng):
 
 
 def _lowest(N, inverse, square, max_rank, rng, bar):
-    """Approximate null vectors, unit columns (m, k), and the Spectrum from the first Ritz value that is not zero."""
+    """Approximate null vectors, unit columns (m, k), and the Spectrum from the first Ritz value that is not zero.
+
+    Also whether there was one: not where nearly everything is null.
+    """
     m = N.shape[0]
     found = np.zeros((m, 0), N.dtype)
-    lowest, width = square, FIRST_BLOCK
+    lowest, width, is_seen = square, FIRST_BLOCK, False
     while found.shape[1] < min(max_rank, m // 5 - width):
         # one step of inverse iteration, so that nothing but the lowest eigenvectors is left to improve
         X = orthonormalise(inverse.matmat(random_block(rng, m, width, N.dtype)))
@@ -162,7 +175,7 @@ def _lowest(N, inverse, square, max_rank, rng, bar):
         bar.update(int(null.sum()))
         found = orthonormalise(np.hstack([found, X[:, null]]))
         if not null.all():
-            lowest = float(theta[~null].min())
+            lowest, is_seen = float(theta[~null].min()), True
             break
         width = min(2 * width, LARGEST_BLOCK)
     highest = (
@@ -174,7 +187,16 @@ def _lowest(N, inverse, square, max_rank, rng, bar):
         if m > 2
         else square
     )
-    return found, Spectrum(lowest, highest)
+    return found, Spectrum(lowest, highest), is_seen
+
+
+def _lowest_outside(N, Q, inverse, square, rng):
+    """The lowest Ritz value outside a nullspace; inf where there is nothing outside."""
+    if Q.shape[1] == len(Q):
+        return np.inf
+    X = random_block(rng, len(Q), 1, N.dtype)
+    theta, _ = _ritz_vectors(N, orthonormalise(X - Q @ (Q.conj().T @ X)), inverse, Q, square)
+    return max(float(theta.min()), 0.0)
 
 
 def _ritz_vectors(N, X, inverse, found, square):

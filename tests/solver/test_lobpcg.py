@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from scipy.linalg import expm, subspace_angles
+from scipy.linalg import block_diag, expm, subspace_angles
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import aslinearoperator
 from solver.operators import so
@@ -147,3 +147,14 @@ def test_same_seed_same_bits():
     C = on(2, shift(20, 0.7))
     first, second = lobpcg(C, random_state=1), lobpcg(C, random_state=1)
     np.testing.assert_array_equal(first.Q.to_dense(), second.Q.to_dense())
+
+
+@pytest.mark.parametrize("gap", [1e-2, 1e-3, 1e-4])
+@pytest.mark.parametrize("k", [2, 3])
+def test_the_gap_is_that_of_the_constraint_on_small_types_too(k, gap):
+    # nearly equal speeds of rotation: their difference is the smallest singular value
+    lie = block_diag(*([[0, -w], [w, 0]] for w in (1.0, 1.0, 1.0 + gap)))
+    op = TensorConstraint([0] * k, (6,), [[csr_array(lie)]], [])
+    sigma = np.linalg.svd(op.matmat(np.eye(op.shape[1])), compute_uv=False)
+    expected = sigma[sigma > 1e-12 * sigma[0]].min() / sigma[0]
+    assert lobpcg(op).gap == pytest.approx(expected, rel=0.5)

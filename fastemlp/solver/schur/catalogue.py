@@ -23,6 +23,8 @@ ROUNDOFF = 1e-14
 POLISHED = 2e-13
 #: Eigenvalues further apart than this, relative to the largest, determine the rotation between them.
 WELL_APART = 5e-2
+#: A correction is of the first order, and small.
+LARGEST_ROTATION = 0.1
 #: Spectra of one irreducible in two places agree to this.
 SPECTRUM_SAME = 1e-7
 
@@ -303,6 +305,8 @@ class Catalogue:
         gaps = w[None, :] - w[:, None]
         apart = np.abs(gaps) > WELL_APART * np.abs(w).max()
         rotation = np.divide(defect, gaps, out=np.zeros_like(defect), where=apart)
+        if not np.linalg.norm(rotation) < LARGEST_ROTATION:
+            return U  # of the first order nothing is left; nor may it grow without bound
         U = U + U @ (Y @ rotation @ Y.conj().T)
         return 1.5 * U - 0.5 * (U @ (U.conj().T @ U))
 

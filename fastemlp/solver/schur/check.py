@@ -68,13 +68,13 @@ def pairing_residual(images, units):
     return float(worst)
 
 
-def require_irreducible_as_given(irreducibles, images, n_lie, accuracy):
-    """Show every irreducible irreducible under the generators as they were given, not under what stood in for them.
+def require_irreducible_as_given(irreducibles, images, accuracy):
+    """Show every irreducible irreducible under discrete generators as they were given, not under powers of them.
 
     Parameters
     ----------
     irreducibles : list of Irreducible; those in ``images`` are looked at
-    images : list of dict {irreducible: ndarray (d, d)}; Lie generators first, ``n_lie`` of them
+    images : list of dict {irreducible: ndarray (d, d)}, one per generator
     accuracy : float; generators closer than this to acting trivially are left out
 
     Raises
@@ -89,7 +89,7 @@ def require_irreducible_as_given(irreducibles, images, n_lie, accuracy):
         if len(generators) < len(images):
             continue  # of another word
         # the identity is in the algebra anyway: what a generator near it does shows in the difference
-        moves = [A if k < n_lie else A - np.eye(known.dim) for k, A in enumerate(generators)]
+        moves = [h - np.eye(known.dim) for h in generators]
         sizes = [_size(A) for A in moves]
         moves = [A / size for A, size in zip(moves, sizes, strict=True) if size > 64 * accuracy]
         is_complex = known.commutant.dtype.kind == "c"

@@ -90,16 +90,15 @@ def decompose_all(group, words, rng, *, tol, also=None, caller):
             if generators is not None:
                 given, images = given_residual(*generators, sides, sampled=True)
                 defects += [given, pairing_residual(images, units)]
-                if shown is None:
-                    shown = images, len(images) - len(generators[1])
+                shown = images if shown is None else shown
         residual = float(np.max(defects))
         # written so that a NaN, which np.max keeps, fails
         if not residual <= tol:
             failure = f"the pieces found are off by {residual:.1e}"
             continue
-        if isinstance(catalogue, Catalogue):
+        if isinstance(catalogue, Catalogue) and not group.lie:
             try:
-                require_irreducible_as_given(catalogue.irreducibles, *shown, group.accuracy)
+                require_irreducible_as_given(catalogue.irreducibles, shown, group.accuracy)
             except CertificationError as error:
                 failure = error.message
                 continue
