@@ -74,12 +74,7 @@ def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0, angle
         If a residual exceeds tol, Q is orthonormal to less than ``1e4·eps``, or the span may be off by an angle of
         more than ``LARGEST_ANGLE`` (of what the tolerance asks for, where the caller's is coarser than the default).
     """
-    if gap < GAP_RATIO * op.accuracy and op.accuracy > op.eps:
-        raise ConvergenceError(
-            f"{op.caller}: the smallest singular value taken as nonzero is {gap:.1e} of the largest, for generators "
-            f"known to {op.accuracy:.1e}: which vectors are null cannot be told. Give the generators to more digits.",
-            status=Status.AMBIGUOUS_RANK,
-        )
+    require_clear(op, gap)
     solution = measured(
         op, Q, norm=norm, gap=gap, strategy=strategy, n_steps=n_steps, n_restarts=n_restarts
     )
@@ -117,6 +112,16 @@ def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0, angle
         )
     require_angle(op, solution, tol)
     return solution
+
+
+def require_clear(op, gap):
+    """ConvergenceError where what is taken as nonzero may be zero, for generators known to so little."""
+    if op.accuracy > op.eps and gap < GAP_RATIO * op.accuracy:
+        raise ConvergenceError(
+            f"{op.caller}: the smallest singular value taken as nonzero is {gap:.1e} of the largest, for generators "
+            f"known to {op.accuracy:.1e}: which vectors are null cannot be told. Give the generators to more digits.",
+            status=Status.AMBIGUOUS_RANK,
+        )
 
 
 def _sharpened(op, Q, target):

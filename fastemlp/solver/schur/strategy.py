@@ -13,7 +13,14 @@ from fastemlp.operators import EPS, KroneckerProduct, TensorConstraint
 
 from ..balance import BALANCED, balance
 from ..budget import BudgetError
-from ..certify import LARGEST_ANGLE, bounded_angle, carried_angle, certified, require_angle
+from ..certify import (
+    LARGEST_ANGLE,
+    bounded_angle,
+    carried_angle,
+    certified,
+    require_angle,
+    require_clear,
+)
 from ..counted import CountedOperator, estimate_norm
 from ..solution import CertificationError, NullspaceSolution, Status
 from .catalogue import Catalogue
@@ -147,7 +154,9 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=N
             solution=best,
         )
     if form.factors is None:
-        require_angle(CountedOperator(C, "schur"), best, tol)
+        op = CountedOperator(C, "schur")
+        require_clear(op, best.gap)
+        require_angle(op, best, tol)
         return best
     return _sheared(C, form, best, tol, memory_budget)
 
