@@ -18,7 +18,7 @@ from oracles_words import (
 
 from fastemlp import equivariant_basis, irreps, isotypic_decomposition
 from fastemlp.constraint import constraint
-from fastemlp.groups import SO, C, Group
+from fastemlp.groups import SO, C, D, Group, O, S
 from fastemlp.nn import EMLP
 from fastemlp.reps import V
 from fastemlp.solver import CertificationError, NotReductive, schur
@@ -314,3 +314,25 @@ def test_roundoff_between_equal_eigenvalues_is_no_rotation(monkeypatch, conditio
             assert condition > 100 or trust == 0
             continue
         assert kinds(found) == [(1, 1)] * 4
+
+
+@pytest.mark.parametrize("decimals", range(6, 13))
+@pytest.mark.parametrize("group", [C(7), S(3), S(4), D(4), SO(3), O(3)], ids=repr)
+def test_rounded_generators_of_declared_accuracy_are_right_or_refused(group, decimals):
+    rng = np.random.default_rng(decimals)
+    for sheared in (False, True):
+        P = np.linalg.qr(rng.standard_normal((group.d, group.d)))[0]
+        if sheared:
+            P = P * (1 + 2.0 * np.arange(group.d)) @ P.T
+        lie, discrete = (
+            [np.round(P @ np.asarray(g) @ np.linalg.inv(P), decimals) for g in generators]
+            for generators in (group.lie_algebra, group.discrete_generators)
+        )
+        rounded = Group(lie_algebra=lie, discrete_generators=discrete, accuracy=10.0**-decimals)
+        for rep in (V, V**2):
+            try:
+                found = isotypic_decomposition(rep(rounded))
+            except (CertificationError, NotReductive):
+                assert decimals < 10 or sheared
+                continue
+            assert kinds(found) == kinds(isotypic_decomposition(rep(group)))

@@ -106,9 +106,11 @@ class Catalogue:
         self.dtype, self.is_complex = symmetry.dtype, symmetry.is_complex
         self.memory_budget = memory_budget
         D, J = symmetry.lie[0].shape[0], symmetry.probes[0].shape[0]
-        self.members = Members(J, symmetry.is_complex, rng)
+        self.members = Members(J, symmetry.is_complex, rng, accuracy=symmetry.accuracy)
         # one to diagonalise, one to link
-        self.polishers = [Members(J, symmetry.is_complex, rng, 2) for _ in range(4)]
+        self.polishers = [
+            Members(J, symmetry.is_complex, rng, 2, symmetry.accuracy) for _ in range(4)
+        ]
         self.mix = rng.standard_normal((2, D)) / np.sqrt(max(D, 1))
         self.irreducibles = []
         #: the smallest relative distance of eigenvalues that had to be told apart
@@ -140,7 +142,9 @@ class Catalogue:
                     "Raise memory_budget, or use lanczos."
                 )
             before = len(self.irreducibles)
-            spaces, gap = _casimir_eigenspaces(action.left.lie, action.lie, action.n)
+            spaces, gap = _casimir_eigenspaces(
+                action.left.lie, action.lie, action.n, max(CASIMIR_SAME, self.members.noise)
+            )
             self.gap = min(self.gap, gap)
             pieces = [piece for E in spaces for piece in self._pieces(action, E)]
             self._splittings[key] = self._checked(action, pieces, before)
@@ -184,7 +188,7 @@ class Catalogue:
         ``part`` is one of the isotypic parts of the probes on E.
         """
         for index, known in enumerate(self.irreducibles):
-            if _same_spectrum(known, part):
+            if _same_spectrum(known, part, self.members.noise):
                 found = frames(part, known.recipe)
                 return [(index, _clean(E @ (F @ known.frame.conj().T))) for F in found]
         recipe = choose_recipe(part, self.symmetry.is_complex)
@@ -270,6 +274,7 @@ class Catalogue:
 
         Two that are one, in bases that are invariant to 1e-11, have the same to about that.
         """
+        same = max(SPECTRUM_SAME, self.members.noise)
         for mu in range(before, len(self.irreducibles)):
             one = self.irreducibles[mu]
             alike = [
@@ -279,10 +284,10 @@ class Catalogue:
             ]
             spectrum = one.spectrum(self.members) if alike else None
             for other in alike:
-                if np.abs(spectrum - other.spectrum(self.members)).max() <= SPECTRUM_SAME:
+                if np.abs(spectrum - other.spectrum(self.members)).max() <= same:
                     raise CertificationError(
                         f"schur: two pieces of size {one.dim} were taken for different irreducibles, but have the same "
-                        f"spectrum to {SPECTRUM_SAME:.0e}.",
+                        f"spectrum to {same:.0e}.",
                         status=Status.AMBIGUOUS_RANK,
                     )
 
@@ -367,20 +372,21 @@ class _Product:
         return (left + np.matmul(B, shaped)).reshape(self.n, b)
 
 
-def _same_spectrum(known, part):
+def _same_spectrum(known, part, noise):
     """Whether an isotypic part consists of copies of a known irreducible."""
     t, c = known.recipe.type_dim, part.V.shape[2]
     return (
         len(known.values) == len(part.values)
         and c % t == 0
-        and np.abs(known.values - part.values).max() <= SPECTRUM_SAME
+        and np.abs(known.values - part.values).max() <= max(SPECTRUM_SAME, noise)
     )
 
 
-def _casimir_eigenspaces(left, right, n):
+def _casimir_eigenspaces(left, right, n, same):
     """Orthonormal bases of the eigenspaces of ``Σ A_iᴴ A_i`` on a product, list of ndarray (n, n_c), and their gap.
 
-    Block by block where the matrix falls into blocks, so that a basis adapted to a grading stays adapted.
+    Those nearer than ``same``, relative to the largest, are one. Block by block where the matrix falls into blocks, so
+    that a basis adapted to a grading stays adapted.
     """
     dtype = np.result_type(left, right)
     if not len(left):
@@ -409,7 +415,7 @@ def _casimir_eigenspaces(left, right, n):
         start += len(block)
     order = np.argsort(w, kind="stable")
     steps = np.diff(w[order]) / max(np.abs(w).max(), 1)
-    cuts = np.flatnonzero(steps > CASIMIR_SAME)
+    cuts = np.flatnonzero(steps > same)
     spaces = [np.ascontiguousarray(U[:, index]) for index in np.split(order, cuts + 1)]
     return spaces, float(steps[cuts].min(initial=np.inf))
 

@@ -91,9 +91,12 @@ def require_irreducible_as_given(irreducibles, images, accuracy):
         # the identity is in the algebra anyway: what a generator near it does shows in the difference
         moves = [h - np.eye(known.dim) for h in generators]
         sizes = [_size(A) for A in moves]
-        moves = [A / size for A, size in zip(moves, sizes, strict=True) if size > 64 * accuracy]
-        is_complex = known.commutant.dtype.kind == "c"
-        if not moves or not _is_one(moves, known, is_complex):
+        seen = [
+            (A / size, size) for A, size in zip(moves, sizes, strict=True) if size > 64 * accuracy
+        ]
+        moves = [A for A, _ in seen]
+        noise = accuracy / min((size for _, size in seen), default=1.0)
+        if not moves or not _is_one(moves, known, noise):
             raise CertificationError(
                 f"schur: the generators as given do not show a piece of size {known.dim} to be irreducible, with a "
                 f"commutant of dimension {known.type_dim}.",
@@ -101,15 +104,16 @@ def require_irreducible_as_given(irreducibles, images, accuracy):
             )
 
 
-def _is_one(moves, known, is_complex):
+def _is_one(moves, known, accuracy):
     """Whether some random elements have one isotypic part, of the type's multiplicity."""
+    is_complex = known.commutant.dtype.kind == "c"
     rng = np.random.default_rng(0)
     products = [A @ B for A in moves for B in moves][:MANY_MOVES]
     for _ in range(DRAWS):
         try:
             parts = isotypic_parts(
                 np.array([*moves, *products]),
-                Members(len(moves) + len(products), is_complex, rng, 2),
+                Members(len(moves) + len(products), is_complex, rng, 2, accuracy),
             )
         except CertificationError:
             continue

@@ -19,6 +19,8 @@ from ..solution import CertificationError, Status
 
 #: Random members of the algebra: one to diagonalise, one to link, the others for loops.
 N_MEMBERS = 5
+#: Probes that are known to some accuracy couple what is apart, and part what is one, by up to so many times that.
+NOISE = 100
 #: Eigenvalues closer than this, relative to the largest, are one.
 SAME = 1e-9
 #: Eigenspaces are linked by entries above this, relative to the largest, ...
@@ -33,8 +35,10 @@ NEAR, UNMIXING_ROUNDS = 1e-5, 3
 class Members:
     """Fixed random quadratic expressions in the probes: the same members of 𝒜 on every representation."""
 
-    def __init__(self, n_probes, is_complex, rng, n_members=N_MEMBERS):
+    def __init__(self, n_probes, is_complex, rng, n_members=N_MEMBERS, accuracy=0.0):
         self.is_complex = is_complex
+        #: what probes known to ``accuracy`` show by chance
+        self.noise = NOISE * accuracy
         shape = (3, n_members, 2 * n_probes)
         self.coefficients = rng.standard_normal(shape) / np.sqrt(2 * n_probes)
         if is_complex:
@@ -110,11 +114,12 @@ def isotypic_parts(probes, members):
     M = members(probes)
     w, V = np.linalg.eigh(M[0])
     steps = np.diff(w) / max(1.0, np.abs(w).max())
-    gap = float(steps[steps > SAME].min(initial=np.inf))
-    starts = np.flatnonzero(np.append(True, steps > SAME))
+    apart = steps > max(SAME, members.noise)
+    gap = float(steps[apart].min(initial=np.inf))
+    starts = np.flatnonzero(np.append(True, apart))
     sizes = np.diff(np.append(starts, len(w)))
     M = np.matmul(np.matmul(V.conj().T, M), V)
-    label = components(_linked(M, w, starts))
+    label = components(_linked(M, w, starts, members.noise))
     V, M = _unmixed(V, M, w, np.repeat(label, sizes))
     parts = []
     for component in range(label.max() + 1):
@@ -139,7 +144,7 @@ def isotypic_parts(probes, members):
     return parts
 
 
-def _linked(M, w, starts):
+def _linked(M, w, starts, noise):
     """Which eigenspaces belong to one irreducible, a symmetric-or-not boolean array."""
     squares = np.sum(np.abs(M[1:]) ** 2, axis=0)
     strength = np.sqrt(np.add.reduceat(np.add.reduceat(squares, starts, axis=0), starts, axis=1))
@@ -147,7 +152,7 @@ def _linked(M, w, starts):
     nearest = np.minimum(np.append(np.inf, steps), np.append(steps, np.inf))
     mixed = MIXED / np.minimum.outer(nearest, nearest)
     np.fill_diagonal(mixed, 0.0)
-    return strength > np.maximum(LINKED, mixed) * strength.max()
+    return strength > np.maximum(max(LINKED, noise), mixed) * strength.max()
 
 
 def _unmixed(V, M, w, label):

@@ -50,11 +50,13 @@ class Symmetry:
     is_complex : bool; whether intertwiners have complex coefficients
     lie : tuple over atoms of ndarray (D, d, d); joint orthonormal basis of the Lie algebra
     probes : tuple over atoms of ndarray (J, d, d); unitary, an intertwiner of all J is one of the group
+    accuracy : float; what they are known to
     """
 
     is_complex: bool
     lie: tuple
     probes: tuple
+    accuracy: float = 0.0
 
     @property
     def dtype(self):
@@ -113,6 +115,7 @@ class ReductiveGroup:
                 for a, d in enumerate(self.dims)
             ),
             tuple(np.array([u[a] for u in probes]) for a in range(len(self.dims))),
+            self.accuracy,
         )
 
 
