@@ -22,7 +22,7 @@ def decompose(catalogue, letters):
 
     Parameters
     ----------
-    catalogue : Catalogue
+    catalogue : Catalogue or MonomialCatalogue
     letters : sequence of int, atoms
 
     Returns
@@ -63,7 +63,7 @@ def decompose_all(group, words, rng, *, tol, also=None, caller):
 
     Returns
     -------
-    Catalogue
+    Catalogue or MonomialCatalogue
     sides : list of (Chain, word)
     residual : float
 
