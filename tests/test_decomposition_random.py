@@ -118,7 +118,7 @@ FACTORS = {
 }
 
 
-@pytest.mark.parametrize(("first", "second"), combinations_with_replacement(FACTORS, 2))
+@pytest.mark.parametrize(("first", "second"), list(combinations_with_replacement(FACTORS, 2)))
 def test_products_side_by_side(first, second):
     a, b = FACTORS[first], FACTORS[second]
     m, n = len(a[0]), len(b[0])
@@ -129,7 +129,7 @@ def test_products_side_by_side(first, second):
     require_irreducible(found, group, trace**2)
 
 
-@pytest.mark.parametrize(("first", "second"), combinations_with_replacement(FACTORS, 2))
+@pytest.mark.parametrize(("first", "second"), list(combinations_with_replacement(FACTORS, 2)))
 def test_outer_products(first, second):
     a, b = FACTORS[first], FACTORS[second]
     m, n = len(a[0]), len(b[0])

@@ -48,7 +48,7 @@ def exactly_carried(Q, S_, word):
 
 
 @pytest.mark.parametrize("condition", [3, 30, 300, 1e5])
-@pytest.mark.parametrize(("name", "kind"), itertools.product(GROUPS, WORDS))
+@pytest.mark.parametrize(("name", "kind"), list(itertools.product(GROUPS, WORDS)))
 def test_a_sheared_group_is_solved_to_the_angle_stated(name, kind, condition):
     word = WORDS[kind]
     rep = V
