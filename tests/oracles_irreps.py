@@ -1,6 +1,9 @@
 """What a decomposition into irreducibles must satisfy, by characters over all elements of a finite group."""
 
 import numpy as np
+from oracles import finite_group_elements
+
+from fastemlp.groups import Group
 
 #: The real ones, complex numbers, quaternions.
 DIMENSION = {"real": 1, "complex": 2, "quaternionic": 4}
@@ -8,23 +11,19 @@ DIMENSION = {"real": 1, "complex": 2, "quaternionic": 4}
 
 def elements(generators, limit=400):
     """All elements of a finite group of matrices with its generators: ndarray (order, d, d)."""
-    generators = [np.asarray(h) for h in generators]
-    found = {_key(np.eye(len(generators[0]))): np.eye(len(generators[0]))}
-    front = list(found.values())
-    while front:
-        images = [h @ g for g in front for h in generators]
-        front = []
-        for g in images:
-            if _key(g) not in found:
-                found[_key(g)] = g
-                front.append(g)
-        if len(found) > limit:
-            raise ValueError(f"more than {limit} elements")
-    return np.array(list(found.values()))
+    return np.array(finite_group_elements(generators, limit))
 
 
-def _key(g):
-    return (np.round(np.asarray(g, complex), 6) + 0).tobytes()
+def rounded(group, decimals, sheared, rng):
+    """A group in other coordinates, orthogonal or sheared ones, to some decimals, which it declares as its accuracy."""
+    P = np.linalg.qr(rng.standard_normal((group.d, group.d)))[0]
+    if sheared:
+        P = P * (1 + 2.0 * np.arange(group.d)) @ P.T
+    lie, discrete = (
+        [np.round(P @ np.asarray(g) @ np.linalg.inv(P), decimals) for g in generators]
+        for generators in (group.lie_algebra, group.discrete_generators)
+    )
+    return Group(lie_algebra=lie, discrete_generators=discrete, accuracy=10.0**-decimals)
 
 
 def require_irreducible(found, group, character, atol=1e-8):

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from oracles_irreps import rounded as rounded_group
 from scipy.linalg import block_diag
 
 from fastemlp import EquivariantRidge, equivariant_basis
@@ -214,14 +215,7 @@ def test_what_is_declared_is_right_or_refused(method, decimals, sheared):
     """Generators in other coordinates, rounded, with their accuracy: 210 cases a method."""
     rng = np.random.default_rng(decimals)
     for group in (D(4), S(3), D(5), SO(3), SO(2)):
-        P = np.linalg.qr(rng.standard_normal((group.d, group.d)))[0]
-        if sheared:
-            P = P * (1 + 2.0 * np.arange(group.d)) @ P.T
-        lie, discrete = (
-            [np.round(P @ np.asarray(g) @ np.linalg.inv(P), decimals) for g in generators]
-            for generators in (group.lie_algebra, group.discrete_generators)
-        )
-        declared = Group(lie_algebra=lie, discrete_generators=discrete, accuracy=10.0**-decimals)
+        declared = rounded_group(group, decimals, sheared, rng)
         for word in (V >> V, V**3, V**2 * V.T**2):
             try:
                 found = solve_nullspace(constraint(word(declared)), method)

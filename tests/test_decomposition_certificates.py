@@ -7,6 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from oracles_irreps import rounded
 from oracles_words import (
     charge_multiplicities,
     integer_group,
@@ -321,17 +322,10 @@ def test_roundoff_between_equal_eigenvalues_is_no_rotation(monkeypatch, conditio
 def test_rounded_generators_of_declared_accuracy_are_right_or_refused(group, decimals):
     rng = np.random.default_rng(decimals)
     for sheared in (False, True):
-        P = np.linalg.qr(rng.standard_normal((group.d, group.d)))[0]
-        if sheared:
-            P = P * (1 + 2.0 * np.arange(group.d)) @ P.T
-        lie, discrete = (
-            [np.round(P @ np.asarray(g) @ np.linalg.inv(P), decimals) for g in generators]
-            for generators in (group.lie_algebra, group.discrete_generators)
-        )
-        rounded = Group(lie_algebra=lie, discrete_generators=discrete, accuracy=10.0**-decimals)
+        declared = rounded(group, decimals, sheared, rng)
         for rep in (V, V**2):
             try:
-                found = isotypic_decomposition(rep(rounded))
+                found = isotypic_decomposition(rep(declared))
             except (CertificationError, NotReductive):
                 assert decimals < 10 or sheared
                 continue

@@ -76,7 +76,7 @@ def decompose_all(group, words, rng, *, tol, also=None, caller):
         try:
             catalogue, found = _decomposed(group, words, rng)
         except CertificationError as error:
-            failure = error.message
+            failure = error.message.rstrip(".")
             continue
         sides = [(chain, word) for (chain, _), word in zip(found, words, strict=True)]
         units = {
@@ -100,7 +100,7 @@ def decompose_all(group, words, rng, *, tol, also=None, caller):
             try:
                 require_irreducible_as_given(catalogue.irreducibles, shown, group.accuracy)
             except CertificationError as error:
-                failure = error.message
+                failure = error.message.rstrip(".")
                 continue
         return catalogue, sides, residual
     raise CertificationError(
