@@ -7,7 +7,7 @@ discrete generator h (Finzi et al. 2021, theorem 1). Stacked, that is ``C v = 0`
 import numpy as np
 
 from fastemlp.groups.generators import is_generalised_permutation
-from fastemlp.groups.logarithm import logarithms
+from fastemlp.groups.logarithm import NEAR, logarithms
 from fastemlp.operators import EPS, MinusIdentity, Stack, TensorConstraint
 from fastemlp.reps import (
     DualRep,
@@ -26,6 +26,8 @@ from fastemlp.reps import (
 #: A discrete generator within so many times what it is known to from the identity is the identity: by the second where
 #: it has a direction that its errors leave alone, by the first where they would decide the direction.
 UNCLEAR, ITSELF = 1e3, 64
+#: A shear whose logarithm is known to less than this is left as it is.
+COARSE = 1e-11
 
 
 def constraint(rep):
@@ -119,8 +121,8 @@ def word_generators(atoms, groups, words):
     Returns
     -------
     TensorConstraint
-        With every atom in one slot. A discrete generator near the identity is given by its logarithm where that fixes
-        the same maps between any two of the words.
+        With every atom in one slot. A discrete generator near the identity or unipotent is given by its logarithm
+        where that fixes the same maps between any two of the words.
     """
     most = {a: max((list(word).count(a) for word in words), default=0) for a in atoms}
     # a map from word to word is a tensor in the slots of both
@@ -130,11 +132,13 @@ def word_generators(atoms, groups, words):
 
 
 def _from_logarithms(atoms, letters, lie, discrete, orthogonal, accuracy):
-    """The TensorConstraint, with a discrete generator near the identity given by its logarithm, of unit length.
+    """The TensorConstraint, with a discrete generator near the identity or unipotent given by its logarithm.
 
     ``ρ(h) = exp(D)`` with D the sum over slots of their logarithms, and ``exp(D) − I`` has the nullspace of D unless a
     multiple of 2πi is an eigenvalue of D. ``ρ(h) − I`` shows it through differences of numbers close to 1, and with
-    singular values as small as they are; the logarithm shows it on a scale of its own, with the error that h has on it.
+    singular values as small as they are; the logarithm, of unit length, shows it on a scale of its own, with the error
+    that h has on it. Of a shear it also belongs to the Lie algebra of the smallest algebraic group that holds the
+    generators, which often is a classical one where they generate a lattice in it: SL(2, Z) has the tensors of SL(2).
     """
     slots_ = [atoms.index(a) for a in letters]
     kept, known = [], accuracy
@@ -143,11 +147,13 @@ def _from_logarithms(atoms, letters, lie, discrete, orthogonal, accuracy):
         if found is None:
             kept.append(images)
             continue
-        logs, length, is_exact = found
-        if length <= (ITSELF if is_exact else UNCLEAR) * known:
+        logs, length, magnified = found
+        if length <= (ITSELF if magnified == 1 else UNCLEAR) * known:
             accuracy = max(accuracy, length)
+        elif length > NEAR and magnified * known > COARSE:
+            kept.append(images)
         else:
-            lie, accuracy = [*lie, logs], max(accuracy, known if is_exact else known / length)
+            lie, accuracy = [*lie, logs], max(accuracy, magnified * known)
     return TensorConstraint(slots_, [a.size() for a in atoms], lie, kept, accuracy)
 
 

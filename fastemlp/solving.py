@@ -47,8 +47,8 @@ class Certificate:
     completeness : float; norm of the null component left in a fresh random unit vector once the span is taken out;
         0 where the dimension is known by counting
     angle : float; bound on the sine of the largest principal angle between the span and the nullspace of C as given:
-        ``‖C Q‖ / ‖C‖`` over the span, over the gap; no less than ``completeness``. Above 1e-8 nothing is returned,
-        unless a coarser ``tol`` was asked for
+        ``‖C Q‖ / ‖C‖`` over the span, over the gap. Above 1e-8 nothing is returned, unless a coarser ``tol`` was asked
+        for
     accuracy : float; what the generators are known to, relative to ‖C‖; over the gap, it may turn the nullspace itself
     n_matvecs : int; products with C and Cᴴ that were spent
     strategies : tuple of str; the solvers that were used, each once

@@ -1,17 +1,23 @@
 """What every test shares: a store of bases of its own, so that no test sees another session's files."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # as many processes as processors: more threads would only wait for each other (numpy is not yet loaded)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 #: What takes longer than some seconds each; ``-m "not slow"`` leaves them out.
 SLOW = {
     *("nn/test_expressiveness.py", "nn/test_reach.py", "reps/test_given_reps.py"),
-    *("solver/test_agreement.py", "solver/test_carried.py", "solver/test_lanczos.py"),
-    *("solver/test_planted.py", "solver/test_schur.py", "store/test_writing.py"),
-    *("test_accuracy.py", "test_cli.py", "test_decomposition_certificates.py"),
-    *("test_decomposition_families.py", "test_decomposition_random.py", "test_hard_cases.py"),
-    *("test_isotypic.py", "test_merged_irreps.py", "test_threads.py"),
+    *("solver/test_agreement.py", "solver/test_carried.py", "solver/test_dependent.py"),
+    *("solver/test_lanczos.py", "solver/test_planted.py", "solver/test_schur.py"),
+    *("solver/test_unipotent.py", "store/test_writing.py", "test_accuracy.py", "test_cli.py"),
+    *("test_decomposition_certificates.py", "test_decomposition_families.py"),
+    *("test_decomposition_random.py", "test_hard_cases.py", "test_isotypic.py"),
+    *("test_merged_irreps.py", "test_threads.py"),
 }
 
 

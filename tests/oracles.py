@@ -211,3 +211,26 @@ def stirling2(n, k):
     if n == k:
         return 1
     return 0 if k in (0, n + 1) or k > n else k * stirling2(n - 1, k) + stirling2(n - 1, k - 1)
+
+
+def nullity_modulo_a_prime(C, prime=2**31 - 1):
+    """The dimension of the nullspace of an integer matrix over the field of a large prime; that over ℚ, all but surely.
+
+    Elimination in exact integers, column by column.
+    """
+    A = np.rint(C).astype(np.int64) % prime
+    rank = 0
+    for column in range(A.shape[1]):
+        candidates = np.flatnonzero(A[rank:, column])
+        if not len(candidates):
+            continue
+        pivot = rank + candidates[0]
+        A[[rank, pivot]] = A[[pivot, rank]]
+        # products of two residues stay below 2⁶²
+        A[rank] = A[rank] * pow(int(A[rank, column]), -1, prime) % prime
+        below = rank + 1 + np.flatnonzero(A[rank + 1 :, column])
+        A[below] = (A[below] - A[below, column, None] * A[rank] % prime) % prime
+        rank += 1
+        if rank == len(A):
+            break
+    return A.shape[1] - rank

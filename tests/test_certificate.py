@@ -138,7 +138,8 @@ def representation(degree):
     return [np.where(np.abs(A.real) > 1e-14, A.real, 0) for A in real]
 
 
-NEARLY_COMMENSURATE = [1 + 3e-8, np.sqrt(2), 355 / 113 / np.pi, 1 - 1e-7]
+# closer to 1 than this, roundoff of the weights turns the span by the 1e-8 that are allowed
+NEARLY_COMMENSURATE = [1 + 3e-7, np.sqrt(2), 355 / 113 / np.pi, 1 - 1e-6]
 
 
 @pytest.mark.parametrize(

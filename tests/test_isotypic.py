@@ -317,7 +317,9 @@ def test_reps_of_no_group_or_of_several(function, rep):
 
 def test_groups_without_invariant_complements():
     shear = Group(discrete_generators=[[[1.0, 1.0], [0.0, 1.0]]])
-    with pytest.raises(NotReductive, match="not a normal matrix"):
+    with pytest.raises(NotReductive, match="not closed under the adjoint"):
         isotypic_decomposition(V(shear))
+    with pytest.raises(NotReductive, match="not a normal matrix"):
+        isotypic_decomposition(V(Group(discrete_generators=[[[-1.0, 1.0], [0.0, -1.0]]])))
     with pytest.raises(NotReductive, match="not closed under the adjoint"):
         irreps((V**2)(Group([[[0.0, 1.0], [0.0, 0.0]]])))

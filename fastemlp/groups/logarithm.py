@@ -1,4 +1,4 @@
-"""Logarithms of group elements near the identity, where they say the same with more digits."""
+"""Logarithms of group elements that are near the identity or unipotent, where they say the same with more digits."""
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -22,21 +22,25 @@ def logarithms(images, slots, is_orthogonal):
 
     Returns
     -------
-    None, where the element is the identity, is not near it, or its eigenvalues could add up to a full turn; or
+    None, where the element is the identity, is neither near it nor unipotent, or its eigenvalues could add up to a full
+    turn; or
     logs : list of csr_array, None for zero; of joint Frobenius norm 1
     length : float; of what was divided by
-    is_exact : bool
-        Whether their direction is free of the error of the element: one entry alone, or one and its opposite, is not
-        an integer, so that the error only makes it longer.
+    magnified : float
+        By how much relative errors of the element stand out in their direction. 1 where one entry alone, or one and its
+        opposite, is not an integer, so that the error only makes it longer.
 
     Notes
     -----
-    ``log(I + X) = X − X²/2 + …``, every term smaller by ‖X‖, so that small X lose nothing.
+    ``log(I + X) = X − X²/2 + …``, every term smaller by ‖X‖, so that small X lose nothing. Where powers of X vanish, to
+    the last bit, the series ends and all eigenvalues are 1, on every tensor: a shear and its logarithm fix the same.
     """
     rest = [None if h is None else (h - csr_array(np.eye(h.shape[0]))).toarray() for h in images]
     lengths = [0.0 if X is None else float(np.linalg.norm(X)) for X in rest]
     sizes = [0 if X is None else len(X) for X in rest]
-    if not 0 < max(lengths, default=0.0) <= NEAR or max(sizes) > LARGEST:
+    if not max(lengths, default=0.0) > 0 or max(sizes) > LARGEST:
+        return None
+    if max(lengths) > NEAR and not all(X is None or _vanishes(X) for X in rest):
         return None
     logs = [None if X is None else _series(X) for X in rest]
     free = 0
@@ -55,12 +59,30 @@ def logarithms(images, slots, is_orthogonal):
     if length == 0:
         return None
     logs = [None if L is None else csr_array(L / length) for L in logs]
-    return logs, length, free <= 1
+    largest = max(_reach(X) for X in rest if X is not None)
+    return logs, length, 1.0 if free <= 1 else largest / length
+
+
+def _reach(X):
+    """A bound on the error of the series by a relative one of ``I + X``; about 1 near the identity."""
+    size = np.linalg.norm(X, 2)
+    if size <= NEAR:
+        return 1.0
+    return float((1 + size) * np.sum(size ** np.arange(len(X))))
+
+
+def _vanishes(X):
+    """Whether ``X^d`` is zero as computed, X of size d."""
+    power, order = X, 1
+    while order < len(X) and power.any():
+        with np.errstate(over="ignore", invalid="ignore"):
+            power, order = power @ power, 2 * order
+    return not power.any()
 
 
 def _series(X):
     total, power = X.copy(), X
-    for k in range(2, 40):
+    for k in range(2, max(40, len(X))):
         power = -power @ X
         total = total + power / k
         if np.abs(power).max() <= 1e-18 * np.abs(X).max():

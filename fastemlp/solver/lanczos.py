@@ -107,7 +107,7 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=2**30, random_state=0, ver
         solution,
         completeness=found.completeness,
         residual=max(solution.residual, found.residual),
-        angle=max(solution.angle, found.completeness),
+        angle=max(solution.angle, found.missed),
         n_matvecs=op.n_matvecs + found.n_matvecs,
     )
     require_angle(op, solution, tol)
@@ -116,12 +116,17 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=2**30, random_state=0, ver
 
 @dataclass
 class _Found:
-    """A basis with what is known about it; ``how`` completes the name of the strategy."""
+    """A basis with what is known about it.
+
+    ``how`` completes the name of the strategy. ``missed`` is the completeness where it was taken down to roundoff, and
+    so shows the angle of the span; block Lanczos stops where it shows that no direction is missed.
+    """
 
     Q: np.ndarray
     gap: float
     how: str
     completeness: float = 0.0
+    missed: float = 0.0
     residual: float = 0.0
     angle: float | None = None
     n_steps: int = 0
@@ -228,7 +233,7 @@ def _project(op, tol, mixed, memory_budget, rng, verbose):
         Q = _sharpened(op, Q, sharp)
         if _norms(op, Q)[1] > tol * norm:
             return _fallback(op, tol, memory_budget, rng, verbose), None
-    return _Found(Q, gap, "", completeness, n_steps=projector.n_steps), projector
+    return _Found(Q, gap, "", completeness, completeness, n_steps=projector.n_steps), projector
 
 
 def _fallback(op, tol, memory_budget, rng, verbose):

@@ -28,6 +28,8 @@ CERTIFICATE_BLOCK = 4
 DROP = 0.1
 #: The same at the end, where missing a direction means missing it in every column.
 MISSED = 1e-2
+#: What is missed by less is roundoff; what a refinement leaves more than this of is null.
+NOTHING, SAME = 1e-12, 0.1
 #: Times that the final check may send the search back.
 MAX_RETURNS = 5
 
@@ -284,11 +286,17 @@ class Search:
         """The null component outside Q of fresh random unit vectors, the largest norm among them."""
         X = random_block(self.rng, self.op.m, CERTIFICATE_BLOCK, self.op.dtype)
         Z = self.projector.rough(X).astype(self.op.dtype)
-        scale = np.linalg.norm(X, axis=0)
-        Z = self.projector.refine(np.ascontiguousarray(Z / scale))
-        for _ in range(2):
-            Z -= Q @ (Q.conj().T @ Z)
-        return float(np.linalg.norm(Z, axis=0).max())
+        lengths, left = np.linalg.norm(X, axis=0), np.ones(X.shape[1])
+        # where singular values are small, what one refinement leaves is not all null: another one tells
+        for _ in range(MAX_REFINEMENTS):
+            Z = self.projector.refine(np.ascontiguousarray(Z / lengths))
+            for _ in range(2):
+                Z -= Q @ (Q.conj().T @ Z)
+            lengths = np.maximum(np.linalg.norm(Z, axis=0), 1e-300)
+            left *= lengths
+            if left.max() <= NOTHING or lengths.max() > SAME:
+                break
+        return float(left.max())
 
     def _require_memory(self, more):
         # a random estimate counts only when it is clearly too much

@@ -297,11 +297,12 @@ def _combine(lie, members, c, rounding=ROUNDING):
     if len(members) == 1:
         return [None if part is None else c[0] * part for part in lie[members[0]]]
     members, c = members[c != 0], c[c != 0]
+    # beside what is added up, not beside the sum: that of dependent generators is nothing but rounding
+    largest = max(abs(x) * _largest(lie[i]) for i, x in zip(members, c, strict=True))
     out = []
     for a in range(len(lie[0])):
         parts = [x * lie[i][a] for i, x in zip(members, c, strict=True) if lie[i][a] is not None]
         out.append(csr_array(sum(parts[1:], start=parts[0])) if parts else None)
-    largest = _largest(out)
     for part in out:
         if part is not None:
             part.data[np.abs(part.data) <= 10 * rounding * largest] = 0

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm, subspace_angles
 from scipy.sparse import csr_array
@@ -155,6 +155,7 @@ def test_a_generator_just_off_the_group_is_refused():
     distinct=st.integers(1, 90),
     seed=st.integers(0, 2**16),
 )
+@example(m=50, share=0.0, decades=5.0, distinct=5, seed=0)
 def test_any_planted_spectrum(m, share, decades, distinct, seed):
     rank = round(share * m)
     values = np.logspace(0, -decades, distinct)

@@ -348,7 +348,8 @@ def test_generators_that_almost_hold_are_refused_not_guessed():
         ((V**2)(SO(3)), "weights", "weights: expected Lie algebra generators that are diagonal"),
         ((V**2)(S(3)), "weights", "weights: expected no discrete generators"),
         ((V**2)(SE2), "schur", "not closed under the adjoint"),
-        ((V**2)(SHEAR), "schur", "not a normal matrix"),
+        ((V**2)(SHEAR), "schur", "not closed under the adjoint"),
+        ((V**2)(Group([], [[[-1, 1], [0, -1]]])), "schur", "not a normal matrix"),
     ],
 )
 def test_methods_that_do_not_fit_say_why(rep, method, match):

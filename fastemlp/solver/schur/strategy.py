@@ -26,7 +26,7 @@ from ..solution import CertificationError, NullspaceSolution, Status
 from .catalogue import Catalogue
 from .check import given_residual, pairing_residual
 from .gap import probed_gap, spectral_gap
-from .symmetry import NotReductive, Postponed, ReductiveGroup, reductive_group
+from .symmetry import NotReductive, Postponed, ReductiveGroup, completed, reductive_group
 from .word import decompose
 
 #: Random draws that are tried before giving up.
@@ -79,7 +79,7 @@ def reductive_form(C, max_work=math.inf):
         work = BALANCING * (len(C.lie) + len(C.discrete)) * sum(d**3 for d in C.dims)
         if work > max_work:
             raise Postponed(work) from None
-        factors, balanced = balance(C)
+        factors, balanced = balance(completed(C, max_work))
         accuracy = max(balanced.accuracy, BALANCED)
         group = reductive_group(balanced, max_work, accuracy)
         seen = accuracy

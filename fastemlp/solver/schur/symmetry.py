@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import expm, schur
+from scipy.sparse import csr_array
+
+from fastemlp.operators import TensorConstraint
 
 #: Relative tolerance of every "lies in the span" and "is unitary" below.
 CLOSED = 1e-10
@@ -165,6 +168,27 @@ def reductive_group(C, max_work=math.inf, accuracy=None):
     return ReductiveGroup(
         C.dtype.kind == "c", tuple(dims), tuple(dual), *given, accuracy, basis, tuple(unitary)
     )
+
+
+def completed(C, max_work=math.inf):
+    """A TensorConstraint with its Lie algebra closed under brackets and under conjugation by discrete generators.
+
+    The nullspace is the same. Where a shear and a rotation in other coordinates generate a classical group, it is the
+    Lie algebra of that group that shows its balanced coordinates, not the shear alone. C itself where nothing is added.
+    """
+    if not (C.lie and C.discrete) or max(C.dims, default=0) > MAX_ATOM:
+        return C
+    joint = _Joint(C.dims, C.dtype.kind == "c", max(CLOSED, 10 * C.accuracy))
+    lie, discrete = (
+        [[_dense(B, d, C.dtype, one) for B, d in zip(Bs, C.dims, strict=True)] for Bs in generators]
+        for generators, one in ((C.lie, 0), (C.discrete, 1))
+    )
+    basis = joint.orthonormal([joint.flat(As) for As in lie])
+    closed = _closed(joint, basis, discrete, np.random.default_rng(0), max_work)
+    if len(closed) == len(basis):
+        return C
+    lie = [[csr_array(A) if A.any() else None for A in joint.unflat(row)] for row in closed]
+    return TensorConstraint(C.slots, C.dims, lie, C.discrete, C.accuracy)
 
 
 def _with_duals(C):

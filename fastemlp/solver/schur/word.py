@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastemlp._threads import single_threaded_blas
 from fastemlp.isometries import Chain, Fusion
 
 from ..budget import DEFAULT_BUDGET as BUDGET
@@ -74,7 +75,8 @@ def decompose_all(group, words, rng, *, tol, also=None, caller):
     """
     for _ in range(ATTEMPTS):
         try:
-            catalogue, found = _decomposed(group, words, rng)
+            with single_threaded_blas():
+                catalogue, found = _decomposed(group, words, rng)
         except CertificationError as error:
             failure = error.message.rstrip(".")
             continue

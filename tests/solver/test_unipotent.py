@@ -1,0 +1,113 @@
+"""Groups with shears: lattices in classical groups, and what fixes the tensors that their shears fix."""
+
+import numpy as np
+import oracles
+import pytest
+
+from fastemlp import equivariant_basis
+from fastemlp.constraint import constraint
+from fastemlp.groups import SL, Group, Sp
+from fastemlp.reps import V
+from fastemlp.solver import ConvergenceError
+
+SHEAR, TURN = np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([[0.0, -1.0], [1.0, 0.0]])
+
+
+def elementary(n, i, j, t=1):
+    h = np.eye(n)
+    h[i, j] = t
+    return h
+
+
+def symplectic_shears(n):
+    """Generators of Sp(n, ℤ), of size 2n."""
+    zero, one = np.zeros((n, n)), np.eye(n)
+    corner = np.diag([1.0] + [0.0] * (n - 1))
+    shears = [np.block([[one, corner], [zero, one]]), np.block([[zero, -one], [one, zero]])]
+    for i in range(n - 1):
+        A = elementary(n, i, i + 1)
+        shears.append(np.block([[A, zero], [zero, np.linalg.inv(A).T]]))
+        P = np.eye(n)[[*range(i), i + 1, i, *range(i + 2, n)]]
+        shears.append(np.block([[P, zero], [zero, P]]))
+    return shears
+
+
+LATTICES = {
+    "SL(2,Z)": ([SHEAR, TURN], SL(2)),
+    "SL(2,Z) by a shear and an element of order 6": ([SHEAR, TURN @ SHEAR], SL(2)),
+    "SL(2,Z) by two shears": ([SHEAR, SHEAR.T], SL(2)),
+    "a free subgroup of SL(2,Z)": ([elementary(2, 0, 1, 2), elementary(2, 1, 0, 2)], SL(2)),
+    "SL(3,Z)": ([elementary(3, 0, 1), np.eye(3)[[1, 2, 0]]], SL(3)),
+    "Sp(1,Z)": (symplectic_shears(1), Sp(1)),
+    "Sp(2,Z)": (symplectic_shears(2), Sp(2)),
+}
+
+
+@pytest.mark.parametrize("name", LATTICES)
+@pytest.mark.parametrize("skew", [False, True])
+def test_lattices_have_the_tensors_of_their_closures(name, skew):
+    """Borel's density theorem, to orders where the lattice itself would have to be solved for a long time."""
+    generators, closure = LATTICES[name]
+    X = np.eye(len(generators[0]), k=1) + np.eye(len(generators[0])) if skew else None
+    if skew:
+        generators = [X @ h @ np.linalg.inv(X) for h in generators]
+    for rep in (V**4, V**6, V**2 >> V**2, V.T**3, V**8 if len(generators[0]) == 2 else V**5):
+        b = equivariant_basis(rep(Group([], generators)), store=False)
+        expected = equivariant_basis(rep(closure), store=False)
+        assert b.rank == expected.rank
+        assert b.certificate.angle <= 1e-8
+        if not skew and b.rank:
+            Q, P = b.to_dense(), expected.to_dense()
+            assert np.abs(P @ (P.T @ Q) - Q).max() <= 1e-9
+
+
+def random_shears(rng):
+    """Integer matrices: unipotent ones, perhaps one of finite order besides."""
+    n = int(rng.integers(2, 5))
+    generators = []
+    for _ in range(rng.integers(1, 3)):
+        strict = np.triu(rng.integers(-2, 3, (n, n)), 1) * (rng.random((n, n)) < 0.6)
+        change = np.eye(n)
+        for _ in range(rng.integers(0, 3)):
+            i, j = rng.choice(n, 2, replace=False)
+            change = change @ elementary(n, i, j, rng.choice([-1, 1]))
+        generators.append(change @ (np.eye(n) + strict) @ np.rint(np.linalg.inv(change)))
+    if rng.random() < 0.5:
+        generators.append(rng.permutation(np.eye(n)) * rng.choice([-1, 1], n))
+    return n, generators
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_random_integer_shears_against_arithmetic_modulo_a_prime(block):
+    for seed in range(30 * block, 30 * block + 30):
+        rng = np.random.default_rng(seed)
+        n, generators = random_shears(rng)
+        order = int(rng.integers(1, {2: 7, 3: 5, 4: 4}[n]))
+        n_duals = int(rng.integers(0, order + 1))
+        rep = V ** (order - n_duals) * V.T**n_duals
+        try:
+            b = equivariant_basis(rep(Group([], generators)), store=False)
+        except ConvergenceError:
+            # as hard as shears by products of shears may be, never wrong
+            continue
+        duals = [np.rint(np.linalg.inv(h)).T for h in generators]
+        rows = []
+        for h, dual in zip(generators, duals, strict=True):
+            rho = np.ones((1, 1))
+            for letter in [h] * (order - n_duals) + [dual] * n_duals:
+                rho = np.kron(rho, letter)
+            rows.append(rho - np.eye(n**order))
+        C = np.concatenate(rows)
+        assert b.rank == oracles.nullity_modulo_a_prime(C), seed
+        if b.rank:
+            Q = b.to_dense()
+            assert np.abs(C @ Q).max() <= 1e-9 * max(1.0, np.abs(C).max()), seed
+
+
+def test_a_shear_whose_logarithm_would_be_rounding_is_left_as_it_is():
+    N = np.triu(np.full((5, 5), 30.0), 1)
+    wild = Group([], [np.eye(5) + N + N @ N / 2])
+    assert not constraint(V(wild)).lie
+    far = Group([], [elementary(6, 0, 3, 1e6)])
+    assert constraint(V(far)).lie
+    assert equivariant_basis(V(far), store=False).rank == 5
