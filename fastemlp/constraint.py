@@ -7,7 +7,7 @@ discrete generator h (Finzi et al. 2021, theorem 1). Stacked, that is ``C v = 0`
 import numpy as np
 
 from fastemlp.groups.generators import is_generalised_permutation
-from fastemlp.groups.logarithm import NEAR, logarithms
+from fastemlp.groups.logarithm import NEAR, jordan_parts, logarithms
 from fastemlp.operators import EPS, MinusIdentity, Stack, TensorConstraint
 from fastemlp.reps import (
     DualRep,
@@ -143,7 +143,9 @@ def _from_logarithms(atoms, letters, lie, discrete, orthogonal, accuracy):
     slots_ = [atoms.index(a) for a in letters]
     kept, known = [], accuracy
     for images, is_orthogonal in zip(discrete, orthogonal, strict=True):
-        found = logarithms(images, slots_, is_orthogonal)
+        parts = None if is_orthogonal else jordan_parts(images)
+        turn, shear = parts or (None, images)
+        found = logarithms(shear, slots_, is_orthogonal)
         if found is None:
             kept.append(images)
             continue
@@ -152,8 +154,11 @@ def _from_logarithms(atoms, letters, lie, discrete, orthogonal, accuracy):
             accuracy = max(accuracy, length)
         elif length > NEAR and magnified * known > COARSE:
             kept.append(images)
+            continue
         else:
             lie, accuracy = [*lie, logs], max(accuracy, magnified * known)
+        if turn is not None:
+            kept.append(turn)
     return TensorConstraint(slots_, [a.size() for a in atoms], lie, kept, accuracy)
 
 

@@ -44,7 +44,7 @@ def explain(rep, *, memory_budget=DEFAULT_BUDGET):
         the generators are closed under the adjoint
         else lanczos, about ... s
         not orbits: ...
-        not dense: it would take 2,956 MiB
+        not dense: it would take 2,299 MiB
     """
     require_bound(rep, "explain")
     memory_budget = checked_budget(memory_budget, "explain")

@@ -38,7 +38,7 @@ class KroneckerOperator(LinearOperator):
 
     def __init__(self, slots, dims):
         self.dims = tuple(int(d) for d in dims)
-        self.slots = tuple(None if A is None else csr_array(A) for A in slots)
+        self.slots = tuple(_each_once(csr_array, slots))
         if len(self.slots) != len(self.dims):
             raise ValueError(
                 f"{type(self).__name__}: expected one matrix per slot, "
@@ -55,10 +55,14 @@ class KroneckerOperator(LinearOperator):
         super().__init__(dtype, (m, m))
 
     def _map_slots(self, function):
-        return type(self)([None if A is None else function(A) for A in self.slots], self.dims)
+        return type(self)(_each_once(function, self.slots), self.dims)
+
+    @cached_property
+    def _conjugate_transpose(self):
+        return self._map_slots(lambda A: csr_array(A.conj().T))
 
     def _adjoint(self):
-        return self._map_slots(lambda A: A.conj().T)
+        return self._conjugate_transpose
 
     def _transpose(self):
         return self._map_slots(lambda A: A.T)
@@ -73,6 +77,15 @@ class KroneckerOperator(LinearOperator):
             if A is not None:
                 yield A, L, d
             L *= d
+
+
+def _each_once(function, matrices):
+    """The function of every matrix, None left as it is; what stands in several slots is one object again."""
+    seen = {}
+    for A in matrices:
+        if A is not None and id(A) not in seen:
+            seen[id(A)] = function(A)
+    return [None if A is None else seen[id(A)] for A in matrices]
 
 
 class KroneckerSum(KroneckerOperator):
@@ -358,11 +371,17 @@ class TensorConstraint(Stack):
         return out
 
     @cached_property
+    def pair_terms(self):
+        """Products of entries in the two-slot form of the Lie part of ``CᴴC``."""
+        nnz = np.array([[0 if A is None else A.nnz for A in As] for As in self.lie], np.int64)
+        nnz = nnz.reshape(len(self.lie), len(self.dims))[:, list(set(self.slots))]
+        return int(np.sum(nnz.sum(axis=1) ** 2))
+
+    @cached_property
     def _casimir(self):
         """``Σ_i drho(A_i)ᴴ drho(A_i) = Σ_{j,l} Σ_i A_i^(j)ᴴ A_i^(l)`` by pairs of slots, or None if dearer so."""
         sizes = [self.dims[a] for a in self.slots]
-        nnz = np.array([[0 if A is None else A.nnz for A in As] for As in self.lie])
-        if len(sizes) < 2 or not nnz.any() or np.sum(nnz.sum(axis=1) ** 2) > PAIR_TERMS:
+        if len(sizes) < 2 or not 0 < self.pair_terms <= PAIR_TERMS:
             return None
         atoms = sorted(set(self.slots))
         omega = {(a, c): self._pair(a, c) for a in atoms for c in atoms}
@@ -381,7 +400,8 @@ class TensorConstraint(Stack):
             term = kron(single[a], after) if j == left else kron(before, single[a])
             pairs[left, left + 1] = pairs[left, left + 1] + term
         casimir = PairSum(sizes, pairs)
-        by_slots = 2 * sum(nnz[:, a].sum() / self.dims[a] for a in self.slots)
+        parts = [(A[a], self.dims[a]) for A in self.lie for a in self.slots if A[a] is not None]
+        by_slots = 2 * sum(part.nnz / d for part, d in parts)
         return casimir if casimir.row_cost <= PAIR_GAIN * by_slots else None
 
     def _pair(self, a, c):

@@ -52,7 +52,7 @@ def explained(rep, capsys):
             r"  V8, size 6,561: schur, about \S+ s and \S+ KiB",
             [
                 "    the generators are closed under the adjoint",
-                "    not dense: it would take 2,956 MiB",
+                "    not dense: it would take 2,299 MiB",
                 "    not orbits: expected Lie algebra generators that are diagonal, but generator 0 of 3 has "
                 "entries off the diagonal",
             ],

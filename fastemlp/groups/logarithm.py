@@ -1,6 +1,7 @@
 """Logarithms of group elements that are near the identity or unipotent, where they say the same with more digits."""
 
 import numpy as np
+import scipy.linalg
 from scipy.sparse import csr_array
 
 #: How far from the identity, in the Frobenius norm, the power series is taken.
@@ -9,6 +10,8 @@ NEAR = 0.05
 TURN = 6.0
 #: Atoms larger than this are left as they are.
 LARGEST = 500
+#: The highest power that is tried for a shear, and how near to the identity the power of what is left has to be.
+HIGHEST_POWER, SHARP = 12, 1e-13
 
 
 def logarithms(images, slots, is_orthogonal):
@@ -61,6 +64,56 @@ def logarithms(images, slots, is_orthogonal):
     logs = [None if L is None else csr_array(L / length) for L in logs]
     largest = max(_reach(X) for X in rest if X is not None)
     return logs, length, 1.0 if free <= 1 else largest / length
+
+
+def jordan_parts(images):
+    """A group element with a shear in it as the two commuting elements that it is the product of.
+
+    Parameters
+    ----------
+    images : sequence of (d, d) csr_array, None for the identity; the element h on every atom
+
+    Returns
+    -------
+    None, where no power of h up to the twelfth is a shear, to the last bit, or h is one itself or of finite order; or
+    turn : list of csr_array, None for the identity; of finite order
+    power : list of csr_array, None for the identity; the shear ``h^k``
+
+    Notes
+    -----
+    ``h = s u`` with s of finite order, u a shear and su = us: what ρ(h) fixes is what ρ(s) and ρ(u) fix, and ρ(u)
+    fixes what ``ρ(u^k) = ρ(h^k)`` does. So do glide reflections and screws of a crystal, and negative shears.
+    """
+    dense = [None if h is None else h.toarray() for h in images]
+    if max((0 if h is None else len(h) for h in dense), default=0) > LARGEST:
+        return None
+    k, powers = _first_shear(dense)
+    rest = [None if p is None else p - np.eye(len(p)) for p in powers]
+    if not any(X is not None and X.any() for X in rest):
+        return None
+    # exp(−log(hᵏ)/k), a finite series
+    turns = [
+        None if h is None else h @ scipy.linalg.expm(-_series(X) / k)
+        for h, X in zip(dense, rest, strict=True)
+    ]
+    for s in turns:
+        if s is not None and np.abs(np.linalg.matrix_power(s, k) - np.eye(len(s))).max() > SHARP:
+            return None
+    return tuple([None if B is None else csr_array(B) for B in part] for part in (turns, powers))
+
+
+def _first_shear(matrices):
+    """The smallest power k > 1, up to the twelfth, that is a shear on every atom or the identity there; and itself.
+
+    Where there is none, the first with the identity in place of the power.
+    """
+    powers = matrices
+    for k in range(2, HIGHEST_POWER + 1):
+        with np.errstate(over="ignore", invalid="ignore"):
+            powers = [None if h is None else h @ p for h, p in zip(matrices, powers, strict=True)]
+        if all(p is None or _vanishes(p - np.eye(len(p))) for p in powers):
+            return k, powers
+    return 1, [None] * len(matrices)
 
 
 def _reach(X):

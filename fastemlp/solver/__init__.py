@@ -2,11 +2,12 @@
 
 from .auto import solve_nullspace
 from .budget import BudgetError
+from .costs import Choice
 from .dense import dense
 from .lanczos import lanczos
 from .lobpcg import lobpcg
 from .orbits import orbits, weights
-from .plan import METHODS, Choice, Plan, make_plan
+from .plan import METHODS, Plan, make_plan
 from .schur import NotReductive, schur
 from .solution import CertificationError, ConvergenceError, NullspaceSolution, Status
 

@@ -16,8 +16,8 @@ from .solution import ConvergenceError
 ENUMERATED = 2 * 10**4
 #: A group with larger entries is taken to be infinite.
 LARGEST_ENTRY = 1e3
-#: Words of the same letters that are solved to see how the rank grows are at most this large.
-PROBE = 64
+#: Words of the same letters that are solved to see how the rank grows are at most this large, twice that from LARGE on.
+PROBE, LARGE = 64, 2048
 
 
 def finite_group(C):
@@ -87,7 +87,7 @@ def forecast(C, elements=None):
 
     Notes
     -----
-    From two smaller words in the same letters, at most 64 coordinates each, by the law ``rank ~ m·kᵖ`` for words of k
+    From two smaller words in the same letters, of some dozens of coordinates, by the law ``rank ~ m·kᵖ`` for words of k
     letters; √m where there are none. A guess, never a proof.
     """
     m = C.shape[1]
@@ -97,6 +97,8 @@ def forecast(C, elements=None):
         return math.sqrt(m), 1.0
     points, gap = [], 1.0
     for word in _smaller_words(C):
+        if len(points) == 2:
+            break
         part = TensorConstraint(word, C.dims, C.lie, C.discrete, C.accuracy)
         try:
             solution = dense(part)
@@ -116,16 +118,15 @@ def forecast(C, elements=None):
 
 
 def _smaller_words(C):
-    """Words with the letters of C in its proportions, the longest first, in steps of the smallest even number."""
+    """Words with the letters of C in its proportions: those of the same parity, the longest first, and another."""
     counts = Counter(C.slots)
     unit = math.gcd(*counts.values())
     step = {a: n // unit for a, n in counts.items()}
-    odd = unit % 2
-    words = []
+    largest = 2 * PROBE if C.shape[1] >= LARGE else PROBE
+    words = {0: [], 1: []}
     for times in range(unit - 1, 0, -1):
-        # tensors of odd and of even order have little to do with each other
-        if times % 2 != odd and sum(step.values()) % 2:
-            continue
-        if math.prod(C.dims[a] ** (n * times) for a, n in step.items()) <= PROBE:
-            words.append([a for a, n in step.items() for _ in range(n * times)])
-    return words[:2]
+        if math.prod(C.dims[a] ** (n * times) for a, n in step.items()) <= largest:
+            # tensors of odd and of even order often have little to do with each other
+            differs = (unit - times) * sum(step.values()) % 2
+            words[differs].append([a for a, n in step.items() for _ in range(n * times)])
+    return words[0][:2] + words[1][:1]

@@ -11,58 +11,26 @@ from fastemlp.operators import TensorConstraint
 
 from .assembled import assembled_bytes
 from .budget import DEFAULT_BUDGET, BudgetError, checked_budget, mib
-from .forecast import burnside, count_traces, finite_group, forecast
+from .costs import dense_cost, lanczos_cost, lobpcg_cost, orbits_cost, schur_cost
+from .forecast import finite_group, forecast
 from .lobpcg import suits
 from .orbits import LARGEST_COMMON_ORDER, Restricted, readable, shrink
-from .projection import FIRST_BLOCK
-from .schur import CARRIED, NotReductive, Postponed, ReductiveForm, middle, reductive_form
+from .schur import NotReductive, Postponed, ReductiveForm, reductive_form
 
 METHODS = ("auto", "orbits", "weights", "schur", "lanczos", "lobpcg", "dense")
 
-# Seconds per unit of work, measured on one core of a 2-core x86-64 server with a warm JIT.
-ORBIT_STEP = 6e-9  # per coordinate and generator
-PRODUCT_FLOP = 4e-10  # per multiply-add of a product with C
-FACTOR_FLOP = 3e-10  # per multiply-add of a dense factorisation
-SPLIT_STEP = 1e-3  # per irreducible times letter, whatever its size
-FINITE_SPLIT_STEP = 3e-4  # per irreducible of a finite group
-SPLIT_FLOP = 3e-10  # per n³ of a product λ ⊗ x of size n, which a Casimir operator splits
-FINITE_SPLIT_FLOP = 2.5e-8  # the same without a Lie algebra, where random elements have to
-LOBPCG_STEP = 3e-5  # per coordinate
 #: Multiply-adds and bytes that a plan may spend on a look at the generators; what takes more belongs to the solve.
 PLANNED_WORK, PLANNED_BYTES = 10**7, 2**20
 #: Coordinates from which it is worth a millisecond to know a finite group.
-ENUMERATED_FROM = 4096
+ENUMERATED_FROM = 1024
 #: Bytes of matrices that lobpcg is considered for.
 ASSEMBLED_BYTES = 2**28
 #: Seconds from which an alternative to an exact strategy is looked for.
 LONG = 0.1
 #: The share of a forecast of the rank that is certain, where it is a guess and where it is counted.
 SURE = (0.25, 1.0)
-#: Matrices of the size of a product λ ⊗ x that schur holds at a time.
-WORKSPACE = 12
-#: Lanczos steps that a constraint with a clear gap takes.
-LANCZOS_STEPS = 15
 #: A discrete generator of norm N on the tensor hides its own identity where tol·N is above this.
 BLURRED = 1e-5
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One strategy for one constraint.
-
-    Attributes
-    ----------
-    method : str
-    reason : str; why it fits
-    seconds, n_bytes : float; predicted processor time and memory, from below: it will take about this or more
-    needed : float; bytes without which it cannot start, at most n_bytes
-    """
-
-    method: str
-    reason: str
-    seconds: float
-    n_bytes: float
-    needed: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,11 +89,11 @@ def make_plan(C, memory_budget=DEFAULT_BUDGET):
     outer, operator = None, C
     if not affordable and isinstance(C, TensorConstraint):
         outer, operator = _shrunk(C, memory_budget)
-    dense = _dense(operator)
+    dense = dense_cost(operator)
     # what only stands by is not worth a forecast
-    stands_by = affordable or dense.seconds < LONG
-    expected = (math.sqrt(C.shape[1]), 1.0) if stands_by else forecast(C, elements)
-    lanczos = _lanczos(operator, *expected, 0.0 if stands_by else SURE[elements is not None])
+    expected = (math.sqrt(C.shape[1]), 1.0) if affordable else forecast(C, elements)
+    sure = 0.0 if affordable else SURE[elements is not None]
+    lanczos = lanczos_cost(operator, *expected, sure, form is not None)
     unfit += [(c.method, _too_much(c, C)) for c in [*exact, dense] if c.n_bytes > memory_budget]
     if lanczos.needed > memory_budget:
         unfit.append(("lanczos", f"it would take at least {mib(lanczos.needed)}"))
@@ -187,7 +155,7 @@ def _exact(C, memory_budget, elements):
         _, monomials = readable(C)
         order = math.lcm(*(h.order for h in monomials))
         if order <= LARGEST_COMMON_ORDER:
-            counted = [_orbits(C, order, elements)]
+            counted = [orbits_cost(C, order, elements)]
             if counted[0].n_bytes <= memory_budget:
                 # nothing is as cheap or as exact: there is no need to look further
                 return counted, [("schur", "orbits are exact and need no arithmetic")], None
@@ -203,7 +171,7 @@ def _exact(C, memory_budget, elements):
         return counted, [*unfit, ("schur", str(error))], None
     except Postponed as error:
         form, work = None, error.work
-    return [*counted, _schur(C, form, elements, work)], unfit, form
+    return [*counted, schur_cost(C, form, elements, work)], unfit, form
 
 
 def _too_much(choice, C):
@@ -218,65 +186,6 @@ def _shrunk(C, memory_budget):
     except BudgetError:
         return None, C
     return (None, C) if outer is None else (outer, Restricted(rest, outer))
-
-
-def _orbits(C, order, elements):
-    m = C.shape[1]
-    n_generators = len(C.lie) + len(C.discrete)
-    # label and phase of a coordinate, and the size of an orbit, counted twice
-    n_bytes = m * ((4 if m < 2**31 else 8) + (order > 1) + (order > 64))
-    n_bytes += 8 * (0 if elements is None else burnside(C, elements))
-    return Choice(
-        "orbits",
-        "every generator permutes the coordinates up to phases, or is diagonal",
-        1e-4 + ORBIT_STEP * m * max(n_generators, 1),
-        n_bytes,
-        n_bytes,
-    )
-
-
-def _schur(C, form, elements, work):
-    """The cost of schur; ``elements`` of a finite group or None, ``work`` that is left to find the form."""
-    sizes = [C.dims[a] for a in C.slots]
-    cut = middle(sizes)
-    seconds, n_bytes, needed = 2e-3 + work * FACTOR_FLOP, 0.0, 0.0
-    # the squares of the sizes of all irreducibles of a finite group add up to its order, twice that over the reals
-    order = math.inf if elements is None else len(elements[0])
-    flop = SPLIT_FLOP if C.lie else FINITE_SPLIT_FLOP
-    for word in (sizes[:cut], sizes[cut:]):
-        for j, d in enumerate(word):
-            # half of dᵏ/√k! is close to the largest irreducible of a classical group in k letters
-            largest = max(1.0, 0.55 * math.prod(word[:j]) / math.sqrt(math.factorial(j)))
-            n, kinds = min(largest, math.sqrt(2 * order)) * d, min(_partitions(j), order)
-            if elements is None:
-                seconds += kinds * (SPLIT_STEP + flop * n**3)
-            n_bytes += kinds * 8 * n**2
-            needed = max(needed, WORKSPACE * 8 * n**2)
-    if elements is not None:
-        # every irreducible is split once, however long the word
-        seconds += FINITE_SPLIT_STEP * count_traces(elements)
-    n_bytes = max(n_bytes, needed)
-    reason = "the generators are closed under the adjoint"
-    if form is None:
-        reason = "the generators may be closed under the adjoint, which takes long to see"
-    elif form.factors is not None:
-        reason += " in balanced coordinates"
-        m = C.shape[1]
-        rank, _ = forecast(C, elements)
-        # carried back as a dense array, and made orthonormal
-        seconds += 5e-3 + 4 * m * rank**2 * FACTOR_FLOP
-        n_bytes += CARRIED * m * rank * np.dtype(C.dtype).itemsize
-    return Choice("schur", reason, seconds, n_bytes, needed)
-
-
-def _dense(C):
-    n_rows, m = C.shape
-    return Choice(
-        "dense",
-        "it is small enough for a singular value decomposition",
-        2e-4 + FACTOR_FLOP * (2 * n_rows * m**2 + 12 * m**3) + PRODUCT_FLOP * n_rows * m,
-        3.0 * np.dtype(C.dtype).itemsize * max(n_rows, m) * m,
-    )
 
 
 def _is_long(C, affordable):
@@ -297,35 +206,4 @@ def _lobpcg(C, memory_budget):
     reason = "a sparse constraint whose singular values come down to zero without a clear gap"
     if n_bytes > PLANNED_BYTES:
         reason = "a sparse constraint, if a probe shows that its singular values come down to zero"
-    return [Choice("lobpcg", reason, 1e-2 + LOBPCG_STEP * m, n_bytes, n_bytes)]
-
-
-def _lanczos(C, rank, gap, sure):
-    """Finding a nullspace of this rank and gap through products with C; ``sure`` is the share that is certain."""
-    n_rows, m = C.shape
-    steps = max(LANCZOS_STEPS, min(2 / max(gap, 1e-12), m))
-    seconds = 1e-2 + rank * (steps * max(20 * n_rows, _entries(C)) + 2 * rank * m) * PRODUCT_FLOP
-    column = m * np.dtype(C.dtype).itemsize
-    # a first block with its image; a basis that is clearly too large is not begun either
-    needed = column * max(2.0 * min(FIRST_BLOCK, m), sure * rank)
-    n_bytes = max(needed, column * (2 * FIRST_BLOCK + 2 * rank))
-    return Choice("lanczos", "it needs products with C alone", seconds, n_bytes, needed)
-
-
-def _entries(C):
-    """Multiply-adds of one product with CᴴC, slot by slot; 0 where C does not show its generators."""
-    if not isinstance(C, TensorConstraint):
-        return 0.0
-    matrices = [
-        A[a].nnz / C.dims[a] for A in C.lie + C.discrete for a in C.slots if A[a] is not None
-    ]
-    return 2.0 * C.shape[1] * sum(matrices)
-
-
-def _partitions(n):
-    """The number of partitions of n: how many irreducibles a word of n letters has, at most about."""
-    counts = [1] + [0] * n
-    for part in range(1, n + 1):
-        for total in range(part, n + 1):
-            counts[total] += counts[total - part]
-    return counts[n]
+    return [lobpcg_cost(m, n_bytes, reason)]

@@ -349,7 +349,7 @@ def test_generators_that_almost_hold_are_refused_not_guessed():
         ((V**2)(S(3)), "weights", "weights: expected no discrete generators"),
         ((V**2)(SE2), "schur", "not closed under the adjoint"),
         ((V**2)(SHEAR), "schur", "not closed under the adjoint"),
-        ((V**2)(Group([], [[[-1, 1], [0, -1]]])), "schur", "not a normal matrix"),
+        ((V**2)(Group([], [[[2, 1], [0, 2]]])), "schur", "not a normal matrix"),
     ],
 )
 def test_methods_that_do_not_fit_say_why(rep, method, match):
@@ -400,12 +400,12 @@ def test_methods_agree(method):
 
 def test_what_does_not_fit_the_memory_is_not_planned():
     op = constraint((V**6)(SO(3)))
-    for budget in (2**16, 2**20, 2**25, 2**30):
+    for budget in (2**16, 2**20, 2**24, 2**30):
         plan = make_plan(op, budget)
         assert all(c.n_bytes <= budget for c in plan.choices if c.method in ("dense", "schur"))
         assert ("dense" in methods(plan)) == (budget == 2**30)
         assert solve_nullspace(op, memory_budget=budget).rank == 15
-    assert dict(make_plan(op, 2**20).unfit)["dense"] == "it would take 36 MiB"
+    assert dict(make_plan(op, 2**20).unfit)["dense"] == "it would take 28 MiB"
 
 
 def test_schur_over_budget_leaves_it_to_others(monkeypatch):

@@ -381,7 +381,7 @@ UPPER = np.array([[0.0, 1.0], [0.0, 0.0]])
         (Group([UPPER, np.diag([1.0, -1.0])]), "Lie algebra is not closed under the adjoint"),
         (Group([block_diag(0, TURN), np.eye(3)[[2, 1, 0]] * [0, 0, 1]]), "not closed under the ad"),
         (Group(discrete_generators=[np.eye(2) + UPPER]), "not closed under the adjoint"),
-        (Group(discrete_generators=[UPPER - np.eye(2)]), "not a normal matrix"),
+        (Group(discrete_generators=[UPPER + 2 * np.eye(2)]), "not a normal matrix"),
         (Group(discrete_generators=[np.eye(2) + 1e-3 * UPPER]), "not closed under the adjoint"),
         (Group(discrete_generators=[block_diag(5, np.eye(2) + 1e-7 * UPPER)]), "not a normal matr"),
         (Group(discrete_generators=[np.eye(2) + 1e-8 * UPPER]), "not closed under the adjoint"),

@@ -62,7 +62,7 @@ def test_lattices_have_the_tensors_of_their_closures(name, skew):
 
 
 def random_shears(rng):
-    """Integer matrices: unipotent ones, perhaps one of finite order besides."""
+    """Integer matrices: unipotent ones or their negatives, perhaps one of finite order besides."""
     n = int(rng.integers(2, 5))
     generators = []
     for _ in range(rng.integers(1, 3)):
@@ -74,6 +74,8 @@ def random_shears(rng):
         generators.append(change @ (np.eye(n) + strict) @ np.rint(np.linalg.inv(change)))
     if rng.random() < 0.5:
         generators.append(rng.permutation(np.eye(n)) * rng.choice([-1, 1], n))
+    if rng.random() < 0.3:
+        generators[0] = -generators[0]
     return n, generators
 
 
@@ -102,6 +104,51 @@ def test_random_integer_shears_against_arithmetic_modulo_a_prime(block):
         if b.rank:
             Q = b.to_dense()
             assert np.abs(C @ Q).max() <= 1e-9 * max(1.0, np.abs(C).max()), seed
+
+
+def homogeneous(A, t):
+    h = np.eye(len(A) + 1)
+    h[:-1, :-1], h[:-1, -1] = A, t
+    return h
+
+
+SIXFOLD = [[1.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("motion", "turn"),
+    [
+        (homogeneous(np.diag([1.0, -1.0]), [0.5, 0.0]), 2),
+        (homogeneous(np.diag([1.0, -1.0]), [0.25, 2.0]), 2),
+        (homogeneous(np.diag([-1.0, -1.0, 1.0]), [0, 0, 0.5]), 2),
+        (homogeneous(SIXFOLD, [0, 0, 0.5]), 6),
+        (homogeneous(SIXFOLD, [1, 2, 0.25]), 6),
+        (homogeneous(np.eye(3)[[1, 2, 0]], [0.5, 0, 0]), 3),
+        (-SHEAR, 2),
+        (np.kron(TURN, SHEAR), 4),
+    ],
+    ids=str,
+)
+def test_glide_reflections_and_screws(motion, turn):
+    """Their tensors are those that dense algebra finds; their turn is of finite order, their shear a Lie generator."""
+    group = Group([], [motion])
+    C = constraint(V(group))
+    assert len(C.lie) == 1
+    (images,) = C.discrete
+    assert (
+        np.abs(np.linalg.matrix_power(images[0].toarray(), turn) - np.eye(len(motion))).max()
+        <= 1e-13
+    )
+    for k in range(1, 5 if len(motion) < 4 else 4):
+        rho = np.ones((1, 1))
+        for _ in range(k):
+            rho = np.kron(rho, motion)
+        C = rho - np.eye(len(rho))
+        sigma = np.linalg.svd(C, compute_uv=False)
+        b = equivariant_basis((V**k)(group), store=False)
+        assert b.rank == np.count_nonzero(sigma <= 1e-9 * sigma[0])
+        if b.rank:
+            assert np.abs(C @ b.to_dense()).max() <= 1e-9 * np.abs(C).max()
 
 
 def test_a_shear_whose_logarithm_would_be_rounding_is_left_as_it_is():
