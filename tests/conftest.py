@@ -13,8 +13,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 SLOW = {
     *("nn/test_expressiveness.py", "nn/test_reach.py", "reps/test_given_reps.py"),
     *("solver/test_agreement.py", "solver/test_carried.py", "solver/test_dependent.py"),
-    *("solver/test_lanczos.py", "solver/test_planted.py", "solver/test_schur.py"),
-    *("solver/test_unipotent.py", "store/test_writing.py", "test_accuracy.py", "test_cli.py"),
+    *("solver/test_costs.py", "solver/test_lanczos.py", "solver/test_planted.py"),
+    *("solver/test_schur.py", "solver/test_unipotent.py", "store/test_writing.py"),
+    *("test_accuracy.py", "test_cli.py"),
     *("test_decomposition_certificates.py", "test_decomposition_families.py"),
     *("test_decomposition_random.py", "test_hard_cases.py", "test_isotypic.py"),
     *("test_merged_irreps.py", "test_threads.py"),

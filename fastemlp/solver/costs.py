@@ -10,6 +10,7 @@ import numpy as np
 from fastemlp.operators import PAIR_TERMS, TensorConstraint
 
 from .forecast import burnside, count_traces, forecast
+from .orbits import NARROW_LABELS, narrow
 from .projection import BLOCK, FIRST_BLOCK
 from .schur import CARRIED, middle
 
@@ -24,8 +25,8 @@ SCHUR_BASE, LIE_STEP, SPLIT_STEP = 3.5e-3, 1e-4, 3.5e-4
 SPLIT_ENTRY, MOST, SPLIT_FLOP = 8e-9, 20, 1.5e-10
 #: Without a Lie algebra, where random elements have to split products: per irreducible, and per n³.
 FINITE_SPLIT_STEP, FINITE_SPLIT_FLOP = 3e-4, 2.5e-8
-#: Per multiply-add of a QR, or of closing a Lie algebra.
-FACTOR_FLOP = 3e-10
+#: Per multiply-add of a QR, and of closing a Lie algebra.
+FACTOR_FLOP, CLOSE_FLOP = 3e-10, 1e-10
 #: Of balancing: per problem and per entry of a generator. Times that schur solves in balanced coordinates.
 BALANCE_BASE, BALANCE_STEP, REPEATED = 5e-3, 3e-5, 1.7
 #: Per problem, and per multiply-add of a product with C.
@@ -35,14 +36,16 @@ PAIR_STEP, PAIR_BYTES = 1.5e-8, 16
 #: Per problem and per coordinate.
 LOBPCG_BASE, LOBPCG_STEP = 1e-2, 3e-5
 
+#: The size of the largest irreducible in few letters over that of the word.
+SHARES = (1.0, 0.55, 0.45, 0.3)
 #: Matrices of the size of a product λ ⊗ x that schur holds at a time: those it cannot do without, and at most.
-WORKSPACE, AT_MOST = 12, 14
+WORKSPACE, AT_MOST = 12, 13
 #: Dense copies of a Lie algebra.
 LIE_COPIES = 7
 #: Lanczos steps that a Casimir operator takes, and products without a clear gap.
 FEWEST_STEPS, STEPS = 15, 40
 #: Blocks of columns that lanczos holds beside two copies of the basis.
-BLOCKS = 6
+BLOCKS = 6.5
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,12 @@ def orbits_cost(C, order, elements):
     m = C.shape[1]
     n_generators = len(C.lie) + len(C.discrete)
     # label and phase of a coordinate, and the size of an orbit, counted twice
-    n_bytes = m * ((4 if m < 2**31 else 8) + (order > 1) + (order > 64))
-    n_bytes += 8 * (0 if elements is None else burnside(C, elements))
+    label = 4 if m < 2**31 else 8
+    n_bytes = m * (label + (order > 1) + (order > 64))
+    if elements is not None:
+        rank = burnside(C, elements)
+        narrowed = np.dtype(narrow(rank)).itemsize
+        n_bytes += 8 * rank + (m * narrowed if m >= NARROW_LABELS and narrowed < label else 0)
     read = READ_STEP * n_generators * sum(C.dims)
     return Choice(
         "orbits",
@@ -84,11 +91,12 @@ def orbits_cost(C, order, elements):
 def schur_cost(C, form, elements, work):
     """Of ``schur``; ``elements`` of a finite group or None, ``work`` in multiply-adds that is left to find the form."""
     D = len(C.lie)
-    seconds = SCHUR_BASE + LIE_STEP * D + work * FACTOR_FLOP
+    seconds = SCHUR_BASE + LIE_STEP * D + work * CLOSE_FLOP
     held = needed = 0.0
     for j, word, d in _splittings(C, form):
-        # half of dᵏ/√k! is close to the largest irreducible of a classical group in k letters
-        largest = max(1.0, 0.55 * math.prod(word) / math.sqrt(math.factorial(j)))
+        # close to the largest irreducible of a classical group in j letters
+        share = SHARES[j] if j < len(SHARES) else 0.55 / math.sqrt(math.factorial(j))
+        largest = max(1.0, share * math.prod(word))
         kinds = _partitions(j, max(word, default=1))
         if elements is None:
             n = largest * d

@@ -332,7 +332,7 @@ def _gap_bound(Q, order, tables, weight):
 def _isometry(parent, phase, order, is_complex):
     """Orbit indicators from the forest, which is overwritten."""
     rank = kernels.number(parent, phase, order)
-    labels = parent.astype(_narrow(rank), copy=False) if len(parent) >= NARROW_LABELS else parent
+    labels = parent.astype(narrow(rank), copy=False) if len(parent) >= NARROW_LABELS else parent
     sizes = np.zeros(rank, parent.dtype)
     kernels.count_sizes(labels, sizes)
     return OrbitIsometry(
@@ -385,7 +385,7 @@ def _allocate(m, order, memory_budget, caller):
     return np.empty(m, index), np.zeros(m if order > 1 else 0, small)
 
 
-def _narrow(rank):
+def narrow(rank):
     """The smallest integer type for labels −1 … rank − 1."""
     return next(t for t in (np.int8, np.int16, np.int32, np.int64) if rank - 1 <= np.iinfo(t).max)
 
