@@ -10,6 +10,7 @@ from time import process_time
 import numpy as np
 import scipy.sparse as sp
 
+from fastemlp import irreps
 from fastemlp.constraint import constraint
 from fastemlp.groups import SO, Group, S, Sp, Trivial, Z
 from fastemlp.operators import TensorConstraint
@@ -38,8 +39,11 @@ print(perf_counter() - start)
 """
 NILPOTENT = Group([[[0, 1], [0, 0]]], name="nilpotent")
 HEXAGON = Group(discrete_generators=[[[-1, 1], [-1, 0]], [[0, 1], [1, 0]]], name="hexagon")
+MODULAR = Group(discrete_generators=[[[1, 1], [0, 1]], [[0, -1], [1, 1]]], name="SL(2, Z)")
 #: A rep and its rank.
 PLANNED = {
+    "SL(2, Z) T12": (lambda: (V**12)(MODULAR), 132),
+    "SL(2, Z) T14": (lambda: (V**14)(MODULAR), 429),
     "nilpotent T12": (lambda: (V**12)(NILPOTENT), 924),
     "nilpotent T10": (lambda: (V**10)(NILPOTENT), 252),
     "hexagon T8": (lambda: (V**8)(HEXAGON), 43),
@@ -184,6 +188,27 @@ class Plan:
 
     track_seconds_over_predicted.unit = "ratio"
     track_plan_milliseconds.unit = "ms"
+
+
+class Decompositions:
+    """``V**2`` of S(n) taken apart, against the eigenvectors of one symmetric matrix of its size."""
+
+    params = (20, 30, 40, 50)
+    param_names = ("n",)
+    timeout = 300
+
+    def setup(self, n):
+        self.rep = (V**2)(S(n))
+        sizes = sorted(irreducible.size() for irreducible in irreps(self.rep))
+        if sizes != sorted([1, n - 1, n * (n - 3) // 2, (n - 1) * (n - 2) // 2]):
+            raise RuntimeError(f"irreducibles of sizes {sizes}")
+
+    def track_ratio_to_eigh(self, n):
+        A = np.random.default_rng(0).standard_normal((n * n, n * n))
+        ours = best_of(lambda: irreps(self.rep), repeats=2)
+        return ratio(ours, best_of(lambda: np.linalg.eigh(A + A.T), repeats=2))
+
+    track_ratio_to_eigh.unit = "ratio"
 
 
 class FirstCall:

@@ -32,7 +32,7 @@ def explain(rep, *, memory_budget=DEFAULT_BUDGET):
     Notes
     -----
     Nothing is solved. Times are those of one core and, like the memory, predicted from below from measured costs per
-    operation; expect up to a few times as much.
+    operation; expect up to three times as much on a machine of today.
 
     Examples
     --------
