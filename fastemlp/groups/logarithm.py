@@ -2,7 +2,7 @@
 
 import numpy as np
 import scipy.linalg
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array
 
 #: How far from the identity, in the Frobenius norm, the power series is taken.
 NEAR = 0.05
@@ -38,11 +38,12 @@ def logarithms(images, slots, is_orthogonal):
     ``log(I + X) = X − X²/2 + …``, every term smaller by ‖X‖, so that small X lose nothing. Where powers of X vanish, to
     the last bit, the series ends and all eigenvalues are 1, on every tensor: a shear and its logarithm fix the same.
     """
-    rest = [None if h is None else (h - csr_array(np.eye(h.shape[0]))).toarray() for h in images]
-    lengths = [0.0 if X is None else float(np.linalg.norm(X)) for X in rest]
-    sizes = [0 if X is None else len(X) for X in rest]
+    rest = [None if h is None else h - eye_array(h.shape[0], format="csr") for h in images]
+    lengths = [0.0 if X is None else float(np.linalg.norm(X.data)) for X in rest]
+    sizes = [0 if X is None else X.shape[0] for X in rest]
     if not max(lengths, default=0.0) > 0 or max(sizes) > LARGEST:
         return None
+    rest = [None if X is None else X.toarray() for X in rest]
     if max(lengths) > NEAR and not all(X is None or _vanishes(X) for X in rest):
         return None
     logs = [None if X is None else _series(X) for X in rest]
@@ -111,6 +112,10 @@ def _first_shear(matrices):
     for k in range(2, HIGHEST_POWER + 1):
         with np.errstate(over="ignore", invalid="ignore"):
             powers = [None if h is None else h @ p for h, p in zip(matrices, powers, strict=True)]
+        traces = [(abs(np.trace(p)), len(p)) for p in powers if p is not None]
+        # of roots of unity; a NaN ends it too
+        if not all(trace <= d * (1 + SHARP) for trace, d in traces):
+            break
         if all(p is None or _vanishes(p - np.eye(len(p))) for p in powers):
             return k, powers
     return 1, [None] * len(matrices)
@@ -126,6 +131,8 @@ def _reach(X):
 
 def _vanishes(X):
     """Whether ``X^d`` is zero as computed, X of size d."""
+    if abs(np.trace(X)) > SHARP * len(X):
+        return False
     power, order = X, 1
     while order < len(X) and power.any():
         with np.errstate(over="ignore", invalid="ignore"):

@@ -16,7 +16,7 @@ from scipy.sparse.linalg import LinearOperator
 from fastemlp._kernels import orbits as kernels
 from fastemlp.isometries import OrbitIsometry
 from fastemlp.isometries.orbit import roots_of_unity
-from fastemlp.operators import TensorConstraint
+from fastemlp.operators import TensorConstraint, norm_bound
 
 from .budget import BudgetError
 from .certify import split_rank
@@ -166,8 +166,8 @@ def _alive(C, O):
     x = np.random.default_rng(0).standard_normal(O.rank)
     v = O.matvec(x / max(np.linalg.norm(x), 1.0))
     # ‖drho(A)‖ ≤ Σ ‖A‖ and ‖rho(h) − I‖ ≤ 1 + Π ‖h‖ over the slots
-    norms = [sum(_norm_bound(A[a], 0.0) for a in C.slots) for A in C.lie]
-    norms += [1 + math.prod(_norm_bound(h[a], 1.0) for a in C.slots) for h in C.discrete]
+    norms = [sum(norm_bound(A[a], 0.0) for a in C.slots) for A in C.lie]
+    norms += [1 + math.prod(norm_bound(h[a], 1.0) for a in C.slots) for h in C.discrete]
     alive = [
         i
         for i, (op, norm) in enumerate(zip(C.operators, norms, strict=True))
@@ -175,13 +175,6 @@ def _alive(C, O):
     ]
     D = len(C.lie)
     return C.part([i for i in alive if i < D], [i - D for i in alive if i >= D])
-
-
-def _norm_bound(matrix, default):
-    """A bound on the spectral norm of a sparse array, the root of ``‖A‖₁ ‖A‖_∞``; the default for None."""
-    if matrix is None:
-        return default
-    return math.sqrt(abs(matrix).sum(axis=0).max() * abs(matrix).sum(axis=1).max())
 
 
 class Restricted(LinearOperator):

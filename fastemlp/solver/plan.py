@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastemlp.operators import TensorConstraint
+from fastemlp.operators import TensorConstraint, norm_bound
 
 from .assembled import assembled_bytes
 from .budget import DEFAULT_BUDGET, BudgetError, checked_budget, mib
@@ -131,7 +131,7 @@ def blurred(method, C, tol=None):
         tol = 10 * max(C.shape) * np.finfo(np.float64).eps if method == "dense" else 1e-11
     norm = 0.0
     for h in C.discrete:
-        norms = {a: _norm_bound(h[a]) for a in set(C.slots)}
+        norms = {a: norm_bound(h[a], 1.0) for a in set(C.slots)}
         norm = max(norm, math.prod(norms[a] for a in C.slots))
     if tol * norm <= BLURRED:
         return ""
@@ -139,13 +139,6 @@ def blurred(method, C, tol=None):
         f"a discrete generator has norm {norm:.0e} on the tensor, beside which the identity in ρ(h) − I is lost "
         f"at tol = {tol:.0e}"
     )
-
-
-def _norm_bound(h):
-    """A bound on the spectral norm of a sparse array, the root of ``‖h‖₁ ‖h‖_∞``; 1 for None, the identity."""
-    if h is None:
-        return 1.0
-    return math.sqrt(abs(h).sum(axis=0).max(initial=0.0) * abs(h).sum(axis=1).max(initial=0.0))
 
 
 def _exact(C, memory_budget, elements):
