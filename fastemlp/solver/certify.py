@@ -114,12 +114,17 @@ def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0, angle
     return solution
 
 
-def require_clear(op, gap):
-    """ConvergenceError where what is taken as nonzero may be zero, for generators known to so little."""
-    if op.accuracy > op.eps and gap < GAP_RATIO * op.accuracy:
+def require_clear(op, gap, accuracy=0.0):
+    """ConvergenceError where what is taken as nonzero may be zero, for generators known to so little.
+
+    ``accuracy`` is what they are known to in the coordinates that the gap is seen in, if that is more than ``op``'s.
+    """
+    accuracy = max(op.accuracy, accuracy)
+    if accuracy > op.eps and gap < GAP_RATIO * accuracy:
         raise ConvergenceError(
             f"{op.caller}: the smallest singular value taken as nonzero is {gap:.1e} of the largest, for generators "
-            f"known to {op.accuracy:.1e}: which vectors are null cannot be told. Give the generators to more digits.",
+            f"known to {accuracy:.1e}: which vectors are null cannot be told. Give the generators to more digits, or "
+            "in coordinates that are less sheared.",
             status=Status.AMBIGUOUS_RANK,
         )
 

@@ -19,6 +19,7 @@ from .certify import (
     carried_angle,
     certified,
     require_angle,
+    require_clear,
     require_known,
 )
 from .conjugate import SlowError
@@ -143,6 +144,8 @@ def _solve(C, op, tol, mixed, memory_budget, rng, verbose):
     inner, outer = (CountedOperator(part, op.caller) for part in (balanced, unit))
     found, projector = _project(inner, tol, mixed, memory_budget, rng, verbose)
     if balanced.accuracy > C.accuracy:
+        # also where nothing is found: errors may have made all of it nonzero
+        require_clear(inner, found.gap, balanced.accuracy)
         rank = found.Q.shape[1]
         where = " in balanced coordinates"
         require_known(op.caller, balanced.accuracy, found.gap, rank, where)

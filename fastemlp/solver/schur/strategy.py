@@ -219,6 +219,7 @@ def _sheared(C, form, inner, tol, memory_budget):
             f"than memory_budget = {memory_budget / 2**20:,.0f} MiB."
         )
     op = CountedOperator(C, "schur")
+    require_clear(op, inner.gap, form.seen)
     Q, R = np.linalg.qr(_carried(C, form.factors, inner))
     norm = estimate_norm(op, np.random.default_rng(0)) if op.n_rows else 0.0
     # what balancing lost of the generators turns the span there, as its own errors do
