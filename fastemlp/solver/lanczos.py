@@ -28,6 +28,7 @@ from .dense import dense
 from .orthonormal import orthonormalise
 from .polish import polish
 from .projection import BLOCK, Projector, Search, chunks
+from .solution import ConvergenceError
 
 #: Up to this size a singular value decomposition is as quick as anything.
 SMALL = 48
@@ -136,27 +137,46 @@ class _Found:
 
 
 def _solve(C, op, tol, mixed, memory_budget, rng, verbose):
-    """Solve in balanced coordinates where there are any."""
+    """Solve in balanced coordinates where there are any, and as they are where those show less."""
     if not isinstance(C, TensorConstraint):
         return _project(op, tol, mixed, memory_budget, rng, verbose)[0]
     unit = normalise(C)
     factors, balanced = balance(C)
-    inner, outer = (CountedOperator(part, op.caller) for part in (balanced, unit))
-    found, projector = _project(inner, tol, mixed, memory_budget, rng, verbose)
-    if balanced.accuracy > C.accuracy:
+    outer = CountedOperator(unit, op.caller)
+    options = (mixed, memory_budget, rng, verbose)
+    if not any(isinstance(S, np.ndarray) and (np.eye(len(S)) != S).any() for S in factors):
+        return _as_given(C, unit, outer, tol, options)
+    inner = CountedOperator(balanced, op.caller)
+    try:
+        return _balanced(C, factors, inner, outer, tol, options)
+    except ConvergenceError as error:
+        # coordinates that tame one generator may blow up another
+        try:
+            return _as_given(C, unit, outer, tol, options)
+        except ConvergenceError:
+            raise error from None
+
+
+def _as_given(C, unit, op, tol, options):
+    found, _ = _project(op, tol, *options)
+    if unit is not C:
+        found = replace(found, residual=_norms(op, found.Q)[0] / estimate_norm(op, options[2], 8))
+    return replace(found, n_matvecs=op.n_matvecs + found.n_matvecs)
+
+
+def _balanced(C, factors, inner, outer, tol, options):
+    rng, accuracy = options[2], inner.accuracy
+    found, projector = _project(inner, tol, *options)
+    rank = found.Q.shape[1]
+    if accuracy > C.accuracy:
         # also where nothing is found: errors may have made all of it nonzero
-        require_clear(inner, found.gap, balanced.accuracy)
-        rank = found.Q.shape[1]
-        where = " in balanced coordinates"
-        require_known(op.caller, balanced.accuracy, found.gap, rank, where)
-    if any(isinstance(S, np.ndarray) and (np.eye(len(S)) != S).any() for S in factors):
-        found = replace(found, how=", balanced" + found.how)
-        there = bounded_angle(_norms(inner, found.Q)[1] / estimate_norm(inner, rng, 8), found.gap)
-        if found.Q.shape[1]:
-            there += balanced.accuracy / found.gap
-        found = _in_original_coordinates(found, outer, factors, projector, tol, rng, there)
-    elif unit is not C:
-        found = replace(found, residual=_norms(outer, found.Q)[0] / estimate_norm(outer, rng, 8))
+        require_clear(inner, found.gap)
+        require_known(inner.caller, accuracy, found.gap, rank, " in balanced coordinates")
+    found = replace(found, how=", balanced" + found.how)
+    there = bounded_angle(_norms(inner, found.Q)[1] / estimate_norm(inner, rng, 8), found.gap)
+    if rank:
+        there += accuracy / found.gap
+    found = _in_original_coordinates(found, outer, factors, projector, tol, rng, there)
     return replace(found, n_matvecs=inner.n_matvecs + outer.n_matvecs + found.n_matvecs)
 
 
