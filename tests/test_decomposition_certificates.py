@@ -330,3 +330,19 @@ def test_rounded_generators_of_declared_accuracy_are_right_or_refused(group, dec
                 assert decimals < 10 or sheared
                 continue
             assert kinds(found) == kinds(isotypic_decomposition(rep(group)))
+
+
+@pytest.mark.parametrize("type_", [V, V**2, V**2 + V.T], ids=str)
+def test_pieces_are_counted_by_characters(monkeypatch, type_):
+    """What a piece too many or too few would do: then the count disagrees, and nothing is returned."""
+    word = importlib.import_module("fastemlp.solver.schur.word")
+    honest, counts = word.whole_mean, []
+    monkeypatch.setattr(
+        word, "whole_mean", lambda values: counts.append(honest(values)) or counts[-1]
+    )
+    assert irreps(type_(HEXAGON))
+    assert counts
+    assert None not in counts
+    monkeypatch.setattr(word, "whole_mean", lambda values: honest(values) + 1)
+    with pytest.raises(CertificationError, match="where characters count"):
+        irreps(type_(HEXAGON))

@@ -14,7 +14,7 @@ from .lobpcg import lobpcg, suits
 from .orbits import orbits, weights
 from .plan import METHODS, blurred, make_plan
 from .schur import NotReductive, schur
-from .solution import ConvergenceError, Status
+from .solution import CertificationError, ConvergenceError, Status
 
 #: A tolerance above this would take clear symmetry breaking for none.
 LARGEST_TOL = 1e-2
@@ -83,7 +83,7 @@ def solve_nullspace(
     failures = []
     for choice in plan.choices:
         try:
-            return _run(choice.method, C, plan, options)
+            return _counted(_run(choice.method, C, plan, options), plan)
         except _Unsuited:
             continue
         except (ConvergenceError, BudgetError, NotReductive) as error:
@@ -144,6 +144,18 @@ def _run(method, C, plan, options):
     return replace(
         inner, Q=Q, orthogonality=Q.orthogonality(), strategy=f"orbits, then {inner.strategy}"
     )
+
+
+def _counted(solution, plan):
+    """The solution, if its rank is the one that characters count."""
+    if plan.rank is not None and solution.rank != plan.rank:
+        raise CertificationError(
+            f"{solution.strategy}: found {solution.rank} vectors, but the mean of the character over the "
+            f"group is {plan.rank}. Please report this group.",
+            status=Status.AMBIGUOUS_RANK,
+            solution=solution,
+        )
+    return solution
 
 
 def _require_sharp(method, C, tol):

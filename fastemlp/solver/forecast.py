@@ -14,6 +14,8 @@ from .solution import ConvergenceError
 
 #: A finite group is enumerated while its elements, as matrices, hold no more numbers than this.
 ENUMERATED = 2 * 10**4
+#: What a mean of characters may be off a whole number by, beside the largest.
+WHOLE = 1e-12
 #: A group with larger entries is taken to be infinite.
 LARGEST_ENTRY = 1e3
 #: Words of the same letters that are solved to see how the rank grows are at most this large, twice that from LARGE on.
@@ -27,22 +29,29 @@ def finite_group(C):
     -------
     list over atoms of ndarray (order, d, d), or None for a Lie group, an infinite one or one of too many elements
     """
-    width = sum(d * d for d in C.dims)
-    # of large matrices not even a small group is worth it
-    if C.lie or 24 * width > ENUMERATED:
+    if C.lie:
         return None
     generators = [
         [np.eye(d) if B is None else B.toarray() for B, d in zip(h, C.dims, strict=True)]
         for h in C.discrete
     ]
-    elements = frontier = [np.eye(d, dtype=C.dtype)[None] for d in C.dims]
+    return generated_elements(generators, C.dims, C.dtype)
+
+
+def generated_elements(generators, dims, dtype):
+    """All elements of the group that some lists of one matrix per atom generate, as ``finite_group`` returns them."""
+    width = sum(d * d for d in dims)
+    # of large matrices not even a small group is worth it
+    if 24 * width > ENUMERATED:
+        return None
+    elements = frontier = [np.eye(d, dtype=dtype)[None] for d in dims]
     seen = set(_names(frontier))
     while len(frontier[0]):
         if len(elements[0]) * width > ENUMERATED:
             return None
         images = [
             np.concatenate([frontier[a][:0], *(h[a] @ frontier[a] for h in generators)])
-            for a in range(len(C.dims))
+            for a in range(len(dims))
         ]
         if max(np.abs(part).max(initial=0.0) for part in images) > LARGEST_ENTRY:
             return None
@@ -62,13 +71,25 @@ def _names(elements):
     return [row.tobytes() for row in flat.transpose(1, 0, 2)]
 
 
-def burnside(C, elements):
-    """The rank of a TensorConstraint of a finite group: the mean of its character, an int."""
+def character(elements, word):
+    """The character of a tensor word in some atoms, at every element; (order,) complex."""
     traces = [np.trace(part, axis1=1, axis2=2) for part in elements]
-    character = np.ones(len(elements[0]), np.complex128)
-    for a in C.slots:
-        character *= traces[a]
-    return max(0, round(float(character.mean().real)))
+    found = np.ones(len(elements[0]), np.complex128)
+    for a in word:
+        found *= traces[a]
+    return found
+
+
+def whole_mean(values):
+    """The mean of values whose mean is a whole number, or None where it is not: then these are not of a group."""
+    mean = complex(values.mean())
+    whole = max(0, round(mean.real))
+    return whole if abs(mean - whole) <= WHOLE * max(1.0, np.abs(values).max()) else None
+
+
+def burnside(C, elements):
+    """The rank of a TensorConstraint of a finite group, about: the mean of its character, an int."""
+    return max(0, round(float(character(elements, C.slots).mean().real)))
 
 
 def count_traces(elements):

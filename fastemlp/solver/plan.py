@@ -12,7 +12,7 @@ from fastemlp.operators import TensorConstraint, norm_bound
 from .assembled import assembled_bytes
 from .budget import DEFAULT_BUDGET, BudgetError, checked_budget, mib
 from .costs import dense_cost, lanczos_cost, lobpcg_cost, orbits_cost, schur_cost
-from .forecast import finite_group, forecast
+from .forecast import character, finite_group, forecast, whole_mean
 from .lobpcg import suits
 from .orbits import LARGEST_COMMON_ORDER, Restricted, readable, shrink
 from .schur import NotReductive, Postponed, ReductiveForm, reductive_form
@@ -45,6 +45,7 @@ class Plan:
     form : ReductiveForm or None; what ``schur`` starts from, None where finding it is left to the solve
     outer : OrbitIsometry or None; coordinates of a smaller space that holds the solutions
     operator : the constraint on that space, for ``dense``, ``lanczos`` and ``lobpcg``; C itself where outer is None
+    rank : int or None; the dimension of the nullspace where it is known beforehand: a mean of characters
     """
 
     choices: tuple
@@ -52,6 +53,7 @@ class Plan:
     form: ReductiveForm | None
     outer: object
     operator: object
+    rank: int | None = None
 
 
 def make_plan(C, memory_budget=DEFAULT_BUDGET):
@@ -117,7 +119,8 @@ def make_plan(C, memory_budget=DEFAULT_BUDGET):
         choices = [dense, *products]
     else:
         choices = [*sparse, *products, *small]
-    return Plan(tuple(choices), tuple(unfit), form, outer, operator)
+    rank = None if elements is None else whole_mean(character(elements, C.slots))
+    return Plan(tuple(choices), tuple(unfit), form, outer, operator, rank)
 
 
 def blurred(method, C, tol=None):

@@ -1,5 +1,7 @@
 """Which strategy is chosen, what follows where one fails its certificate, and what a forced method refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.linalg import expm, subspace_angles
@@ -251,6 +253,15 @@ def test_a_failed_certificate_brings_the_next_strategy(monkeypatch):
     solution = solve_nullspace(op)
     assert solution.rank == 3
     assert solution.strategy.split()[0] != first
+
+
+def test_ranks_of_finite_groups_are_those_that_characters_count(monkeypatch):
+    op = constraint((V**11)(Group([], [[[-1, 1], [-1, 0]], [[0, 1], [1, 0]]])))
+    plan = make_plan(op)
+    assert plan.rank == solve_nullspace(op).rank == 341
+    monkeypatch.setattr(auto, "make_plan", lambda C, budget: replace(plan, rank=340))
+    with pytest.raises(CertificationError, match=r"found 341 vectors, but .* is 340"):
+        solve_nullspace(op)
 
 
 @pytest.mark.parametrize("rep", [(V**6)(SO(3)), (V**4)(S(4)), T(2, 2, SE2)], ids=str)

@@ -8,6 +8,7 @@ from fastemlp._threads import single_threaded_blas
 from fastemlp.isometries import Chain, Fusion
 
 from ..budget import DEFAULT_BUDGET as BUDGET
+from ..forecast import character, generated_elements, whole_mean
 from ..solution import CertificationError, Status
 from .catalogue import Catalogue
 from .check import given_residual, pairing_residual, require_irreducible_as_given
@@ -100,6 +101,7 @@ def decompose_all(group, words, rng, *, tol, also=None, caller):
             continue
         if isinstance(catalogue, Catalogue) and not group.lie:
             try:
+                _require_counted(group, catalogue, sides)
                 require_irreducible_as_given(catalogue.irreducibles, shown, group.accuracy)
             except CertificationError as error:
                 failure = error.message.rstrip(".")
@@ -111,6 +113,32 @@ def decompose_all(group, words, rng, *, tol, also=None, caller):
         "equivariant_basis(rep >> rep) needs no decomposition.",
         status=Status.BAD_RESIDUAL,
     )
+
+
+def _require_counted(group, catalogue, sides):
+    """CertificationError where the maps between two words are not as many as characters count, for a finite group.
+
+    ``Σ m n t`` over the irreducibles, of multiplicities m and n and a commutant of dimension t, is the dimension of
+    these maps; the mean of ``χ conj(ψ)`` over all elements is, too. Equal irreducibles taken for different ones, and
+    sums taken for irreducibles, change it.
+    """
+    dtype = np.complex128 if group.is_complex else np.float64
+    elements = generated_elements(group.discrete, group.dims, dtype)
+    if elements is None:
+        return
+    characters = [character(elements, word) for _, word in sides]
+    multiplicities = [chain.multiplicities()[-1] for chain, _ in sides]
+    for i, (chi, left) in enumerate(zip(characters, multiplicities, strict=True)):
+        for psi, right in zip(characters[: i + 1], multiplicities[: i + 1], strict=True):
+            expected = whole_mean(chi * psi.conj())
+            found = sum(
+                n * right.get(mu, 0) * catalogue.irreducibles[mu].type_dim for mu, n in left.items()
+            )
+            if expected is not None and found != expected:
+                raise CertificationError(
+                    f"between two types {found} maps were found where characters count {expected}",
+                    status=Status.AMBIGUOUS_RANK,
+                )
 
 
 def _decomposed(group, words, rng):
