@@ -1,5 +1,6 @@
 """The basis of one tensor type: found in this process, on disk, or by solving; and what vouches for it."""
 
+import math
 import threading
 import warnings
 from collections import OrderedDict
@@ -13,9 +14,11 @@ from fastemlp._progress import progress_bar
 from fastemlp._threads import n_cpus, single_threaded_blas
 from fastemlp.constraint import constraint
 from fastemlp.isometries import DenseIsometry, Isometry
-from fastemlp.reps import Scalar, Vector, drho_operator, slots
-from fastemlp.solver import BudgetError, solve_nullspace
+from fastemlp.operators import norm_bound
+from fastemlp.reps import Scalar, Vector, drho_operator, rho_operator, slot_rho, slots
+from fastemlp.solver import BudgetError, CertificationError, Status, solve_nullspace
 from fastemlp.solver.budget import DEFAULT_BUDGET, mib
+from fastemlp.solver.certify import LARGEST_ANGLE
 from fastemlp.solver.recheck import CHECKED_SIZE, defect
 from fastemlp.solver.rounded import looks_rounded
 from fastemlp.store import default_store
@@ -57,8 +60,8 @@ class Certificate:
     -----
     Guaranteed: C vanishes on the basis to ``residual``, measured with the generators as given, and nothing is returned
     whose ``angle`` is above 1e-8 by default. Of finite groups with few elements and types from a thousand
-    coordinates on, the dimension is also counted, as the mean of the character over all elements. A shear is measured by
-    its logarithm, of length 1, and a glide or a screw by its turn and its shear.
+    coordinates on, the dimension is also counted, as the mean of the character over all elements. Where shears, glides
+    and screws are solved by their logarithms, the residual counts what they themselves leave of the basis.
 
     The gap is exact for ``dense`` (and for ``lanczos`` on small types); a lower bound for ``orbits``, ``weights``, by
     the lengths of orbits and the smallest weight. For ``schur`` it is a Lanczos value less its residual over an upper
@@ -266,8 +269,17 @@ def _solve(term, options):
             "of the largest, as when generators were rounded (to float32, say) and symmetries hold only nearly. "
             "They are taken as given: vectors that they almost fix are not in the basis."
         )
+    given = _given_residual(term, C, solution)
+    # written so that a NaN fails
+    if not given <= max(LARGEST_ANGLE, 10 * (options.tol or 0)):
+        raise CertificationError(
+            f"equivariant_basis: the generators as given leave {given:.1e} of the basis of {term}, where "
+            f"{LARGEST_ANGLE:.0e} is allowed. Give them in coordinates that are less sheared, or to more digits.",
+            status=Status.BAD_RESIDUAL,
+            solution=solution,
+        )
     certificate = Certificate(
-        max(solution.residual, _left_out_residual(term, solution)),
+        max(solution.residual, given),
         solution.orthogonality,
         solution.gap,
         solution.completeness,
@@ -279,23 +291,38 @@ def _solve(term, options):
     return SolvedType(solution.Q, certificate, warning)
 
 
-def _left_out_residual(term, solution):
-    """What Lie algebra generators given, of norm 1, leave of the basis where some were dropped as redundant, over ‖C‖.
+def _given_residual(term, C, solution):
+    """What generators given leave of the basis where C holds others in their place, over their norm on the type.
 
+    Lie algebra generators, of norm 1, that were dropped as redundant, and discrete ones that stand there by logarithms.
     The root of the sum of squares over the columns, as a random combination of them shows it.
     """
     Q, worst = solution.Q, 0.0
     if not Q.rank or not solution.norm or Q.shape[0] > CHECKED_SIZE:
         return worst
-    v = None
-    for group in term.groups:
-        given = [A for A in group.sparse_lie_algebra if A.nnz]
-        if len(given) == len(group.orthonormal_lie_algebra):
-            continue
-        v = Q @ np.random.default_rng(0).standard_normal(Q.rank) if v is None else v
-        for A in given:
-            image = drho_operator(term, {group: A / np.linalg.norm(A.data)}) @ v
-            worst = max(worst, float(np.linalg.norm(image)) / solution.norm)
+    n_independent = sum(len(group.orthonormal_lie_algebra) for group in term.groups)
+    replaced = [
+        (group, h)
+        for group in (term.groups if len(C.lie) > n_independent else ())
+        for h in group.sparse_discrete_generators
+    ]
+    dropped = [
+        (group, A / np.linalg.norm(A.data))
+        for group in term.groups
+        if len(nonzero := [A for A in group.sparse_lie_algebra if A.nnz])
+        != len(group.orthonormal_lie_algebra)
+        for A in nonzero
+    ]
+    if not replaced and not dropped:
+        return worst
+    v = Q @ np.random.default_rng(0).standard_normal(Q.rank)
+    for group, A in dropped:
+        image = drho_operator(term, {group: A}) @ v
+        worst = max(worst, float(np.linalg.norm(image)) / solution.norm)
+    for group, h in replaced:
+        moved = rho_operator(term, {group: h}) @ v - v
+        size = math.prod(norm_bound(slot_rho(a, {group: h}), 1.0) for a in slots(term))
+        worst = max(worst, float(np.linalg.norm(moved)) / (1 + size))
     return worst
 
 
