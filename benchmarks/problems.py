@@ -41,6 +41,10 @@ def layer():
     return U >> U
 
 
+#: A shear and a quarter turn.
+MODULAR = Group(discrete_generators=[[[1, 1], [0, 1]], [[0, -1], [1, 0]]], name="SL(2, Z)")
+
+
 @dataclass(frozen=True)
 class Problem:
     """A rep, the dimension of its symmetric vectors (None where no formula is at hand), and a time to meet."""
@@ -69,6 +73,7 @@ PROBLEMS = {
     "Sp(2) T4>>T4": Problem(lambda: (V**4 >> V**4)(Sp(2)), 84, 0.1),
     "SL(3) T(4,4)": Problem(lambda: T(4, 4, SL(3)), 23, 0.1),
     "SU(3) T(4,4)": Problem(lambda: T(4, 4, SU(3)), 23, 0.1),
+    "SL(2, Z) T16": Problem(lambda: (V**16)(MODULAR), 1_430, 0.1),
     "ZksZnxZn(4,5) V>>V": Problem(lambda: (V >> V)(ZksZnxZn(4, 5)), 100, 0.02),
     "Z(100) V>>V": Problem(lambda: (V >> V)(Z(100)), 100, 0.02),
     "S(4) T6": Problem(lambda: (V**6)(S(4)), 187, 0.02),

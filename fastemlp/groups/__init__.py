@@ -21,7 +21,7 @@ from fastemlp.groups.classical import (
     Trivial,
     U,
 )
-from fastemlp.groups.finite import A, C, Cube, D, DkeR3, RubiksCube, S, Z, ZksZnxZn
+from fastemlp.groups.finite import A, C, Cube, D, DkeR3, InvertedCube, RubiksCube, S, Z, ZksZnxZn
 from fastemlp.groups.group import Group
 from fastemlp.groups.parsing import parse_group
 from fastemlp.groups.products import Embed, SemiDirectProduct, WreathProduct
@@ -41,6 +41,7 @@ __all__ = [
     "DkeR3",
     "Embed",
     "Group",
+    "InvertedCube",
     "Lorentz",
     "O",
     "O2eR3",

@@ -56,10 +56,19 @@ def A(n):
 
 def Cube():
     """The 24 rotations of a cube, permuting its 6 faces in the order +x, -x, +y, -y, +z, -z."""
-    faces = [sign * axis for axis in np.eye(3, dtype=int) for sign in (1, -1)]
+    return _cube([_quarter_turn(axis) for axis in (0, 2)], "Cube()")
+
+
+def InvertedCube():
+    """All 48 symmetries of a cube: its rotations and their products with the inversion, which swaps opposite faces."""
     turns = [_quarter_turn(axis) for axis in (0, 2)]
-    images = [_permutation(faces, [turn @ face for face in faces]) for turn in turns]
-    return _permutation_group(images, 6, "Cube()")
+    return _cube([*turns, -np.eye(3, dtype=int)], "InvertedCube()")
+
+
+def _cube(symmetries, name):
+    faces = [sign * axis for axis in np.eye(3, dtype=int) for sign in (1, -1)]
+    images = [_permutation(faces, [h @ face for face in faces]) for h in symmetries]
+    return _permutation_group(images, 6, name)
 
 
 def RubiksCube():

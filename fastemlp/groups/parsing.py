@@ -11,7 +11,7 @@ _FUNCTIONS = [
     *(lie.U, lie.SU, lie.Sp, lie.Parity, lie.TimeReversal, lie.Lorentz),
     *(lie.SO13p, lie.SO13, lie.O13, lie.SO11p, lie.O11),
     *(finite.C, finite.D, finite.DkeR3, finite.Z, finite.S, finite.A),
-    *(finite.Cube, finite.RubiksCube, finite.ZksZnxZn),
+    *(finite.Cube, finite.InvertedCube, finite.RubiksCube, finite.ZksZnxZn),
     *(products.Embed, products.WreathProduct, products.SemiDirectProduct),
 ]
 _CATALOGUE = {function.__name__: function for function in _FUNCTIONS}

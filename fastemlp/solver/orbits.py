@@ -86,13 +86,15 @@ def readable(C, caller="orbits"):
         If a generator is neither diagonal (Lie algebra) nor monomial (discrete), saying which.
     """
     _require_tensor(C, caller)
-    weights = [diagonal(A, C.dims, rounding(C.accuracy)) for A in C.lie]
-    if None in weights:
-        raise ValueError(
-            f"{caller}: expected Lie algebra generators that are diagonal, but generator "
-            f"{weights.index(None)} of {len(C.lie)} has entries off the diagonal. Solve with "
-            "shrink, which uses what is diagonal and leaves the rest to another method."
-        )
+    weights = []
+    for k, A in enumerate(C.lie):
+        weights.append(diagonal(A, C.dims, rounding(C.accuracy)))
+        if weights[-1] is None:
+            raise ValueError(
+                f"{caller}: expected Lie algebra generators that are diagonal, but generator "
+                f"{k} of {len(C.lie)} has entries off the diagonal. Solve with "
+                "shrink, which uses what is diagonal and leaves the rest to another method."
+            )
     monomials = [Monomial.read(h, C.dims, rounding(C.accuracy)) for h in C.discrete]
     if None in monomials:
         raise ValueError(

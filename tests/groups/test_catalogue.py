@@ -22,6 +22,7 @@ from fastemlp.groups import (
     DkeR3,
     Embed,
     Group,
+    InvertedCube,
     Lorentz,
     O,
     O2eR3,
@@ -107,6 +108,7 @@ def invariants(G, p, q=0):
         (TimeReversal(), 2),
         (SemiDirectProduct(Parity(), TimeReversal()), 4),
         (Cube(), 24),
+        (InvertedCube(), 48),
         (ZksZnxZn(2, 3), 18),
         (ZksZnxZn(4, 1), 4),
         (ZksZnxZn(4, 3), 36),
@@ -145,6 +147,9 @@ def test_grid_group_is_its_regular_representation(k, n):
         (A(3), 2, 3),
         (Cube(), 1, 1),
         (Cube(), 2, 3),
+        (Cube(), 3, 12),
+        (InvertedCube(), 2, 3),
+        (InvertedCube(), 3, 11),
         (Z(2) * Z(3), 2, 6),
     ],
     ids=lambda value: repr(value),
@@ -224,7 +229,7 @@ def test_symplectic_algebra():
 
 
 def test_cube_faces_keep_their_opposites():
-    for h in Cube().discrete_generators:
+    for h in InvertedCube().discrete_generators:
         faces = np.argmax(h, axis=0)
         np.testing.assert_array_equal(faces[[0, 2, 4]] // 2, faces[[1, 3, 5]] // 2)
 

@@ -215,11 +215,8 @@ def _with_duals(C):
             b
             for b in range(len(dims))
             if dims[a] == dims[b]
-            and all(np.allclose(A, As[b], 0, 1e-14) for A, As in zip(dual_lie, lie, strict=True))
-            and all(
-                np.allclose(h, hs[b], 0, 1e-14)
-                for h, hs in zip(dual_discrete, discrete, strict=True)
-            )
+            and _are_equal(dual_lie, [As[b] for As in lie])
+            and _are_equal(dual_discrete, [hs[b] for hs in discrete])
         )
         b = next(same, None)
         if b is None:
@@ -231,6 +228,10 @@ def _with_duals(C):
                 hs.append(h)
         dual.append(b)
     return lie, discrete, dual, dims
+
+
+def _are_equal(left, right):
+    return bool(np.abs(np.subtract(left, right)).max(initial=0.0) <= 1e-14)
 
 
 class _Joint:
