@@ -90,7 +90,7 @@ def jordan_parts(images):
         return None
     k, powers = _first_shear(dense)
     rest = [None if p is None else p - np.eye(len(p)) for p in powers]
-    if not any(X is not None and X.any() for X in rest):
+    if k == 1 or not any(X is not None and X.any() for X in rest):
         return None
     # exp(−log(hᵏ)/k), a finite series
     turns = [
@@ -104,12 +104,12 @@ def jordan_parts(images):
 
 
 def _first_shear(matrices):
-    """The smallest power k > 1, up to the twelfth, that is a shear on every atom or the identity there; and itself.
+    """The smallest power k, up to the twelfth, that is a shear on every atom or the identity there; and itself.
 
-    Where there is none, the first with the identity in place of the power.
+    Where there is none, the identity for the zeroth.
     """
-    powers = matrices
-    for k in range(2, HIGHEST_POWER + 1):
+    powers = [None if h is None else np.eye(len(h)) for h in matrices]
+    for k in range(1, HIGHEST_POWER + 1):
         with np.errstate(over="ignore", invalid="ignore"):
             powers = [None if h is None else h @ p for h, p in zip(matrices, powers, strict=True)]
         traces = [(abs(np.trace(p)), len(p)) for p in powers if p is not None]
@@ -118,7 +118,7 @@ def _first_shear(matrices):
             break
         if all(p is None or _vanishes(p - np.eye(len(p))) for p in powers):
             return k, powers
-    return 1, [None] * len(matrices)
+    return 0, [None] * len(matrices)
 
 
 def _reach(X):

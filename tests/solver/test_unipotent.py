@@ -151,10 +151,21 @@ def test_glide_reflections_and_screws(motion, turn):
             assert np.abs(C @ b.to_dense()).max() <= 1e-9 * np.abs(C).max()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_shears_become_their_logarithms_and_nothing_else(seed):
+    n = 2 + seed % 3
+    strict = np.triu(np.random.default_rng(seed).standard_normal((n, n)), 1)
+    for t in (1e-4, 0.3, 1.0):
+        C = constraint((V * V.T)(Group([], [np.eye(n) + t * strict])))
+        assert len(C.lie) == 1
+        assert not C.discrete
+
+
 def test_a_shear_whose_logarithm_would_be_rounding_is_left_as_it_is():
     N = np.triu(np.full((5, 5), 30.0), 1)
     wild = Group([], [np.eye(5) + N + N @ N / 2])
     assert not constraint(V(wild)).lie
     far = Group([], [elementary(6, 0, 3, 1e6)])
-    assert constraint(V(far)).lie
+    assert len(constraint(V(far)).lie) == 1
+    assert not constraint(V(far)).discrete
     assert equivariant_basis(V(far), store=False).rank == 5
