@@ -12,7 +12,7 @@ from fastemlp.operators import PAIR_TERMS, TensorConstraint
 from .forecast import burnside, count_traces, forecast
 from .orbits import NARROW_LABELS, narrow
 from .projection import BLOCK, FIRST_BLOCK
-from .schur import CARRIED, middle
+from .schur import carried_bytes, middle
 
 # Seconds of processor time, from below, fitted to 110 problems on one core of a 2-core x86-64 server with a warm JIT.
 #: Per problem; per coordinate and pass, of which there is one for each generator and another; per row of a generator.
@@ -26,7 +26,7 @@ SPLIT_ENTRY, MOST, SPLIT_FLOP = 8e-9, 20, 1.5e-10
 #: Without a Lie algebra, where random elements have to split products: per irreducible, and per n³.
 FINITE_SPLIT_STEP, FINITE_SPLIT_FLOP = 3e-4, 2.5e-8
 #: Per multiply-add of a QR, and of closing a Lie algebra.
-FACTOR_FLOP, CLOSE_FLOP = 3e-10, 1e-10
+FACTOR_FLOP, CLOSE_FLOP = 2.5e-10, 1e-10
 #: Of balancing: per problem and per entry of a generator. Times that schur solves in balanced coordinates.
 BALANCE_BASE, BALANCE_STEP, REPEATED = 5e-3, 3e-5, 1.7
 #: Per problem, and per multiply-add of a product with C.
@@ -125,7 +125,7 @@ def schur_cost(C, form, elements, work):
         seconds *= REPEATED if D else 1
         # carried back as a dense array, and made orthonormal
         seconds += balance_cost(C) + m * rank**2 * FACTOR_FLOP
-        n_bytes += CARRIED * m * rank * np.dtype(C.dtype).itemsize
+        n_bytes += carried_bytes(m, rank, C.dtype)
     return Choice("schur", reason, seconds, n_bytes, WORKSPACE * needed)
 
 
@@ -171,7 +171,7 @@ def lanczos_cost(C, rank, gap, sure, is_balanced):
     steps = max(FEWEST_STEPS if is_balanced else STEPS, min(2 / max(gap, 1e-12), m))
     columns = max(rank, min(FIRST_BLOCK, m))
     seconds = LANCZOS_BASE + PRODUCT_FLOP * (
-        columns * steps * max(20 * n_rows, _entries(C)) + 2 * rank**2 * m
+        columns * steps * max(20 * n_rows, _entries(C)) + 3.5 * rank**2 * m
     )
     pairs = C.pair_terms if isinstance(C, TensorConstraint) else 0
     if pairs <= PAIR_TERMS:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
+import scipy.linalg
 
 from fastemlp.isometries import SchurIsometry
 from fastemlp.operators import EPS, KroneckerProduct, TensorConstraint
@@ -34,8 +35,9 @@ ATTEMPTS = 6
 #: Errors of generators are taken for at most so many times what they are seen to miss closure under the adjoint by,
 #: where they are known to at least the second number.
 MARGIN, ROUNDOFF = 4.0, 1e-10
-#: Arrays of the size of a basis that are held while it is carried from balanced coordinates.
-CARRIED = 5
+#: Arrays of the size of a basis, and of that of its triangular factor, that are held once it is carried from balanced
+#: coordinates; columns that are carried at a time, and arrays of so many.
+CARRIED, TRIANGLES, COLUMNS, BLOCKS = 2.1, 3, 128, 5
 #: Roundings of the generators that are solved for to see how they turn the nullspace, and the margin on what is seen.
 PERTURBED, SAFETY = 2, 10.0
 #: Multiply-adds of balancing, per generator and cube of its size.
@@ -212,7 +214,7 @@ def _solve(C, group, rng, memory_budget):
 def _sheared(C, form, inner, tol, memory_budget):
     """Carry a solution y in balanced coordinates back to ``x = (⊗S) y``, orthonormalised and certified against C."""
     m, rank = inner.Q.shape
-    n_bytes = CARRIED * m * rank * C.dtype.itemsize
+    n_bytes = carried_bytes(m, rank, C.dtype)
     if n_bytes > memory_budget:
         raise BudgetError(
             f"schur: the basis of a conjugated group, of shape ({m}, {rank}), needs {n_bytes / 2**20:,.0f} MiB, more "
@@ -220,7 +222,7 @@ def _sheared(C, form, inner, tol, memory_budget):
         )
     op = CountedOperator(C, "schur")
     require_clear(op, inner.gap, form.seen)
-    Q, R = np.linalg.qr(_carried(C, form.factors, inner))
+    Q, R = _carried(C, form.factors, inner)
     norm = estimate_norm(op, np.random.default_rng(0)) if op.n_rows else 0.0
     # what balancing lost of the generators turns the span there, as its own errors do
     there = inner.angle + (form.seen / inner.gap if rank else 0.0)
@@ -240,10 +242,23 @@ def _sheared(C, form, inner, tol, memory_budget):
     )
 
 
+def carried_bytes(m, rank, dtype):
+    """What it takes to carry a basis from balanced coordinates."""
+    before = m * (rank + BLOCKS * min(rank, COLUMNS))
+    after = (CARRIED * m + TRIANGLES * rank) * rank
+    return max(before, after) * np.dtype(dtype).itemsize
+
+
 def _carried(C, factors, inner):
-    """``(⊗S) y`` for a basis y in balanced coordinates, written out."""
+    """``(⊗S) y = Q R`` for a basis y in balanced coordinates: Q with orthonormal columns, written out; and R."""
     shear = KroneckerProduct([factors[a] for a in C.slots], [C.dims[a] for a in C.slots])
-    return shear.matmat(inner.Q.to_dense())
+    m, rank = inner.Q.shape
+    # in the order of LAPACK, which then works in place
+    Y = np.empty((m, rank), np.result_type(C.dtype, inner.Q.dtype), order="F")
+    for start in range(0, rank, COLUMNS):
+        units = np.eye(rank, min(COLUMNS, rank - start), -start)
+        Y[:, start : start + COLUMNS] = shear.matmat(inner.Q.matmat(units))
+    return scipy.linalg.qr(Y, overwrite_a=True, mode="economic", check_finite=False)
 
 
 def _turn(C, Q, seed, memory_budget):
@@ -265,7 +280,7 @@ def _turn(C, Q, seed, memory_budget):
         return 1.0
     if form.factors is None or inner.rank != Q.shape[1]:
         return 1.0
-    turned = np.linalg.qr(_carried(other, form.factors, inner))[0]
+    turned = _carried(other, form.factors, inner)[0]
     return float(np.linalg.norm(turned - Q @ (Q.conj().T @ turned), 2))
 
 
