@@ -110,7 +110,10 @@ def test_memory_is_predicted_from_below_to_within_half_as_much_again(rep):
 
 
 def test_times_are_predicted_to_within_three_times_beside_each_other():
-    """Machines differ, and so does what else they do; the shares of problems in the time of all do not."""
+    """Machines differ, and so does what else they do; the shares of problems in the time of all differ less.
+
+    One in ten may be off by more, as another processor has other strengths.
+    """
     excess = []
     for rep in TAKES_TIME:
         times = []
@@ -128,5 +131,6 @@ def test_times_are_predicted_to_within_three_times_beside_each_other():
     names = [
         f"{rep} of {rep.groups[0]}: {x:.2f}" for rep, x in zip(TAKES_TIME, excess, strict=True)
     ]
-    assert excess.min() >= 1 / 3, names
-    assert excess.max() <= 3, names
+    assert np.mean((excess >= 1 / 3) & (excess <= 3)) >= 0.9, names
+    assert excess.min() >= 1 / 6, names
+    assert excess.max() <= 6, names
