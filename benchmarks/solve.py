@@ -39,11 +39,12 @@ print(perf_counter() - start)
 """
 NILPOTENT = Group([[[0, 1], [0, 0]]], name="nilpotent")
 HEXAGON = Group(discrete_generators=[[[-1, 1], [-1, 0]], [[0, 1], [1, 0]]], name="hexagon")
-MODULAR = Group(discrete_generators=[[[1, 1], [0, 1]], [[0, -1], [1, 1]]], name="SL(2, Z)")
+#: A shear and an element of order six.
+SIXFOLD = Group(discrete_generators=[[[1, 1], [0, 1]], [[0, -1], [1, 1]]], name="SL(2, Z)")
 #: A rep and its rank.
 PLANNED = {
-    "SL(2, Z) T12": (lambda: (V**12)(MODULAR), 132),
-    "SL(2, Z) T14": (lambda: (V**14)(MODULAR), 429),
+    "SL(2, Z) T12": (lambda: (V**12)(SIXFOLD), 132),
+    "SL(2, Z) T14": (lambda: (V**14)(SIXFOLD), 429),
     "nilpotent T12": (lambda: (V**12)(NILPOTENT), 924),
     "nilpotent T10": (lambda: (V**10)(NILPOTENT), 252),
     "hexagon T8": (lambda: (V**8)(HEXAGON), 43),

@@ -59,7 +59,7 @@ class KroneckerOperator(LinearOperator):
 
     @cached_property
     def _conjugate_transpose(self):
-        return self._map_slots(lambda A: csr_array(A.conj().T))
+        return self._map_slots(lambda A: A.conj().T)
 
     def _adjoint(self):
         return self._conjugate_transpose

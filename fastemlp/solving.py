@@ -14,7 +14,7 @@ from fastemlp._progress import progress_bar
 from fastemlp._threads import n_cpus, single_threaded_blas
 from fastemlp.constraint import constraint
 from fastemlp.isometries import DenseIsometry, Isometry
-from fastemlp.operators import norm_bound
+from fastemlp.operators import MinusIdentity, norm_bound
 from fastemlp.reps import Scalar, Vector, drho_operator, rho_operator, slot_rho, slots
 from fastemlp.solver import BudgetError, CertificationError, Status, solve_nullspace
 from fastemlp.solver.budget import DEFAULT_BUDGET, mib
@@ -297,33 +297,24 @@ def _given_residual(term, C, solution):
     Lie algebra generators, of norm 1, that were dropped as redundant, and discrete ones that stand there by logarithms.
     The root of the sum of squares over the columns, as a random combination of them shows it.
     """
-    Q, worst = solution.Q, 0.0
+    Q = solution.Q
     if not Q.rank or not solution.norm or Q.shape[0] > CHECKED_SIZE:
-        return worst
-    n_independent = sum(len(group.orthonormal_lie_algebra) for group in term.groups)
-    replaced = [
-        (group, h)
-        for group in (term.groups if len(C.lie) > n_independent else ())
-        for h in group.sparse_discrete_generators
-    ]
-    dropped = [
-        (group, A / np.linalg.norm(A.data))
-        for group in term.groups
-        if len(nonzero := [A for A in group.sparse_lie_algebra if A.nnz])
-        != len(group.orthonormal_lie_algebra)
-        for A in nonzero
-    ]
-    if not replaced and not dropped:
-        return worst
+        return 0.0
+    has_logarithms = len(C.lie) > sum(len(group.orthonormal_lie_algebra) for group in term.groups)
+    checks = []
+    for group in term.groups:
+        given = [A for A in group.sparse_lie_algebra if A.nnz]
+        if len(given) != len(group.orthonormal_lie_algebra):
+            units = [A / np.linalg.norm(A.data) for A in given]
+            checks += [(drho_operator(term, {group: A}), solution.norm) for A in units]
+        for h in group.sparse_discrete_generators if has_logarithms else ():
+            size = math.prod(norm_bound(slot_rho(a, {group: h}), 1.0) for a in slots(term))
+            checks.append((MinusIdentity(rho_operator(term, {group: h})), 1 + size))
+    if not checks:
+        return 0.0
     v = Q @ np.random.default_rng(0).standard_normal(Q.rank)
-    for group, A in dropped:
-        image = drho_operator(term, {group: A}) @ v
-        worst = max(worst, float(np.linalg.norm(image)) / solution.norm)
-    for group, h in replaced:
-        moved = rho_operator(term, {group: h}) @ v - v
-        size = math.prod(norm_bound(slot_rho(a, {group: h}), 1.0) for a in slots(term))
-        worst = max(worst, float(np.linalg.norm(moved)) / (1 + size))
-    return worst
+    # np.max keeps a NaN
+    return float(np.max([np.linalg.norm(op @ v) / size for op, size in checks]))
 
 
 def require_writable(term, memory_budget):

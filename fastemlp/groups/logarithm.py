@@ -135,8 +135,10 @@ def _vanishes(X):
         return False
     power, order = X, 1
     while order < len(X) and power.any():
-        with np.errstate(over="ignore", invalid="ignore"):
-            power, order = power @ power, 2 * order
+        # by powers of two, which lose no bit: what is small, as rounding is, must not vanish by underflow
+        scale = np.frexp(np.abs(power).max())[1]
+        power = power * np.ldexp(1.0, -int(scale))
+        power, order = power @ power, 2 * order
     return not power.any()
 
 

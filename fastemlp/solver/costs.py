@@ -14,7 +14,7 @@ from .orbits import NARROW_LABELS, narrow
 from .projection import BLOCK, FIRST_BLOCK
 from .schur import carried_bytes, middle
 
-# Seconds of processor time, from below, fitted to 110 problems on one core of a 2-core x86-64 server with a warm JIT.
+# Seconds of processor time, from below, fitted to some 110 problems on one core of an x86-64 server with a warm JIT.
 #: Per problem; per coordinate and pass, of which there is one for each generator and another; per row of a generator.
 ORBITS_BASE, ORBIT_STEP, READ_STEP = 5e-4, 3e-9, 3e-6
 #: Per problem, per multiply-add, and of solving in the coordinates that orbits leave.

@@ -7,6 +7,7 @@ import pytest
 from fastemlp import equivariant_basis
 from fastemlp.constraint import constraint
 from fastemlp.groups import SL, Group, Sp
+from fastemlp.groups.logarithm import _vanishes
 from fastemlp.reps import V
 from fastemlp.solver import ConvergenceError
 
@@ -149,6 +150,15 @@ def test_glide_reflections_and_screws(motion, turn):
         assert b.rank == np.count_nonzero(sigma <= 1e-9 * sigma[0])
         if b.rank:
             assert np.abs(C @ b.to_dense()).max() <= 1e-9 * np.abs(C).max()
+
+
+@pytest.mark.parametrize("n", [2, 4, 24, 33, 64, 200])
+def test_rounding_is_no_shear_however_often_it_is_multiplied_by_itself(n):
+    noise = 1e-14 * np.random.default_rng(n).standard_normal((n, n))
+    noise -= np.trace(noise) / n * np.eye(n)
+    assert not _vanishes(noise)
+    for scale in (1e-300, 1e-14, 1.0, 1e200):
+        assert _vanishes(scale * np.triu(np.ones((n, n)), 1))
 
 
 @pytest.mark.parametrize("seed", range(20))
