@@ -1,9 +1,8 @@
 """Why a fit learned nothing: said in a warning, with what the data show."""
 
-import warnings
-
 import numpy as np
 
+from fastemlp._warnings import warn_user
 from fastemlp.reps import Scalar, objects
 from fastemlp.training_range import has_invariant_norm
 
@@ -45,11 +44,9 @@ def warn_if_nothing_learned(caller, data, reps, error, n_steps=None):
     reasons.append(
         "y may be noise, depend on what X does not hold, or not transform as rep_out under the group"
     )
-    warnings.warn(
+    warn_user(
         f"{caller}: on its training data the model explains {max(0.0, 1 - error):.0%} of the variance of y, "
-        f"hardly more than a constant does. Likely reasons: {'; '.join(reasons)}.",
-        UserWarning,
-        stacklevel=5,  # whoever called fit
+        f"hardly more than a constant does. Likely reasons: {'; '.join(reasons)}."
     )
 
 

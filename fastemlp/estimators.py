@@ -245,7 +245,7 @@ class FastEMLPRegressor(EquivariantRegressor):
             weight,
         )
         X, y, weight = _take(rows, data)
-        require_reach(network, "FastEMLPRegressor.fit", X, stacklevel=4)
+        require_reach(network, "FastEMLPRegressor.fit", X)
         training_range = TrainingRange.fit(rep_in, X, rep_out, y)
         result = train(
             network,

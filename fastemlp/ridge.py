@@ -1,12 +1,12 @@
 """Equivariant ridge regression: the exact, closed-form baseline."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
 from scipy import linalg
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastemlp._warnings import warn_user
 from fastemlp.basis import equivariant_basis
 from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
 from fastemlp.diagnosis import unexplained, warn_if_nothing_learned
@@ -221,7 +221,7 @@ class EquivariantRidge(EquivariantRegressor):
         names = ", ".join(map(repr, dict.fromkeys((*self.rep_in_.groups, *rep.groups))))
         what = f"equivariant polynomial of degree ≤ {self.degree} from {self.rep_in_} to {type_name(rep)}"
         if invariants.shape[1]:
-            warnings.warn(f"Under {names} every {what} is constant.", UserWarning, stacklevel=5)
+            warn_user(f"Under {names} every {what} is constant.")
             return
         raise ValueError(
             f"EquivariantRidge.fit: under {names} the only {what} is zero. "

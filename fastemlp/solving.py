@@ -2,7 +2,6 @@
 
 import math
 import threading
-import warnings
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
@@ -12,6 +11,7 @@ import numpy as np
 
 from fastemlp._progress import progress_bar
 from fastemlp._threads import n_cpus, single_threaded_blas
+from fastemlp._warnings import warn_user
 from fastemlp.constraint import constraint
 from fastemlp.isometries import DenseIsometry, Isometry
 from fastemlp.operators import MinusIdentity, norm_bound
@@ -181,7 +181,7 @@ def solve_types(types, options):
                 found = list(pool.map(solve, types))
     # here, whether a basis was solved or found: what is true of it does not end with the process that solved it
     for message in dict.fromkeys(solved.warning for solved in found if solved.warning):
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warn_user(message)
     return found
 
 

@@ -1,12 +1,12 @@
 """How far predictions may go beyond the targets of training: a bound that commutes with the group."""
 
 import math
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from fastemlp._warnings import warn_user
 from fastemlp.reps import Scalar, drho_operator, objects, rho_operator
 
 #: Predictions stay below so many times the largest target, times how far the input is outside the training data.
@@ -82,12 +82,10 @@ def warn_not_finite(y, caller):
         return
     lost = ~np.isfinite(y.reshape(len(y), -1)).all(axis=1)
     if lost.any():
-        warnings.warn(
+        warn_user(
             f"{caller}: {lost.sum()} of {len(y)} predictions are not finite, the first for sample {np.argmax(lost)}: "
             f"its inputs overflow {y.dtype} arithmetic, far outside the training data. Check the units of X"
-            f"{', or pass float64' if y.dtype == np.float32 else ''}.",
-            UserWarning,
-            stacklevel=3,
+            f"{', or pass float64' if y.dtype == np.float32 else ''}."
         )
 
 

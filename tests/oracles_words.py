@@ -54,26 +54,35 @@ def unimodular(d, rng, steps=4):
 
 
 def point_groups():
-    """Generators of crystallographic point groups in two and three dimensions, in lattice coordinates: dict."""
-    three, six, four = [[0, -1], [1, -1]], [[1, -1], [1, 0]], [[0, -1], [1, 0]]
-    swap, inversion = [[0, 1], [1, 0]], [[-1, 0], [0, -1]]
-    plane = {
-        "2": [inversion], "3": [three], "4": [four], "6": [six],
-        "2mm": [inversion, swap], "3m": [three, swap], "4mm": [four, swap], "6mm": [six, swap],
+    """Generators of the 10 crystallographic point groups of the plane and the 32 of space, in lattice coordinates."""
+    one, inversion = np.eye(3, dtype=int), -np.eye(3, dtype=int)
+    half, across = (
+        np.diag([-1, -1, 1]),
+        np.diag([-1, 1, -1]),
+    )  # half turns about the axis, and about one at right angles
+    level, upright = np.diag([1, 1, -1]), np.diag([1, -1, 1])  # mirrors
+    four = _beside([[0, -1], [1, 0]], 1)
+    three, six = _beside([[0, -1], [1, -1]], 1), _beside([[1, -1], [1, 0]], 1)
+    swap, over = (
+        _beside([[0, 1], [1, 0]], 1),
+        _beside([[0, 1], [1, 0]], -1),
+    )  # mirror and half turn, hexagonal
+    cycle = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+    space = {
+        "1": [one], "-1": [inversion], "2": [half], "m": [level], "2/m": [half, inversion],
+        "222": [half, across], "mm2": [half, upright], "mmm": [half, across, inversion],
+        "4": [four], "-4": [-four], "4/m": [four, inversion], "422": [four, across],
+        "4mm": [four, upright], "-42m": [-four, across], "4/mmm": [four, across, inversion],
+        "3": [three], "-3": [three, inversion], "32": [three, over], "3m": [three, swap],
+        "-3m": [three, over, inversion],
+        "6": [six], "-6": [-six], "6/m": [six, inversion], "622": [six, over], "6mm": [six, swap],
+        "-6m2": [-six, swap], "6/mmm": [six, over, inversion],
+        "23": [cycle, half], "m-3": [cycle, half, inversion], "432": [cycle, four],
+        "-43m": [cycle, -four], "m-3m": [cycle, four, inversion],
     }  # fmt: skip
-    groups = dict(plane)
-    for name, generators in plane.items():
-        lifted = [_beside(g, 1) for g in generators]
-        groups[f"{name} in space"] = lifted
-        groups[f"{name} with a mirror"] = [*lifted, _beside(np.eye(2, dtype=int), -1)]
-        groups[f"{name} turned over"] = [_beside(g, -1) for g in generators]
-    cycle = [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
-    half, quarter = np.diag([-1, -1, 1]), [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
-    groups |= {
-        "23": [cycle, half], "m-3": [cycle, half, -np.eye(3, dtype=int)], "432": [cycle, quarter],
-        "-43m": [cycle, -np.array(quarter)], "m-3m": [cycle, quarter, -np.eye(3, dtype=int)],
-    }  # fmt: skip
-    return groups
+    plane = ["1", "2", "3", "3m", "4", "4mm", "6", "6mm", "mm2"]
+    groups = {f"{name} of the plane": [g[:2, :2] for g in space[name]] for name in plane}
+    return {**space, **groups, "m of the plane": [swap[:2, :2]]}
 
 
 def _beside(g, sign):

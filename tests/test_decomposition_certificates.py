@@ -210,6 +210,17 @@ def test_skew_hexagon():
     assert sorted(i.size() for i in irreps((V * V)(HEXAGON))) == [1, 1, 2]
 
 
+def test_the_point_groups_are_the_32():
+    space = {name: g for name, g in point_groups().items() if len(g[0]) == 3}
+    orders = [1, 2, 2, 2, 4, 4, 4, 8, 4, 4, 8, 8, 8, 8, 16]  # triclinic to tetragonal
+    orders += [3, 6, 6, 6, 12, 6, 6, 12, 12, 12, 12, 24, 12, 24, 24, 24, 48]
+    groups = [integer_group(generators) for generators in space.values()]
+    assert [len(elements) for elements in groups] == orders
+    # no two have as many elements of every kind
+    kinds = {tuple(sorted((np.trace(g), round(np.linalg.det(g))) for g in G)) for G in groups}
+    assert len(kinds) == 32
+
+
 @pytest.mark.parametrize("name", point_groups())
 def test_point_groups_in_skew_lattice_bases_agree_with_characters(name):
     for seed in range(2):

@@ -18,7 +18,9 @@ def sizes(n):
     return sorted(s for s in (1, n - 1, n * (n - 3) // 2, (n - 1) * (n - 2) // 2) if s)
 
 
-@pytest.mark.parametrize("n", [*range(4, 31), 36, 38, 39, 40, 41, 42, 44, 46])
+@pytest.mark.parametrize(
+    "n", [*range(4, 31), *(pytest.param(n, marks=pytest.mark.slow) for n in range(31, 61))]
+)
 def test_pairs_under_permutations(n):
     found = isotypic_decomposition((V**2)(S(n)))
     assert sorted(irrep.size() for irrep in found.irreps) == sizes(n)

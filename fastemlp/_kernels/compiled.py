@@ -1,9 +1,9 @@
 """How a loop is compiled: at its first call, and kept on disk where there is a place for it."""
 
-import warnings
-
 from numba import njit
 from numba.core.caching import FunctionCache
+
+from fastemlp._warnings import warn_user
 
 
 class KernelCacheWarning(UserWarning):
@@ -65,9 +65,8 @@ _said = []
 def _say_once(error):
     if not _said:
         _said.append(error)
-        warnings.warn(
+        warn_user(
             "fastemlp: compiled loops cannot be kept on disk, so that every process compiles those it needs, a second "
             f"or so each ({error}). Set NUMBA_CACHE_DIR to a directory that can be written.",
             KernelCacheWarning,
-            stacklevel=2,
         )

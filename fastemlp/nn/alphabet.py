@@ -146,4 +146,5 @@ def _split(chain):
         # rows by copy, then component
         rows.append(columns.reshape(size, m * d).T)
     U = np.concatenate(rows)
-    return Split(tuple(parts), None if np.array_equal(U, np.eye(len(U))) else U)
+    is_identity = np.count_nonzero(U) == len(U) and np.all(U.diagonal() == 1)
+    return Split(tuple(parts), None if is_identity else U)

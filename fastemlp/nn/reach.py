@@ -1,12 +1,12 @@
 """Which inputs reach the outputs of a network, and which outputs can move: found before training, and said."""
 
-import warnings
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from math import prod
 
 import numpy as np
 
+from fastemlp._warnings import warn_user
 from fastemlp.basis import equivariant_basis
 from fastemlp.explain import why_empty
 from fastemlp.nn.expressiveness import (
@@ -111,7 +111,7 @@ def _ranks(rep, draws):
     return tuple(found)
 
 
-def require_reach(network, caller, x=None, *, stacklevel=2):
+def require_reach(network, caller, x=None):
     """Refuse a network that cannot move its outputs, and warn of what is lost on the way.
 
     Parameters
@@ -119,7 +119,6 @@ def require_reach(network, caller, x=None, *, stacklevel=2):
     network : Network
     caller : str; whose complaint an error is, such as "FastEMLPRegressor.fit"
     x : ndarray of shape (n, n_in), optional; samples that the outputs should tell apart
-    stacklevel : int; of warnings, as if from the caller
 
     Raises
     ------
@@ -153,7 +152,7 @@ def require_reach(network, caller, x=None, *, stacklevel=2):
     if x is not None:
         said += _alike(network, found, x)
     for message in said:
-        warnings.warn(message, UserWarning, stacklevel=stacklevel + 1)
+        warn_user(message)
 
 
 def _lost_outputs(network, found):

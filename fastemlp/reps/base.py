@@ -333,8 +333,8 @@ def derived_drho(rep, A):
         return np.zeros((0, 0)), 0.0
     A = np.asarray(A)
     # a coarse estimate from a step too short to go around a circle, then the longest step the logarithm can resolve
-    coarse = _approach(rep, A, _SHORT_STEP / max(1.0, np.linalg.norm(A)))
-    speed = np.linalg.norm(logm(coarse[1]) / coarse[0])
+    t, image = _approach(rep, A, _SHORT_STEP / max(1.0, np.linalg.norm(A)))
+    speed = np.linalg.norm(image - np.eye(size)) / t
     t, image = _approach(rep, A, 1 / max(1.0, np.linalg.norm(A), 2 * speed))
     derivative = logm(image) / t
     again = logm(to_dense(rep.rho(expm(t / 2 * A)))) / (t / 2)

@@ -126,15 +126,16 @@ class _Trial:
             images.append(to_dense(image))
         if not images:
             return
+        lie, images = np.array(self.lie), np.array(images)
         c = self.rng.standard_normal(len(images)) / np.sqrt(len(images))
-        A = np.einsum("i,ijk->jk", c, np.array(self.lie))
-        combined = sum(ci * (B @ self.vectors) for ci, B in zip(c, images, strict=True))
-        B = to_dense(self.rep.drho(A))
-        self._expect_close("drho is linear", B @ self.vectors, combined)
+        A, B = np.tensordot(c, lie, 1), np.tensordot(c, images, 1)
+        linear = to_dense(self.rep.drho(A))
+        self._expect_close("drho is linear", linear @ self.vectors, B @ self.vectors)
         self._expect_exponential(A, B)
         given = [A.toarray() for A in self.group.sparse_lie_algebra if A.nnz]
         for A in self._some(given):
-            self._expect_exponential(A, to_dense(self.rep.drho(A)))
+            c = np.tensordot(lie.conj(), A, 2).real  # A in the orthonormal basis
+            self._expect_exponential(A, np.tensordot(c, images, 1))
 
     def declarations(self):
         """What the class says of itself beside rho and drho."""

@@ -1,7 +1,6 @@
 """The directories of entries: shared ones to read, and the user's own to read and write."""
 
 import os
-import warnings
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from fastemlp._warnings import warn_user
 from fastemlp.store import entry, files
 
 #: ``verify`` applies a basis to a vector up to this many rows.
@@ -84,11 +84,10 @@ class BasisStore:
             except FileNotFoundError:
                 continue
             except (entry.DamagedEntry, OSError, MemoryError) as error:
-                warnings.warn(
+                warn_user(
                     f"basis store: {path} is not used: {_reason(error)}. The basis is "
                     "solved anew. `fastemlp basis verify` looks through every entry.",
                     BasisStoreWarning,
-                    stacklevel=2,
                 )
                 continue
             return isometry, certificate
@@ -127,12 +126,11 @@ class BasisStore:
         except OSError as error:
             if not self._has_warned:
                 self._has_warned = True
-                warnings.warn(
+                warn_user(
                     f"basis store: cannot write to {self.directory} ({error.strerror or error}); solved "
                     "bases are not kept for later. Set FASTEMLP_BASIS_DIR to a directory with room, or "
                     "FASTEMLP_BASIS_STORE=0 to keep none.",
                     BasisStoreWarning,
-                    stacklevel=2,
                 )
             return False
         files.remove(path.parent, files.is_abandoned)

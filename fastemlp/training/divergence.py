@@ -1,9 +1,9 @@
 """Noticing that training diverges, and going back."""
 
-import warnings
-
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+
+from fastemlp._warnings import warn_user
 
 MAX_RESTARTS = 5
 # an epoch has exploded when its loss is this many times the best one so far, and this share of both the first one and
@@ -57,12 +57,11 @@ class Guard:
     def warn(self):
         """Tell of the restarts, if there were any."""
         if self.restarts:
-            warnings.warn(
+            warn_user(
                 f"Training diverged {_times(self.restarts)} and went on from the last good parameters with half the "
                 f"learning rate each time, {self.factor * self._learning_rate:.2g} in the end. Lower "
                 f"learning_rate={self._learning_rate:.2g} or max_grad_norm.",
                 ConvergenceWarning,
-                stacklevel=4,  # whoever called train
             )
 
     def _diverged(self, loss):

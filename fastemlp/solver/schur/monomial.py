@@ -312,9 +312,9 @@ def _range(projector, dim):
     From ``E = L Lᴴ`` and ``E² = E`` follows ``LᴴL = 1``: a Cholesky factor with pivots has orthonormal columns.
     """
     factor = lapack.zpstrf if np.iscomplexobj(projector) else lapack.dpstrf
-    L, pivots, rank, _ = factor(
-        np.asfortranarray(projector), tol=0.5 / len(projector), lower=1, overwrite_a=1
-    )
+    # its own conjugate transpose, which is in the order that LAPACK works in place on
+    columns = projector.conj().T
+    L, pivots, rank, _ = factor(columns, tol=0.5 / len(columns), lower=1, overwrite_a=1)
     if rank != dim:
         raise CertificationError(
             f"monomial: expected a projector of rank {dim}, got one of rank {rank}.",
