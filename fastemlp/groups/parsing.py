@@ -59,10 +59,10 @@ def parse_group(text):
         RecursionError,
         MemoryError,
     ) as error:
-        reason = "it is not an expression" if isinstance(error, SyntaxError) else error
+        reason = "it is not an expression" if isinstance(error, SyntaxError) else str(error)
         raise ValueError(
-            f"parse_group: cannot read {text[:200]!r}: {reason or type(error).__name__}. Write for "
-            f"example 'SO(3)*S(4)'. Known names: {', '.join(sorted(_CATALOGUE))}."
+            f"parse_group: cannot read {text[:200]!r}: {reason.rstrip('.') or type(error).__name__}. "
+            f"Write for example 'SO(3)*S(4)'. Known names: {', '.join(sorted(_CATALOGUE))}."
         ) from error
     return value
 
