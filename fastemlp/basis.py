@@ -7,10 +7,10 @@ every later call in this process (see ``clear_basis_cache``).
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from fastemlp._budget import DEFAULT_BUDGET, checked_budget
 from fastemlp.isometries import DirectSumIsometry
 from fastemlp.isometries.base import DENSE_BYTES
 from fastemlp.reps import Rep, terms
-from fastemlp.solver.budget import DEFAULT_BUDGET, checked_budget
 from fastemlp.solving import Certificate, SolveOptions, solve_types
 from fastemlp.sparse_basis import sparsify
 
@@ -140,7 +140,7 @@ def equivariant_basis(
     Parameters
     ----------
     rep : Rep, bound to its group or groups
-    method : {"auto", "orbits", "weights", "schur", "lanczos", "lobpcg", "dense"}
+    method : {"auto", "orbits", "schur", "lanczos", "lobpcg", "dense"}
         How a type is solved; "auto" chooses by predicted cost (``explain`` shows how), the others force one
         strategy on the whole space.
     tol : float, optional; singular values of C up to ``tol·‖C‖`` count as zero

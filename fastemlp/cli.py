@@ -20,10 +20,10 @@ from fastemlp import (
     parse_group,
     parse_rep,
 )
+from fastemlp._budget import DEFAULT_BUDGET
 from fastemlp._progress import progress_bar
 from fastemlp.datasets import make_o5_synthetic
-from fastemlp.solver import ConvergenceError
-from fastemlp.solver.budget import DEFAULT_BUDGET
+from fastemlp.exceptions import ConvergenceError
 from fastemlp.store import default_store
 from fastemlp.testing import equivariance_error
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from fastemlp._budget import DEFAULT_BUDGET, checked_budget
 from fastemlp.basis import equivariant_basis, require_bound
 from fastemlp.constraint import constraint
+from fastemlp.exceptions import BudgetError, ConvergenceError
 from fastemlp.operators import TensorConstraint
 from fastemlp.reps import Scalar, T, terms
-from fastemlp.solver import BudgetError, ConvergenceError, make_plan, solve_nullspace
-from fastemlp.solver.budget import DEFAULT_BUDGET, checked_budget
+from fastemlp.solver import make_plan, solve_nullspace
 from fastemlp.solving import require_writable
 
 #: The tensor orders and sizes that are searched for an invariant.

@@ -9,11 +9,12 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fastemlp.constraint import atom_generators, word_generators
-from fastemlp.isometries import Chain
+from fastemlp.irreducibles.chain import Chain
+from fastemlp.irreducibles.decompose import decompose_all
+from fastemlp.irreducibles.reductive import reductive_form
 from fastemlp.isometries.base import read_only
 from fastemlp.operators import KroneckerProduct
 from fastemlp.reps import Rep, drho_operator, rho_operator, slots, terms
-from fastemlp.solver.schur import decompose_all, reductive_form
 
 TYPES = {1: "real", 2: "complex", 4: "quaternionic"}
 

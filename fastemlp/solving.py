@@ -9,15 +9,16 @@ from time import perf_counter
 
 import numpy as np
 
+from fastemlp._budget import DEFAULT_BUDGET, mib
 from fastemlp._progress import progress_bar
 from fastemlp._threads import n_cpus, single_threaded_blas
 from fastemlp._warnings import warn_user
 from fastemlp.constraint import constraint
+from fastemlp.exceptions import BudgetError, CertificationError, Status
 from fastemlp.isometries import DenseIsometry, Isometry
 from fastemlp.operators import MinusIdentity, norm_bound
 from fastemlp.reps import Scalar, Vector, drho_operator, rho_operator, slot_rho, slots
-from fastemlp.solver import BudgetError, CertificationError, Status, solve_nullspace
-from fastemlp.solver.budget import DEFAULT_BUDGET, mib
+from fastemlp.solver import solve_nullspace
 from fastemlp.solver.certify import LARGEST_ANGLE
 from fastemlp.solver.recheck import CHECKED_SIZE, defect
 from fastemlp.solver.rounded import looks_rounded

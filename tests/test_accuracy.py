@@ -10,10 +10,11 @@ from scipy.linalg import block_diag
 
 from fastemlp import EquivariantRidge, equivariant_basis
 from fastemlp.constraint import constraint
+from fastemlp.exceptions import ConvergenceError, NotReductive
 from fastemlp.groups import SL, SO, SU, C, D, Group, O, S, Sp, U, Z
+from fastemlp.irreducibles.balance import balance
 from fastemlp.reps import Rep, T, V
-from fastemlp.solver import ConvergenceError, NotReductive, solve_nullspace
-from fastemlp.solver.balance import balance
+from fastemlp.solver import solve_nullspace
 
 REFUSALS = (ConvergenceError, NotReductive)
 METHODS = ("auto", "dense", "lanczos", "schur")

@@ -13,6 +13,7 @@ from scipy.linalg import subspace_angles
 
 import fastemlp.solving
 from fastemlp.basis import Basis, equivariant_basis, equivariant_projector
+from fastemlp.exceptions import ConvergenceError
 from fastemlp.groups import (
     GL,
     O13,
@@ -43,7 +44,6 @@ from fastemlp.groups import (
 )
 from fastemlp.isometries import DenseIsometry
 from fastemlp.reps import Rep, Scalar, T, V, rho_operator
-from fastemlp.solver import ConvergenceError
 from fastemlp.solving import basis_cache_info, clear_basis_cache
 from fastemlp.store import default_store
 

@@ -19,11 +19,12 @@ from oracles_words import (
 
 from fastemlp import equivariant_basis, irreps, isotypic_decomposition
 from fastemlp.constraint import constraint
+from fastemlp.exceptions import CertificationError, NotReductive
 from fastemlp.groups import SO, C, D, Group, O, S
+from fastemlp.irreducibles.symmetry import reductive_group
 from fastemlp.nn import EMLP
 from fastemlp.reps import V
-from fastemlp.solver import CertificationError, NotReductive, schur
-from fastemlp.solver.schur import reductive_group
+from fastemlp.solver import schur
 from fastemlp.testing import assert_equivariant
 
 HEXAGON = Group(discrete_generators=[[[-1, 1], [-1, 0]], [[0, 1], [1, 0]]])
@@ -122,7 +123,7 @@ def test_results_are_checked_against_the_generators_given(monkeypatch):
         group = reductive_group(C, *args)
         return dataclasses.replace(group, _basis=group._basis[:0], _unitary=())
 
-    strategy = importlib.import_module("fastemlp.solver.schur.strategy")
+    strategy = importlib.import_module("fastemlp.solver.schur")
     monkeypatch.setattr(strategy, "reductive_group", forgetful)
     with pytest.raises(CertificationError, match="schur: expected residual"):
         schur(constraint((V**2)(stretched)))
@@ -133,7 +134,7 @@ def test_results_are_checked_against_the_generators_given(monkeypatch):
 
 
 def test_a_decomposition_that_never_succeeds_says_what_helps(monkeypatch):
-    word = importlib.import_module("fastemlp.solver.schur.word")
+    word = importlib.import_module("fastemlp.irreducibles.decompose")
     monkeypatch.setattr(word, "given_residual", lambda *a, **k: (1e-3, []))
     with pytest.raises(
         CertificationError, match=r"in 6 random draws the pieces found are off by 1\.0e-03"
@@ -142,7 +143,7 @@ def test_a_decomposition_that_never_succeeds_says_what_helps(monkeypatch):
 
 
 def test_a_network_without_a_certified_decomposition_works_without(monkeypatch):
-    word = importlib.import_module("fastemlp.solver.schur.word")
+    word = importlib.import_module("fastemlp.irreducibles.decompose")
     free = EMLP(V**2, V**2, SO(3), num_layers=0).n_parameters
     monkeypatch.setattr(word, "given_residual", lambda *a, **k: (np.nan, []))
     assert EMLP(V**2, V**2, SO(3), num_layers=0).n_parameters == free
@@ -317,7 +318,7 @@ def four_characters(condition, seed):
 def test_roundoff_between_equal_eigenvalues_is_no_rotation(monkeypatch, condition, trust):
     if trust is not None:
         # powers that make roundoff real: what they seem to show is then refuted by the generators as given
-        symmetry = importlib.import_module("fastemlp.solver.schur.symmetry")
+        symmetry = importlib.import_module("fastemlp.irreducibles.symmetry")
         monkeypatch.setattr(symmetry, "TRUE_ANGLE", trust)
     for seed in range(8):
         try:
@@ -346,7 +347,7 @@ def test_rounded_generators_of_declared_accuracy_are_right_or_refused(group, dec
 @pytest.mark.parametrize("type_", [V, V**2, V**2 + V.T], ids=str)
 def test_pieces_are_counted_by_characters(monkeypatch, type_):
     """What a piece too many or too few would do: then the count disagrees, and nothing is returned."""
-    word = importlib.import_module("fastemlp.solver.schur.word")
+    word = importlib.import_module("fastemlp.irreducibles.decompose")
     honest, counts = word.whole_mean, []
     monkeypatch.setattr(
         word, "whole_mean", lambda values: counts.append(honest(values)) or counts[-1]

@@ -9,9 +9,9 @@ from oracles_irreps import binary_tetrahedral, elements, quaternions, require_ir
 from scipy.linalg import block_diag
 
 from fastemlp import irreps, isotypic_decomposition
+from fastemlp.exceptions import CertificationError, NotReductive
 from fastemlp.groups import SO, SU, C, D, Group, O, S
 from fastemlp.reps import V
-from fastemlp.solver import CertificationError, NotReductive
 
 
 def signed_permutations(rng):

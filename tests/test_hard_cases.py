@@ -8,6 +8,7 @@ from scipy.linalg import block_diag, expm, null_space, subspace_angles
 
 from fastemlp import equivariant_basis, why_empty
 from fastemlp.constraint import constraint
+from fastemlp.exceptions import ConvergenceError, NotReductive
 from fastemlp.groups import (
     GL,
     O13,
@@ -25,7 +26,7 @@ from fastemlp.groups import (
     Z,
 )
 from fastemlp.reps import Rep, Scalar, T, V, rho_operator
-from fastemlp.solver import ConvergenceError, NotReductive, dense, solve_nullspace
+from fastemlp.solver import dense, solve_nullspace
 
 
 def fixed(basis, n=2):

@@ -11,6 +11,7 @@ import pytest
 from scipy.linalg import block_diag
 
 from fastemlp import FastEMLPRegressor, equivariant_basis, irreps, isotypic_decomposition
+from fastemlp.exceptions import NotReductive
 from fastemlp.groups import (
     SL,
     SO,
@@ -31,7 +32,6 @@ from fastemlp.groups import (
 )
 from fastemlp.isotypic import Irrep
 from fastemlp.reps import Scalar, T, V
-from fastemlp.solver import NotReductive
 from fastemlp.testing import assert_equivariant
 
 QUATERNIONS = Group(

@@ -2,7 +2,8 @@
 
 The order is the architecture (left never imports right)::
 
-    _warnings < _kernels, _threads, _progress, sparse_basis < operators, isometries, groups < reps, solver
+    _warnings, exceptions < _kernels, _threads, _progress, _budget, _gap, sparse_basis < operators, isometries, groups
+             < orbits < irreducibles < reps, solver
              < constraint, store < solving, isotypic < basis < explain
              < nn, scaling, columns, polynomials, training_range, regression < training, diagnosis
              < estimators < dynamics < testing, datasets < fastemlp < plotting, distributed, export < cli < __main__
@@ -23,9 +24,11 @@ ROOT = "fastemlp"  # the package's own __init__, which gathers the public names
 
 # Modules of one row never import each other.
 ORDER = (
-    {"_warnings"},
-    {"_kernels", "_threads", "_progress", "sparse_basis"},
+    {"_warnings", "exceptions"},
+    {"_kernels", "_threads", "_progress", "_budget", "_gap", "sparse_basis"},
     {"operators", "isometries", "groups"},
+    {"orbits"},
+    {"irreducibles"},
     {"reps", "solver"},
     {"constraint", "store"},
     {"solving", "isotypic"},

@@ -7,11 +7,12 @@ import pytest
 
 from fastemlp import equivariant_basis, irreps, isotypic_decomposition, nn
 from fastemlp.constraint import atom_generators
+from fastemlp.exceptions import CertificationError
 from fastemlp.groups import SO, A, Group, S
+from fastemlp.irreducibles.catalogue import Catalogue
+from fastemlp.irreducibles.split import Recipe
+from fastemlp.irreducibles.symmetry import reductive_group
 from fastemlp.reps import V
-from fastemlp.solver import CertificationError
-from fastemlp.solver.schur import Catalogue, reductive_group
-from fastemlp.solver.schur.split import Recipe
 
 
 def sizes(n):
@@ -50,7 +51,7 @@ def test_pairs_in_other_coordinates(seed):
 @pytest.mark.parametrize("seed", range(30))
 def test_eigenvalues_that_coincide_in_one_draw_are_told_apart_by_another(monkeypatch, seed):
     # so coarse that every draw joins some, and one large enough joins too many
-    monkeypatch.setattr(importlib.import_module("fastemlp.solver.schur.split"), "SAME", 1e-3)
+    monkeypatch.setattr(importlib.import_module("fastemlp.irreducibles.split"), "SAME", 1e-3)
     n = 5 + seed % 6
     try:
         found = irreps((V**2)(rotated(n, seed)), random_state=seed)

@@ -4,10 +4,7 @@ from numba import njit
 from numba.core.caching import FunctionCache
 
 from fastemlp._warnings import warn_user
-
-
-class KernelCacheWarning(UserWarning):
-    """Compiled loops cannot be kept on disk; they are compiled anew in every process."""
+from fastemlp.exceptions import KernelCacheWarning
 
 
 def kernel(function=None, **options):

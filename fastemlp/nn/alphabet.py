@@ -6,10 +6,11 @@ import numpy as np
 
 from fastemlp.basis import equivariant_basis
 from fastemlp.constraint import word_generators
+from fastemlp.exceptions import CertificationError, NotReductive
+from fastemlp.irreducibles.decompose import decompose_all
+from fastemlp.irreducibles.symmetry import reductive_group
 from fastemlp.nn.orbit_maps import OrbitMaps
 from fastemlp.reps import Scalar, slots, terms
-from fastemlp.solver import CertificationError, NotReductive
-from fastemlp.solver.schur import decompose_all, reductive_group
 
 #: More maps than these are kept as orbits where they are that.
 FEW = 64

@@ -5,23 +5,28 @@ from __future__ import annotations
 import numbers
 from dataclasses import replace
 
+from fastemlp._budget import DEFAULT_BUDGET, checked_budget, mib
+from fastemlp.exceptions import (
+    BudgetError,
+    CertificationError,
+    ConvergenceError,
+    NotReductive,
+    Status,
+)
 from fastemlp.isometries import Composition
+from fastemlp.solver.krylov.lanczos import lanczos
+from fastemlp.solver.krylov.lobpcg import lobpcg, suits
 
-from .budget import DEFAULT_BUDGET, BudgetError, checked_budget, mib
 from .dense import dense
-from .lanczos import lanczos
-from .lobpcg import lobpcg, suits
-from .orbits import orbits, weights
+from .orbits import orbits
 from .plan import METHODS, blurred, make_plan
-from .schur import NotReductive, schur
-from .solution import CertificationError, ConvergenceError, Status
+from .schur import schur
 
 #: A tolerance above this would take clear symmetry breaking for none.
 LARGEST_TOL = 1e-2
 
 STRATEGIES = {
     "orbits": orbits,
-    "weights": weights,
     "schur": schur,
     "lanczos": lanczos,
     "lobpcg": lobpcg,
@@ -38,7 +43,7 @@ def solve_nullspace(
     ----------
     C : operator of shape (n_rows, m), scipy LinearOperator protocol
         A TensorConstraint can be solved by every method, any other operator by lanczos, lobpcg and dense.
-    method : {"auto", "orbits", "weights", "schur", "lanczos", "lobpcg", "dense"}
+    method : {"auto", "orbits", "schur", "lanczos", "lobpcg", "dense"}
         "auto" follows ``make_plan``; the others force one strategy on the whole space.
     tol : float, optional
         Singular values up to ``tol·‖C‖`` are zero; the default is the method's own.

@@ -6,52 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastemlp._gap import GAP_RATIO
+from fastemlp.exceptions import CertificationError, ConvergenceError, Status
 from fastemlp.isometries import DenseIsometry
 
 from .orthonormal import orthonormalise
 from .polish import polish
-from .solution import CertificationError, ConvergenceError, NullspaceSolution, Status
+from .solution import NullspaceSolution
 
-#: The largest zero and the smallest nonzero singular value must differ by this factor.
-GAP_RATIO = 1e3
 #: Sine of the largest angle by which errors of the generators may turn a nullspace.
 LARGEST_ANGLE = 1e-8
 #: Least-squares steps that sharpening takes at most, per round.
 POLISHING = 1000
-
-
-def split_rank(sigma, norm, tol, floor, caller):
-    """Number of singular values that are zero, refusing to guess when it is not clear.
-
-    Parameters
-    ----------
-    sigma : ndarray of shape (k,), ascending
-    norm : float, ``‖C‖₂``
-    tol : float, values up to ``tol·norm`` count as zero
-    floor : float, a zero counts as at least ``floor·norm``: the accuracy of the values themselves
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    ConvergenceError
-        If the values on the two sides of the cut differ by less than ``GAP_RATIO``.
-    """
-    n_zero = int(np.searchsorted(sigma, tol * norm, side="right"))
-    if n_zero < len(sigma):
-        zero, nonzero = sigma[n_zero - 1] if n_zero else 0.0, sigma[n_zero]
-        if nonzero < GAP_RATIO * max(zero, floor * norm):
-            raise ConvergenceError(
-                f"{caller}: expected a gap of at least {GAP_RATIO:.0e} between zero and nonzero "
-                f"singular values, got {zero / norm:.2e} (taken as zero) and {nonzero / norm:.2e} "
-                f"(taken as nonzero), both relative to ‖C‖ = {norm:.2e}, at tol = {tol:.1e}. The "
-                "constraints hold only approximately: check the generators, or choose tol inside "
-                "a real gap of the spectrum.",
-                status=Status.AMBIGUOUS_RANK,
-            )
-    return n_zero
 
 
 def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0, angle=None):

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastemlp.irreducibles.characters import count_traces
 from fastemlp.operators import PAIR_TERMS, TensorConstraint
+from fastemlp.orbits import NARROW_LABELS, narrow
+from fastemlp.solver.krylov.projection import BLOCK, FIRST_BLOCK
 
-from .forecast import burnside, count_traces, forecast
-from .orbits import NARROW_LABELS, narrow
-from .projection import BLOCK, FIRST_BLOCK
+from .forecast import burnside, forecast
 from .schur import carried_bytes, middle
 
 # Seconds of processor time, from below, fitted to some 110 problems on one core of an x86-64 server with a warm JIT.

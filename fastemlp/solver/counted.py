@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .solution import ConvergenceError, Status
+from fastemlp.exceptions import ConvergenceError, Status
 
 
 class CountedOperator:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
-from .budget import BudgetError
-from .certify import certified, require_known, split_rank
+from fastemlp._gap import split_rank
+from fastemlp.exceptions import BudgetError
+
+from .certify import certified, require_known
 from .counted import CountedOperator
 
 

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastemlp._budget import DEFAULT_BUDGET, checked_budget, mib
+from fastemlp.exceptions import BudgetError, NotReductive
+from fastemlp.irreducibles.characters import character, whole_mean
+from fastemlp.irreducibles.reductive import ReductiveForm, reductive_form
+from fastemlp.irreducibles.symmetry import Postponed
 from fastemlp.operators import TensorConstraint, norm_bound
+from fastemlp.orbits import LARGEST_COMMON_ORDER, readable
+from fastemlp.solver.krylov.assembled import assembled_bytes
+from fastemlp.solver.krylov.lobpcg import suits
+from fastemlp.solver.reductions.shrink import Restricted, shrink
 
-from .assembled import assembled_bytes
-from .budget import DEFAULT_BUDGET, BudgetError, checked_budget, mib
 from .costs import dense_cost, lanczos_cost, lobpcg_cost, orbits_cost, schur_cost
-from .forecast import character, finite_group, forecast, whole_mean
-from .lobpcg import suits
-from .orbits import LARGEST_COMMON_ORDER, Restricted, readable, shrink
-from .schur import NotReductive, Postponed, ReductiveForm, reductive_form
+from .forecast import finite_group, forecast
 
-METHODS = ("auto", "orbits", "weights", "schur", "lanczos", "lobpcg", "dense")
+METHODS = ("auto", "orbits", "schur", "lanczos", "lobpcg", "dense")
 
 #: Multiply-adds and bytes that a plan may spend on a look at the generators; what takes more belongs to the solve.
 PLANNED_WORK, PLANNED_BYTES = 10**7, 2**20
@@ -128,7 +132,7 @@ def blurred(method, C, tol=None):
 
     Where ρ(h) has entries of 10¹³ the identity in ρ(h) − I, and with it which vectors h fixes, is lost to rounding.
     """
-    if method in ("orbits", "weights", "schur") or not isinstance(C, TensorConstraint):
+    if method in ("orbits", "schur") or not isinstance(C, TensorConstraint):
         return ""
     if tol is None:
         tol = 10 * max(C.shape) * np.finfo(np.float64).eps if method == "dense" else 1e-11

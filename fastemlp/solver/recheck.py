@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastemlp.isometries import OrbitIsometry, SchurIsometry
+from fastemlp.exceptions import BudgetError, ConvergenceError
+from fastemlp.irreducibles.intertwiners import SchurIsometry
+from fastemlp.isometries import OrbitIsometry
+from fastemlp.solver.krylov.conjugate import SlowError
+from fastemlp.solver.krylov.projection import CERTIFICATE_BLOCK, MISSED, Projector
 
-from .budget import BudgetError
-from .conjugate import SlowError
 from .counted import CountedOperator, random_block
 from .orbits import orbits
-from .projection import CERTIFICATE_BLOCK, MISSED, Projector
-from .solution import ConvergenceError
 
 #: Products with C and Q are taken up to this many coordinates.
 CHECKED_SIZE = 2**20

@@ -1,22 +1,11 @@
-"""What a nullspace solver returns, and what it raises when it cannot answer for the result."""
+"""What a nullspace solver returns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
+from fastemlp.exceptions import Status
 from fastemlp.isometries import Isometry
-
-
-class Status(Enum):
-    """How a solve ended; the value is the sentence shown to the user."""
-
-    CONVERGED = "The whole nullspace was found and checked."
-    MAX_STEPS = "The step limit was reached before the nullspace was complete."
-    AMBIGUOUS_RANK = "No clear gap separates zero singular values from nonzero ones."
-    BAD_RESIDUAL = "A basis was found, but the constraint does not vanish on it to the tolerance."
-    BAD_ORTHOGONALITY = "A basis was found, but its columns are not orthonormal."
-    NOT_FINITE = "The operator returned NaN or infinity."
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,32 +72,3 @@ class NullspaceSolution:
             f"{self.residual:.1e}, gap {self.gap:.1e}, angle {self.angle:.1e}, "
             f"orthogonality {self.orthogonality:.1e}, {self.n_matvecs} products. {self.status.value}"
         )
-
-
-class ConvergenceError(RuntimeError):
-    """The nullspace could not be determined.
-
-    Attributes
-    ----------
-    solution : NullspaceSolution or None
-        What was found so far. Its columns are candidates only: more may be missing.
-    status : Status
-    """
-
-    def __init__(self, message, *, status, solution=None):
-        super().__init__(f"{message} [{status.value}]")
-        self.message = message
-        self.status = status
-        self.solution = solution
-
-    def __reduce__(self):
-        # The default rebuilds from ``args`` alone and would lose the keywords between processes.
-        return _rebuild, (type(self), self.message, self.status, self.solution)
-
-
-class CertificationError(ConvergenceError):
-    """A nullspace was found, but it fails its own check."""
-
-
-def _rebuild(cls, message, status, solution):
-    return cls(message, status=status, solution=solution)

@@ -13,8 +13,9 @@
 ((3, 3), {'residual': 0.0})
 """
 
+from fastemlp.exceptions import BasisStoreWarning
 from fastemlp.store.entry import DamagedEntry, key
-from fastemlp.store.layers import BasisStore, BasisStoreWarning, StoredFile, default_store
+from fastemlp.store.layers import BasisStore, StoredFile, default_store
 
 __all__ = [
     "BasisStore",

@@ -11,15 +11,12 @@ import numpy as np
 import platformdirs
 
 from fastemlp._warnings import warn_user
+from fastemlp.exceptions import BasisStoreWarning
 from fastemlp.store import entry, files
 
 #: ``verify`` applies a basis to a vector up to this many rows.
 PROBE_ROWS = 2**26
 _OFF = {"0", "off", "no", "false"}
-
-
-class BasisStoreWarning(UserWarning):
-    """An entry on disk could not be used or written; the basis is solved all the same."""
 
 
 @dataclass(frozen=True)

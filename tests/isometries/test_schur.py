@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from fastemlp.constraint import constraint
 from fastemlp.groups import SL, SO, SU, C, D, Group, O, S, SO13p, Sp, Trivial, U
-from fastemlp.isometries import SchurIsometry
+from fastemlp.irreducibles.intertwiners import SchurIsometry
 from fastemlp.operators import TensorConstraint
 from fastemlp.reps import Rep, T, V
 from fastemlp.solver import schur

@@ -8,7 +8,8 @@ import pytest
 from numba import config
 
 from fastemlp._kernels import compiled
-from fastemlp._kernels.compiled import KernelCacheWarning, kernel
+from fastemlp._kernels.compiled import kernel
+from fastemlp.exceptions import KernelCacheWarning
 
 pytestmark = [
     pytest.mark.kernel,

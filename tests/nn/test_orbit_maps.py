@@ -5,11 +5,11 @@ import pytest
 from nn.gradients import backward_errors, tangent_errors
 
 from fastemlp import equivariant_basis
+from fastemlp.exceptions import NotReductive
 from fastemlp.groups import Cube, Group, O, S, Z
 from fastemlp.nn import EMLP, Alphabet, Features, Linear, Network
 from fastemlp.nn.orbit_maps import OrbitMaps
 from fastemlp.reps import Scalar, V
-from fastemlp.solver import NotReductive
 
 GROUPS = [S(4), Z(5), Cube(), O(1), Group(discrete_generators=[np.diag([1.0, -1, -1])], name="C2")]
 REPS = [V, 2 * V + Scalar, V**2, 3 * Scalar + V]

@@ -40,7 +40,7 @@ from fastemlp.reps import Scalar, V
 from fastemlp.solver import dense, solve_nullspace
 
 LARGEST = 300
-METHODS = ("orbits", "weights", "schur", "lanczos", "auto")
+METHODS = ("orbits", "schur", "lanczos", "auto")
 TURN = np.array([[0.0, -1.0], [1.0, 0.0]])
 
 SMALL = [SO(2), SO(3), O(2), O(3), SL(2), SU(2), U(1), U(2), S(3), Z(3), C(3), C(5), D(3), D(5)]

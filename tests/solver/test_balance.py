@@ -6,9 +6,9 @@ from scipy.linalg import subspace_angles
 from scipy.sparse import csr_array
 from solver.operators import reflection, so, sp2, symmetric_group
 
+from fastemlp.irreducibles.balance import adjoint_defect, balance, normalise
 from fastemlp.operators import KroneckerProduct, TensorConstraint
 from fastemlp.solver import dense
-from fastemlp.solver.balance import adjoint_defect, balance, normalise
 
 
 def tensor(slots, lie=(), discrete=()):
@@ -129,7 +129,7 @@ def test_nan_is_refused():
 def test_atoms_too_large_are_left_alone(monkeypatch):
     import sys
 
-    monkeypatch.setattr(sys.modules["fastemlp.solver.balance"], "LARGE", 4)
+    monkeypatch.setattr(sys.modules["fastemlp.irreducibles.balance"], "LARGE", 4)
     C = tensor((0, 0), [2 * A for A in so(3)])
     S, balanced = balance(C)
     assert balanced is C

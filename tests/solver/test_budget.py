@@ -8,6 +8,7 @@ import pytest
 
 from fastemlp import equivariant_basis, equivariant_projector, explain, why_empty
 from fastemlp.constraint import constraint
+from fastemlp.exceptions import BudgetError
 from fastemlp.groups import (
     SO,
     A,
@@ -24,9 +25,9 @@ from fastemlp.groups import (
     ZksZnxZn,
 )
 from fastemlp.reps import T, V
-from fastemlp.solver import BudgetError, dense, make_plan, solve_nullspace
-from fastemlp.solver.assembled import assemble, assembled_bytes
+from fastemlp.solver import dense, make_plan, solve_nullspace
 from fastemlp.solver.forecast import burnside, finite_group, forecast
+from fastemlp.solver.krylov.assembled import assemble, assembled_bytes
 
 NILPOTENT = Group([[[0, 1], [0, 0]]], name="nilpotent")
 HEXAGON = Group(discrete_generators=[[[-1, 1], [-1, 0]], [[0, 1], [1, 0]]], name="hexagon")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from fastemlp import equivariant_basis
+from fastemlp.exceptions import ConvergenceError
 from fastemlp.groups import SO, D, Group, O, S, Sp
 from fastemlp.reps import V
-from fastemlp.solver import ConvergenceError
 from fastemlp.solver.certify import carried_angle
 
 GROUPS = {"S(3)": S(3), "S(4)": S(4), "D(4)": D(4), "SO(3)": SO(3), "O(3)": O(3), "Sp(1)": Sp(1)}

@@ -14,7 +14,7 @@ from solver.operators import (
 )
 
 from fastemlp.solver import dense
-from fastemlp.solver.block_lanczos import block_lanczos
+from fastemlp.solver.krylov.block_lanczos import block_lanczos
 
 SO3 = [1, 0, 1, 1, 3, 6, 15, 36, 91]
 

@@ -9,9 +9,10 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from solver.operators import conjugated, planted, reflection, so, sp2, symmetric_group
 
+from fastemlp.exceptions import ConvergenceError, Status
 from fastemlp.operators import TensorConstraint
-from fastemlp.solver import ConvergenceError, Status, dense
-from fastemlp.solver.lanczos import lanczos
+from fastemlp.solver import dense
+from fastemlp.solver.krylov.lanczos import lanczos
 
 SO3 = [1, 0, 1, 1, 3, 6, 15, 36, 91]
 
@@ -189,7 +190,7 @@ class InItsPrecision(LinearOperator):
 def test_single_precision_iterations_end_in_double_precision(monkeypatch):
     import sys
 
-    module = sys.modules["fastemlp.solver.projection"]
+    module = sys.modules["fastemlp.solver.krylov.projection"]
     monkeypatch.setattr(module, "FEW_STEPS", 0)
     monkeypatch.setattr(module, "WORTH", np.inf)
     sigma = np.random.default_rng(0).uniform(0.05, 1.0, 300)

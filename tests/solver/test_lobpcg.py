@@ -9,10 +9,11 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import aslinearoperator
 from solver.operators import so
 
+from fastemlp.exceptions import ConvergenceError
 from fastemlp.operators import TensorConstraint
-from fastemlp.solver import ConvergenceError, dense
-from fastemlp.solver.assembled import assemble, banded_inverse, banded_order
-from fastemlp.solver.lobpcg import lobpcg, suits
+from fastemlp.solver import dense
+from fastemlp.solver.krylov.assembled import assemble, banded_inverse, banded_order
+from fastemlp.solver.krylov.lobpcg import lobpcg, suits
 
 
 def shift(n, angle, seed=0):
@@ -76,7 +77,7 @@ def test_affine_screw(angle, pitch):
 
 
 def test_smoothed_aggregation_where_a_factorisation_is_too_large(monkeypatch):
-    monkeypatch.setattr(sys.modules["fastemlp.solver.lobpcg"], "BANDED_FLOPS", 0)
+    monkeypatch.setattr(sys.modules["fastemlp.solver.krylov.lobpcg"], "BANDED_FLOPS", 0)
     solution = lobpcg(on(1, shift(300, 0.0)))
     check(solution, 2)
     assert "smoothed aggregation" in solution.strategy

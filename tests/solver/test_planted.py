@@ -11,15 +11,10 @@ from scipy.linalg import subspace_angles
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from solver.operators import TensorConstraint, conjugated, planted, so
 
-from fastemlp.solver import (
-    CertificationError,
-    ConvergenceError,
-    Status,
-    dense,
-    solve_nullspace,
-)
-from fastemlp.solver.block_lanczos import block_lanczos
-from fastemlp.solver.lanczos import lanczos
+from fastemlp.exceptions import CertificationError, ConvergenceError, Status
+from fastemlp.solver import dense, solve_nullspace
+from fastemlp.solver.krylov.block_lanczos import block_lanczos
+from fastemlp.solver.krylov.lanczos import lanczos
 
 METHODS = [dense, block_lanczos, lanczos]
 ITERATIVE = [block_lanczos, lanczos]

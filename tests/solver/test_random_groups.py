@@ -7,9 +7,9 @@ import pytest
 from scipy.linalg import block_diag, expm
 
 from fastemlp import equivariant_basis
+from fastemlp.exceptions import ConvergenceError
 from fastemlp.groups import Group
 from fastemlp.reps import V
-from fastemlp.solver import ConvergenceError
 
 ANGLES = 2 * np.pi * np.array([1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 7, np.sqrt(2) / 3, 1e-4])
 

@@ -12,6 +12,7 @@ from scipy.sparse.linalg import aslinearoperator
 from scipy.stats import unitary_group
 
 from fastemlp.constraint import constraint
+from fastemlp.exceptions import CertificationError, NotReductive
 from fastemlp.groups import (
     GL,
     O13,
@@ -35,20 +36,16 @@ from fastemlp.groups import (
     WreathProduct,
     Z,
 )
-from fastemlp.isometries import SchurIsometry
+from fastemlp.irreducibles.catalogue import Catalogue
+from fastemlp.irreducibles.intertwiners import SchurIsometry
+from fastemlp.irreducibles.split import Members, isotypic_parts
+from fastemlp.irreducibles.symmetry import reductive_group
 from fastemlp.reps import Rep, T, V
-from fastemlp.solver import (
-    CertificationError,
-    NotReductive,
-    dense,
-    schur,
-    solve_nullspace,
-)
-from fastemlp.solver.schur import Catalogue, middle, reductive_group
-from fastemlp.solver.schur.split import Members, isotypic_parts
+from fastemlp.solver import dense, schur, solve_nullspace
+from fastemlp.solver.schur import middle
 
 # the name of the package is taken by its function where attributes are looked up
-CATALOGUE = sys.modules["fastemlp.solver.schur.catalogue"]
+CATALOGUE = sys.modules["fastemlp.irreducibles.catalogue"]
 
 I, J, K = (
     np.array(rows, float)

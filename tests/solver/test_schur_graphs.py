@@ -5,8 +5,8 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
-from fastemlp.solver.schur.split import _spanning_tree as spanning_tree
-from fastemlp.solver.schur.split import components
+from fastemlp.irreducibles.split import _spanning_tree as spanning_tree
+from fastemlp.irreducibles.split import components
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 20, 64, 100])

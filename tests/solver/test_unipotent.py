@@ -6,10 +6,10 @@ import pytest
 
 from fastemlp import equivariant_basis
 from fastemlp.constraint import constraint
+from fastemlp.exceptions import ConvergenceError
 from fastemlp.groups import SL, Group, Sp
 from fastemlp.groups.logarithm import _vanishes
 from fastemlp.reps import V
-from fastemlp.solver import ConvergenceError
 
 SHEAR, TURN = np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([[0.0, -1.0], [1.0, 0.0]])
 

@@ -6,15 +6,9 @@ import struct
 
 import numpy as np
 
-from fastemlp.isometries import (
-    Chain,
-    Composition,
-    DenseIsometry,
-    DirectSumIsometry,
-    Fusion,
-    OrbitIsometry,
-    SchurIsometry,
-)
+from fastemlp.irreducibles.chain import Chain, Fusion
+from fastemlp.irreducibles.intertwiners import SchurIsometry
+from fastemlp.isometries import Composition, DenseIsometry, DirectSumIsometry, OrbitIsometry
 from fastemlp.store import key
 
 KEY = key("an entry")

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store.examples import HONEST_BODY, ISOMETRIES, KEY, dense, forge, honest_fields
 
-from fastemlp.store import BasisStore, BasisStoreWarning, DamagedEntry, entry, key
+from fastemlp.exceptions import BasisStoreWarning
+from fastemlp.store import BasisStore, DamagedEntry, entry, key
 
 CONTENT = b"".join(
     bytes(chunk) for chunk in entry.encode(KEY, ISOMETRIES["composition"], {"gap": np.inf}, {})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from store.examples import ISOMETRIES, KEY, dense
 
-from fastemlp import isometries
+from fastemlp import irreducibles, isometries
 from fastemlp.isometries import DenseIsometry, Isometry
 from fastemlp.store import BasisStore, key
 from fastemlp.store.tree import CLASSES
@@ -59,7 +59,8 @@ def test_loaded_arrays_are_aligned_and_cannot_be_written(store, name):
 
 
 def test_every_public_class_can_be_stored():
-    public = {getattr(isometries, name) for name in isometries.__all__}
+    public = {getattr(room, name) for room in (isometries, irreducibles) for name in room.__all__}
+    public = {found for found in public if isinstance(found, type)}
     assert set(CLASSES.values()) == {cls for cls in public if issubclass(cls, Isometry)} - {
         Isometry
     }

@@ -9,7 +9,8 @@ import platformdirs
 import pytest
 from store.examples import KEY, dense
 
-from fastemlp.store import BasisStore, BasisStoreWarning, default_store, key
+from fastemlp.exceptions import BasisStoreWarning
+from fastemlp.store import BasisStore, default_store, key
 
 
 @pytest.fixture

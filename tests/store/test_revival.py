@@ -7,13 +7,8 @@ import pytest
 
 from fastemlp import Group, clear_basis_cache, equivariant_basis, solving
 from fastemlp.groups import SO, C, O, S
-from fastemlp.isometries import (
-    Composition,
-    DenseIsometry,
-    DirectSumIsometry,
-    OrbitIsometry,
-    SchurIsometry,
-)
+from fastemlp.irreducibles.intertwiners import SchurIsometry
+from fastemlp.isometries import Composition, DenseIsometry, DirectSumIsometry, OrbitIsometry
 from fastemlp.reps import V
 from fastemlp.solver import solve_nullspace
 from fastemlp.solving import SolveOptions, _store_key, constraint, solve_type

@@ -10,7 +10,8 @@ import warnings
 import pytest
 from store.examples import KEY, dense
 
-from fastemlp.store import BasisStore, BasisStoreWarning, files, key
+from fastemlp.exceptions import BasisStoreWarning
+from fastemlp.store import BasisStore, files, key
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastemlp._budget import DEFAULT_BUDGET as BUDGET
 from fastemlp._threads import single_threaded_blas
-from fastemlp.isometries import Chain, Fusion
+from fastemlp.exceptions import CertificationError, Status
+from fastemlp.irreducibles.chain import Chain, Fusion
 
-from ..budget import DEFAULT_BUDGET as BUDGET
-from ..forecast import character, generated_elements, whole_mean
-from ..solution import CertificationError, Status
 from .catalogue import Catalogue
+from .characters import character, generated_elements, whole_mean
 from .check import given_residual, pairing_residual, require_irreducible_as_given
 from .monomial import MonomialCatalogue, Unsuitable
 from .orbitals import MonomialGroup

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import expm, schur
 from scipy.sparse import csr_array
 
+from fastemlp.exceptions import NotReductive
 from fastemlp.operators import TensorConstraint
 
 #: Relative tolerance of every "lies in the span" and "is unitary" below.
@@ -30,10 +31,6 @@ NARROW, TRUE_ANGLE = 0.05, 1e4
 WIDEST = 16
 #: Powers of one generator that are taken at most.
 POWERS = 4
-
-
-class NotReductive(ValueError):
-    """The generators are not closed under the adjoint, so Schur's lemma with orthogonal complements does not apply."""
 
 
 class Postponed(Exception):

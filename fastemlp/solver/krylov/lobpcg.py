@@ -9,16 +9,15 @@ import numpy as np
 import scipy.sparse.linalg
 
 from fastemlp._progress import progress_bar
+from fastemlp.exceptions import BudgetError, ConvergenceError, Status
 
+from ..certify import certified, require_angle
+from ..counted import CountedOperator, random_block
+from ..dense import dense
+from ..orthonormal import orthonormalise
 from .assembled import assemble, banded_inverse, banded_order, multigrid
-from .budget import BudgetError
-from .certify import certified, require_angle
 from .conjugate import SlowError, Spectrum, least_norm_solution
-from .counted import CountedOperator, random_block
-from .dense import dense
-from .orthonormal import orthonormalise
 from .projection import PreconditionedProjector, Search
-from .solution import ConvergenceError, Status
 
 #: Up to this size a singular value decomposition is as quick as anything.
 SMALL = 64

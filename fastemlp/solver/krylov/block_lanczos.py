@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastemlp._gap import split_rank
 from fastemlp._progress import progress_bar
+from fastemlp.exceptions import BudgetError, ConvergenceError, Status
 
-from .budget import BudgetError
-from .certify import certified, measured, split_rank
-from .counted import CountedOperator, estimate_norm, random_block
-from .dense import dense
-from .krylov import BlockKrylov
-from .polish import polish, singular_basis
-from .solution import ConvergenceError, Status
+from ..certify import certified, measured
+from ..counted import CountedOperator, estimate_norm, random_block
+from ..dense import dense
+from ..polish import polish, singular_basis
+from .recurrence import BlockKrylov
 
 #: Columns of the fresh random block that must show no null component at the end.
 CERTIFICATE_BLOCK = 4

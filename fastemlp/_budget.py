@@ -8,10 +8,6 @@ from numbers import Integral
 DEFAULT_BUDGET = 2**30
 
 
-class BudgetError(ValueError):
-    """A strategy, or all of them, would take more memory than ``memory_budget`` allows."""
-
-
 def checked_budget(memory_budget, caller):
     """The budget as an int.
 

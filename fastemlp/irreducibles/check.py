@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..solution import CertificationError, Status
+from fastemlp.exceptions import CertificationError, Status
+
 from .split import Members, isotypic_parts
 
 #: Random combinations of the Lie generators that are looked at; what all kill, one almost surely shows.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from ..solution import CertificationError, Status
+from fastemlp.exceptions import CertificationError, Status
 
 #: Random members of the algebra: one to diagonalise, one to link, the others for loops.
 N_MEMBERS = 5

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack
 
+from fastemlp.exceptions import BudgetError, CertificationError, Status
 from fastemlp.isometries.base import read_only
 
-from ..budget import BudgetError
-from ..solution import CertificationError, Status
 from .catalogue import Splitting
 from .orbitals import ELEMENTS, MonomialGroup
 

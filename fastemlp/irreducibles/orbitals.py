@@ -15,8 +15,7 @@ from scipy.sparse import csr_array, eye_array, kron
 
 from fastemlp.isometries.orbit import roots_of_unity
 from fastemlp.operators import TensorConstraint
-
-from ..orbits import Monomial, orbits
+from fastemlp.orbits import Monomial, fixed_space, readable
 
 #: Random elements whose traces tell irreducibles apart.
 ELEMENTS = 8
@@ -180,6 +179,6 @@ class MonomialGroup:
             [],
             [[hs[a] for a in used] for hs in self._generators],
         )
-        basis = orbits(C, memory_budget=self.memory_budget).Q
+        basis = fixed_space(C, *readable(C), memory_budget=self.memory_budget).Q
         n_columns = int(np.prod([self.dims[a] for a in source]))
         return (Commutant if source == target else Orbitals)(basis, n_columns)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
 import scipy.linalg
 
-from fastemlp.isometries import SchurIsometry
+from fastemlp.exceptions import BudgetError, CertificationError, NotReductive, Status
+from fastemlp.irreducibles.catalogue import Catalogue
+from fastemlp.irreducibles.check import given_residual, pairing_residual
+from fastemlp.irreducibles.decompose import decompose
+from fastemlp.irreducibles.gap import probed_gap, spectral_gap
+from fastemlp.irreducibles.intertwiners import SchurIsometry
+from fastemlp.irreducibles.reductive import ROUNDOFF, reductive_form
 from fastemlp.operators import EPS, KroneckerProduct, TensorConstraint
 
-from ..balance import BALANCED, balance
-from ..budget import BudgetError
-from ..certify import (
+from .certify import (
     LARGEST_ANGLE,
     bounded_angle,
     carried_angle,
@@ -22,72 +25,16 @@ from ..certify import (
     require_angle,
     require_clear,
 )
-from ..counted import CountedOperator, estimate_norm
-from ..solution import CertificationError, NullspaceSolution, Status
-from .catalogue import Catalogue
-from .check import given_residual, pairing_residual
-from .gap import probed_gap, spectral_gap
-from .symmetry import NotReductive, Postponed, ReductiveGroup, completed, reductive_group
-from .word import decompose
+from .counted import CountedOperator, estimate_norm
+from .solution import NullspaceSolution
 
 #: Random draws that are tried before giving up.
 ATTEMPTS = 6
-#: Errors of generators are taken for at most so many times what they are seen to miss closure under the adjoint by,
-#: where they are known to at least the second number.
-MARGIN, ROUNDOFF = 4.0, 1e-10
 #: Arrays of the size of a basis, and of that of its triangular factor, that are held once it is carried from balanced
 #: coordinates; columns that are carried at a time, and arrays of so many.
 CARRIED, TRIANGLES, COLUMNS, BLOCKS = 2.1, 3, 128, 5
 #: Roundings of the generators that are solved for to see how they turn the nullspace, and the margin on what is seen.
 PERTURBED, SAFETY = 2, 10.0
-#: Multiply-adds of balancing, per generator and cube of its size.
-BALANCING = 300
-
-
-@dataclass(frozen=True, eq=False)
-class ReductiveForm:
-    """What makes ``schur`` fit a constraint: a group closed under the adjoint, perhaps in other coordinates.
-
-    Attributes
-    ----------
-    group : ReductiveGroup
-    factors : list of ndarray (d, d), one per atom, with ``x = (⊗S) y`` for the coordinates y of the group; or None
-    accuracy : float; what the generators are known to in those coordinates, at worst
-    seen : float; the same, judged by how far they are from closed under the adjoint. Roundoff that the change of
-        coordinates magnifies shows there as much as anywhere
-    """
-
-    group: ReductiveGroup
-    factors: list | None
-    accuracy: float
-    seen: float
-
-
-def reductive_form(C, max_work=math.inf):
-    """Find the coordinates in which the generators of a TensorConstraint are closed under the adjoint.
-
-    Raises
-    ------
-    NotReductive
-        If there are none.
-    Postponed
-        If finding out takes more than ``max_work`` multiply-adds.
-    """
-    try:
-        return ReductiveForm(reductive_group(C, max_work), None, C.accuracy, C.accuracy)
-    except NotReductive:
-        if 0 in C.dims or not C.dims:
-            raise
-        work = BALANCING * (len(C.lie) + len(C.discrete)) * sum(d**3 for d in C.dims)
-        if work > max_work:
-            raise Postponed(work) from None
-        factors, balanced = balance(completed(C, max_work))
-        accuracy = max(balanced.accuracy, BALANCED)
-        group = reductive_group(balanced, max_work, accuracy)
-        seen = accuracy
-        if C.accuracy <= ROUNDOFF:
-            seen = min(accuracy, max(EPS, MARGIN * group.adjoint_defect()))
-        return ReductiveForm(group, factors, accuracy, seen)
 
 
 def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=None):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .budget import BudgetError
+from fastemlp.exceptions import BudgetError
+
+from ..counted import random_block
+from ..orthonormal import orthonormalise
 from .conjugate import SlowError, Spectrum, least_norm_solution, preconditioned_solution
-from .counted import random_block
-from .orthonormal import orthonormalise
 
 #: Steps of conjugate gradients before the spectrum counts as unkind.
 MAX_STEPS = 5000

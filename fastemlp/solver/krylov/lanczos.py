@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fastemlp._progress import progress_bar
+from fastemlp.exceptions import BudgetError, ConvergenceError
+from fastemlp.irreducibles.balance import balance, normalise
 from fastemlp.operators import KroneckerProduct, TensorConstraint
 
-from .balance import balance, normalise
-from .block_lanczos import block_lanczos
-from .budget import BudgetError
-from .certify import (
+from ..certify import (
     LARGEST_ANGLE,
     bounded_angle,
     carried_angle,
@@ -22,13 +21,13 @@ from .certify import (
     require_clear,
     require_known,
 )
+from ..counted import CountedOperator, estimate_norm
+from ..dense import dense
+from ..orthonormal import orthonormalise
+from ..polish import polish
+from .block_lanczos import block_lanczos
 from .conjugate import SlowError
-from .counted import CountedOperator, estimate_norm
-from .dense import dense
-from .orthonormal import orthonormalise
-from .polish import polish
 from .projection import BLOCK, Projector, Search, chunks
-from .solution import ConvergenceError
 
 #: Up to this size a singular value decomposition is as quick as anything.
 SMALL = 48

@@ -9,10 +9,9 @@ from itertools import chain
 import numpy as np
 import scipy.linalg
 
+from fastemlp.exceptions import BudgetError, CertificationError, Status
 from fastemlp.isometries.base import read_only
 
-from ..budget import BudgetError
-from ..solution import CertificationError, Status
 from .split import Members, choose_recipe, commutant_units, components, frames, isotypic_parts
 
 #: Eigenvalues of a Casimir operator closer than this, relative to the largest, are one.

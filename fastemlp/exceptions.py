@@ -1,0 +1,61 @@
+"""What this package raises and warns of, beside what Python has names for."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Status(Enum):
+    """How a solve ended; the value is the sentence shown to the user."""
+
+    CONVERGED = "The whole nullspace was found and checked."
+    MAX_STEPS = "The step limit was reached before the nullspace was complete."
+    AMBIGUOUS_RANK = "No clear gap separates zero singular values from nonzero ones."
+    BAD_RESIDUAL = "A basis was found, but the constraint does not vanish on it to the tolerance."
+    BAD_ORTHOGONALITY = "A basis was found, but its columns are not orthonormal."
+    NOT_FINITE = "The operator returned NaN or infinity."
+
+
+class ConvergenceError(RuntimeError):
+    """The nullspace could not be determined.
+
+    Attributes
+    ----------
+    solution : NullspaceSolution or None
+        What was found so far. Its columns are candidates only: more may be missing.
+    status : Status
+    """
+
+    def __init__(self, message, *, status, solution=None):
+        super().__init__(f"{message} [{status.value}]")
+        self.message = message
+        self.status = status
+        self.solution = solution
+
+    def __reduce__(self):
+        # The default rebuilds from ``args`` alone and would lose the keywords between processes.
+        return _rebuild, (type(self), self.message, self.status, self.solution)
+
+
+class CertificationError(ConvergenceError):
+    """A nullspace was found, but it fails its own check."""
+
+
+def _rebuild(cls, message, status, solution):
+    return cls(message, status=status, solution=solution)
+
+
+class BudgetError(ValueError):
+    """A strategy, or all of them, would take more memory than ``memory_budget`` allows."""
+
+
+class NotReductive(ValueError):
+    """The generators are not closed under the adjoint, so Schur's lemma with orthogonal complements does not apply."""
+
+
+class BasisStoreWarning(UserWarning):
+    """The store of bases cannot be read or written as it should; everything is solved anew and stays right."""
+
+
+class KernelCacheWarning(UserWarning):
+    """Compiled loops cannot be kept on disk; they are compiled anew in every process."""

@@ -1,0 +1,30 @@
+"""Representations taken apart: coordinates closed under the adjoint, irreducibles, and words in them."""
+
+from .balance import adjoint_defect, balance, normalise
+from .catalogue import Catalogue
+from .chain import Chain, Fusion
+from .characters import character, count_traces, generated_elements, whole_mean
+from .decompose import decompose, decompose_all
+from .intertwiners import SchurIsometry
+from .reductive import ReductiveForm, reductive_form
+from .symmetry import Postponed, reductive_group
+
+__all__ = [
+    "Catalogue",
+    "Chain",
+    "Fusion",
+    "Postponed",
+    "ReductiveForm",
+    "SchurIsometry",
+    "adjoint_defect",
+    "balance",
+    "character",
+    "count_traces",
+    "decompose",
+    "decompose_all",
+    "generated_elements",
+    "normalise",
+    "reductive_form",
+    "reductive_group",
+    "whole_mean",
+]

@@ -1,0 +1,1 @@
+"""Strategies that know a constraint by its products with vectors alone."""

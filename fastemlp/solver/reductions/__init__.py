@@ -1,0 +1,1 @@
+"""Smaller or better conditioned constraints with the same nullspace, and the way back."""

@@ -1,0 +1,102 @@
+"""The combinatorial part of a constraint, solved by counting, leaves a smaller one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from fastemlp.operators import TensorConstraint, norm_bound
+from fastemlp.orbits import (
+    LARGEST_COMMON_ORDER,
+    Monomial,
+    diagonal,
+    diagonal_elements,
+    fixed_space,
+    quarter_turns,
+    representatives,
+    require_tensor,
+    rounding,
+)
+
+
+def shrink(C, *, tol=None, memory_budget=2**30):
+    """Solve the combinatorial part of any constraint exactly, and say what is left.
+
+    Parameters
+    ----------
+    C : TensorConstraint
+    tol, memory_budget : as ``orbits``
+
+    Returns
+    -------
+    O : OrbitIsometry of shape (m, k), or None if there is nothing to shrink with
+    rest : TensorConstraint
+        The nullspace of C is O applied to that of ``rest @ O``, see ``Restricted``.
+
+    Notes
+    -----
+    O spans what is fixed by the monomial discrete generators, the diagonal elements in the span of the Lie algebra
+    generators, and quarter turns in the connected group. The last two are consequences of C, so O contains its
+    nullspace. ``rest`` leaves out generators that vanish on O, as a random vector tells, and has one Lie algebra
+    generator for all that those group elements conjugate to each other, scaled to leave the singular values of
+    ``rest @ O`` as they were.
+    """
+    require_tensor(C, "shrink")
+    monomials = [Monomial.read(h, C.dims, rounding(C.accuracy)) for h in C.discrete]
+    left_discrete = [k for k, h in enumerate(monomials) if h is None]
+    monomials = [h for h in monomials if h is not None]
+    if math.lcm(*(h.order for h in monomials)) > LARGEST_COMMON_ORDER:
+        left_discrete, monomials = range(len(C.discrete)), []
+    left_lie = [i for i, A in enumerate(C.lie) if diagonal(A, C.dims, rounding(C.accuracy)) is None]
+    monomials += [Monomial.read(h, C.dims) for h in quarter_turns(C.lie, C.dims)]
+    monomials = [h for h in monomials if not h.is_identity]
+    elements = diagonal_elements(C.lie, C.dims, rounding(C.accuracy))
+    if not monomials and not elements:
+        return None, C.part(left_lie, left_discrete)
+    O = fixed_space(C, elements, monomials, tol, memory_budget, "shrink").Q
+    lie = representatives([C.lie[i] for i in left_lie], C.dims, monomials)
+    discrete = [C.discrete[k] for k in left_discrete]
+    return O, _alive(TensorConstraint(C.slots, C.dims, lie, discrete, C.accuracy), O)
+
+
+def _alive(C, O):
+    """The generators that do not vanish on the range of O, where a solver would only see their rounding errors."""
+    x = np.random.default_rng(0).standard_normal(O.rank)
+    v = O.matvec(x / max(np.linalg.norm(x), 1.0))
+    # ‖drho(A)‖ ≤ Σ ‖A‖ and ‖rho(h) − I‖ ≤ 1 + Π ‖h‖ over the slots
+    norms = [sum(norm_bound(A[a], 0.0) for a in C.slots) for A in C.lie]
+    norms += [1 + math.prod(norm_bound(h[a], 1.0) for a in C.slots) for h in C.discrete]
+    alive = [
+        i
+        for i, (op, norm) in enumerate(zip(C.operators, norms, strict=True))
+        if np.linalg.norm(op.matvec(v)) > max(1e-13, 10 * C.accuracy) * norm
+    ]
+    D = len(C.lie)
+    return C.part([i for i in alive if i < D], [i - D for i in alive if i >= D])
+
+
+class Restricted(LinearOperator):
+    """``C @ O``: a constraint on the range of an isometry, in its coordinates, with ``normal_matmat``."""
+
+    def __init__(self, C, O):
+        self.C, self.O = C, O
+        self.accuracy, self.scale = C.accuracy, C.scale
+        super().__init__(np.result_type(C.dtype, O.dtype), (C.shape[0], O.shape[1]))
+
+    def _matvec(self, x):
+        return self._matmat(x.reshape(-1, 1)).reshape(-1)
+
+    def _rmatvec(self, y):
+        return self._rmatmat(y.reshape(-1, 1)).reshape(-1)
+
+    def _matmat(self, X):
+        return self.C.matmat(self.O.matmat(X))
+
+    def _rmatmat(self, Y):
+        return self.O.rmatmat(self.C.rmatmat(Y))
+
+    def normal_matmat(self, X):
+        """``Oᴴ Cᴴ C O X``."""
+        return self.O.rmatmat(self.C.normal_matmat(self.O.matmat(X)))
