@@ -123,8 +123,8 @@ def test_results_are_checked_against_the_generators_given(monkeypatch):
         group = reductive_group(C, *args)
         return dataclasses.replace(group, _basis=group._basis[:0], _unitary=())
 
-    strategy = importlib.import_module("fastemlp.solver.schur")
-    monkeypatch.setattr(strategy, "reductive_group", forgetful)
+    reductive = importlib.import_module("fastemlp.irreducibles.reductive")
+    monkeypatch.setattr(reductive, "reductive_group", forgetful)
     with pytest.raises(CertificationError, match="schur: expected residual"):
         schur(constraint((V**2)(stretched)))
     with pytest.raises(

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy.linalg import block_diag
 
-from fastemlp import isometries
 from fastemlp.constraint import constraint
 from fastemlp.groups import SO, C, Group, S, U
 from fastemlp.isometries import (
@@ -19,6 +18,7 @@ from fastemlp.isometries import (
 )
 from fastemlp.reps import V
 from fastemlp.solver import orbits, schur
+from fastemlp.store.tree import CLASSES
 
 
 def unitary(m, r, is_complex=False, seed=0):
@@ -132,7 +132,7 @@ def test_precision(Q, matrix):
 def rebuilt(Q):
     """Through plain data and back, children first."""
     meta, arrays, children = Q.state()
-    kind = getattr(isometries, type(Q).__name__)
+    kind = CLASSES[type(Q).__name__]
     return kind.from_state(
         json.loads(json.dumps(meta)), dict(arrays), tuple(rebuilt(child) for child in children)
     )

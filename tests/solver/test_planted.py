@@ -196,16 +196,16 @@ def test_small_budget_restarts_and_agrees():
 
 
 def test_krylov_basis_stays_in_the_budget(monkeypatch):
-    from fastemlp.solver import krylov
+    from fastemlp.solver.krylov import recurrence
 
     sizes = []
-    build = krylov.BlockKrylov.__init__
+    build = recurrence.BlockKrylov.__init__
 
     def recorded(self, *args):
         build(self, *args)
         sizes.append(self.V.nbytes)
 
-    monkeypatch.setattr(krylov.BlockKrylov, "__init__", recorded)
+    monkeypatch.setattr(recurrence.BlockKrylov, "__init__", recorded)
     C, _ = planted(400, np.logspace(0, -1, 380), 20)
     budget = 400 * 8 * 100
     solution = block_lanczos(C, memory_budget=budget)
