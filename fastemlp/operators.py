@@ -410,6 +410,12 @@ class TensorConstraint(Stack):
         terms = [kron(A.conj().T, B) + kron(A, B.conj().T) for A, B in both]
         return _total(terms, self.dims[a] * self.dims[c])
 
+    @cached_property
+    def discrete_norm(self):
+        """A bound on the largest norm of a discrete generator on the tensor; 0 if there is none."""
+        norms = ({a: norm_bound(h[a], 1.0) for a in set(self.slots)} for h in self.discrete)
+        return max((math.prod(n[a] for a in self.slots) for n in norms), default=0.0)
+
     def part(self, lie, discrete):
         """The constraint of some of the generators: index lists into ``lie`` and ``discrete``."""
         return TensorConstraint(

@@ -1,7 +1,6 @@
 """Nullspaces of constraint operators: strategies that know operators, and nothing of groups."""
 
 from .auto import solve_nullspace
-from .costs import Choice
 from .dense import dense
 from .krylov.lanczos import lanczos
 from .krylov.lobpcg import lobpcg
@@ -9,12 +8,16 @@ from .orbits import orbits
 from .plan import METHODS, Plan, make_plan
 from .schur import schur
 from .solution import NullspaceSolution
+from .strategy import Choice, Options, Strategy, Unfit
 
 __all__ = [
     "METHODS",
     "Choice",
     "NullspaceSolution",
+    "Options",
     "Plan",
+    "Strategy",
+    "Unfit",
     "dense",
     "lanczos",
     "lobpcg",

@@ -13,25 +13,12 @@ from fastemlp.exceptions import (
     NotReductive,
     Status,
 )
-from fastemlp.isometries import Composition
-from fastemlp.solver.krylov.lanczos import lanczos
-from fastemlp.solver.krylov.lobpcg import lobpcg, suits
 
-from .dense import dense
-from .orbits import orbits
-from .plan import METHODS, blurred, make_plan
-from .schur import schur
+from .plan import METHODS, STRATEGIES, make_plan
+from .strategy import Options, Unfit, Unsuited
 
 #: A tolerance above this would take clear symmetry breaking for none.
 LARGEST_TOL = 1e-2
-
-STRATEGIES = {
-    "orbits": orbits,
-    "schur": schur,
-    "lanczos": lanczos,
-    "lobpcg": lobpcg,
-    "dense": dense,
-}
 
 
 def solve_nullspace(
@@ -68,28 +55,22 @@ def solve_nullspace(
         If no answer can be vouched for; the message has the evidence of every strategy that was tried.
     """
     memory_budget = checked_budget(memory_budget, "solve_nullspace")
-    options = {
-        "tol": tol,
-        "memory_budget": memory_budget,
-        "random_state": random_state,
-        "verbose": verbose,
-    }
+    options = Options(tol, memory_budget, random_state, verbose)
     if method not in METHODS:
         raise ValueError(
             f"solve_nullspace: expected method to be one of {', '.join(METHODS)}, got {method!r}."
         )
     _require_tolerance(tol)
     if method != "auto":
-        _require_sharp(method, C, tol)
-        return STRATEGIES[method](C, **options)
+        return STRATEGIES[method].solve(C, options)
     plan = make_plan(C, memory_budget)
     if not plan.choices:
         raise BudgetError(_nothing_fits(C, plan, memory_budget))
     failures = []
     for choice in plan.choices:
         try:
-            return _counted(_run(choice.method, C, plan, options), plan)
-        except _Unsuited:
+            return _counted(choice.solve(options), plan)
+        except Unsuited:
             continue
         except (ConvergenceError, BudgetError, NotReductive) as error:
             failures.append((choice.method, error))
@@ -101,7 +82,7 @@ def solve_nullspace(
         raise failures[0][1]
     unsure = [error for _, error in failures if isinstance(error, ConvergenceError)]
     if not unsure:
-        plan = replace(plan, unfit=(*((name, str(e)) for name, e in failures), *plan.unfit))
+        plan = replace(plan, unfit=(*(Unfit(name, str(e)) for name, e in failures), *plan.unfit))
         raise BudgetError(_nothing_fits(C, plan, memory_budget)) from failures[-1][1]
     last = unsure[-1]
     evidence = "\n".join(f"  {name}: {getattr(e, 'message', e)}" for name, e in failures)
@@ -122,32 +103,12 @@ def _require_tolerance(tol):
         )
 
 
-class _Unsuited(Exception):
-    """A probe in the solve shows that a strategy is no good here."""
-
-
 def _nothing_fits(C, plan, memory_budget):
     """What every strategy would take, and what to do."""
-    reasons = "\n".join(f"  {method}: {reason}" for method, reason in plan.unfit)
+    reasons = "\n".join(f"  {unfit.method}: {unfit.reason}" for unfit in plan.unfit)
     return (
         f"solve_nullspace: no strategy solves a constraint of shape {tuple(C.shape)} within memory_budget = "
         f"{mib(memory_budget)}.\n{reasons}\nPass a larger memory_budget= in bytes, or solve for a smaller type."
-    )
-
-
-def _run(method, C, plan, options):
-    strategy = STRATEGIES[method]
-    if method == "schur":
-        return schur(C, form=plan.form, **options)
-    _require_sharp(method, C, options["tol"])
-    if method == "lobpcg" and not suits(plan.operator):
-        raise _Unsuited
-    if method == "orbits" or plan.outer is None:
-        return strategy(C, **options)
-    inner = strategy(plan.operator, **options)
-    Q = Composition(plan.outer, inner.Q)
-    return replace(
-        inner, Q=Q, orthogonality=Q.orthogonality(), strategy=f"orbits, then {inner.strategy}"
     )
 
 
@@ -161,12 +122,3 @@ def _counted(solution, plan):
             solution=solution,
         )
     return solution
-
-
-def _require_sharp(method, C, tol):
-    reason = blurred(method, C, tol)
-    if reason:
-        raise ConvergenceError(
-            f"{method}: {reason}. Use schur, or generators of smaller norm.",
-            status=Status.AMBIGUOUS_RANK,
-        )

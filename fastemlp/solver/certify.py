@@ -16,6 +16,8 @@ from .solution import NullspaceSolution
 
 #: Sine of the largest angle by which errors of the generators may turn a nullspace.
 LARGEST_ANGLE = 1e-8
+#: A discrete generator of norm N on the tensor hides its own identity where tol·N is above this.
+BLURRED = 1e-5
 #: Least-squares steps that sharpening takes at most, per round.
 POLISHING = 1000
 
@@ -78,6 +80,30 @@ def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0, angle
         )
     require_angle(op, solution, tol)
     return solution
+
+
+def blur(C, tol):
+    """Why comparing singular values with ``tol·‖C‖`` cannot show the nullspace of C, or "".
+
+    Where ρ(h) has entries of 10¹³ the identity in ρ(h) − I, and with it which vectors h fixes, is lost to rounding.
+    """
+    norm = getattr(C, "discrete_norm", 0.0)
+    if tol * norm <= BLURRED:
+        return ""
+    return (
+        f"a discrete generator has norm {norm:.0e} on the tensor, beside which the identity in ρ(h) − I is lost "
+        f"at tol = {tol:.0e}"
+    )
+
+
+def require_sharp(caller, C, tol):
+    """ConvergenceError where rounding hides which vectors are null."""
+    reason = blur(C, tol)
+    if reason:
+        raise ConvergenceError(
+            f"{caller}: {reason}. Use schur, or generators of smaller norm.",
+            status=Status.AMBIGUOUS_RANK,
+        )
 
 
 def require_clear(op, gap, accuracy=0.0):

@@ -5,14 +5,21 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
+from fastemlp._budget import DEFAULT_BUDGET, mib
 from fastemlp._gap import split_rank
 from fastemlp.exceptions import BudgetError
+from fastemlp.operators import TensorConstraint
 
-from .certify import certified, require_known
+from .certify import blur, certified, require_known, require_sharp
 from .counted import CountedOperator
+from .strategy import Choice, Strategy, Unfit
+
+# Seconds of processor time, from below: see ``orbits``.
+#: Per problem, per multiply-add, and of solving in the coordinates that orbits leave.
+BASE, FLOP, SHRINK_BASE = 7e-4, 1.4e-10, 8e-3
 
 
-def dense(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
+def dense(C, *, tol=None, memory_budget=DEFAULT_BUDGET):
     """Orthonormal basis of ``{v : C v = 0}`` through an SVD of the matrix of C.
 
     Parameters
@@ -24,8 +31,6 @@ def dense(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
         C is known to.
     memory_budget : int
         Bytes allowed for the matrix of C (the decomposition takes about three times as much).
-    random_state, verbose
-        Unused: nothing is drawn, nothing iterates.
 
     Returns
     -------
@@ -90,3 +95,37 @@ def _materialise(op, width=256):
         E[np.arange(start, stop), np.arange(stop - start)] = 1
         matrix[:, start:stop] = op.apply(E)
     return matrix
+
+
+def propose(problem):
+    """Whether the matrix of C fits the memory, and what decomposing it would take."""
+    C = problem.C
+    n_rows, m = C.shape
+    n_bytes = float(np.dtype(C.dtype).itemsize) * (2 * n_rows * m + m**2)
+    if n_bytes > problem.memory_budget:
+        return Unfit("dense", f"it would take {mib(n_bytes)}")
+    blurred = blur(C, _blurring(C))
+    if blurred and problem.has_better:
+        return Unfit("dense", blurred)
+    base = BASE if isinstance(C, TensorConstraint) else SHRINK_BASE
+    return Choice(
+        "dense",
+        "it is small enough for a singular value decomposition",
+        base + FLOP * (2 * n_rows * m**2 + 12 * m**3),
+        n_bytes,
+        n_bytes,
+        lambda options: _solve(C, options),
+    )
+
+
+def _blurring(C):
+    """The share of ‖C‖ below which singular values may be rounding."""
+    return 10 * max(C.shape) * np.finfo(np.float64).eps
+
+
+def _solve(C, options):
+    require_sharp("dense", C, _blurring(C) if options.tol is None else options.tol)
+    return dense(C, tol=options.tol, memory_budget=options.memory_budget)
+
+
+DENSE = Strategy("dense", _solve, propose)

@@ -8,7 +8,9 @@ from numbers import Integral
 import numpy as np
 import scipy.linalg
 
+from fastemlp._budget import DEFAULT_BUDGET
 from fastemlp.exceptions import BudgetError, CertificationError, NotReductive, Status
+from fastemlp.irreducibles import Postponed, count_traces
 from fastemlp.irreducibles.catalogue import Catalogue
 from fastemlp.irreducibles.check import given_residual, pairing_residual
 from fastemlp.irreducibles.decompose import decompose
@@ -26,8 +28,30 @@ from .certify import (
     require_clear,
 )
 from .counted import CountedOperator, estimate_norm
+from .forecast import forecast
 from .solution import NullspaceSolution
+from .strategy import Choice, Strategy, Unfit
 
+# Seconds of processor time, from below: see ``orbits``.
+#: Per problem, per Lie algebra generator, and per irreducible times letter.
+BASE, LIE_STEP, SPLIT_STEP = 3.5e-3, 1e-4, 3.5e-4
+#: Per entry of a product λ ⊗ x of size n and Lie algebra generator, up to so many and five more; per n³.
+SPLIT_ENTRY, MOST, SPLIT_FLOP = 8e-9, 20, 1.5e-10
+#: Without a Lie algebra, where random elements have to split products: per irreducible, and per n³.
+FINITE_SPLIT_STEP, FINITE_SPLIT_FLOP = 3e-4, 2.5e-8
+#: Per multiply-add of a QR, and of closing a Lie algebra.
+FACTOR_FLOP, CLOSE_FLOP = 2.5e-10, 1e-10
+#: Of balancing: per problem and per entry of a generator. Times that schur solves in balanced coordinates.
+BALANCE_BASE, BALANCE_STEP, REPEATED = 5e-3, 3e-5, 1.7
+
+#: Multiply-adds that a proposal may spend on a look at the generators; what takes more belongs to the solve.
+PLANNED_WORK = 10**7
+#: The size of the largest irreducible in few letters over that of the word.
+SHARES = (1.0, 0.55, 0.45, 0.3)
+#: Matrices of the size of a product λ ⊗ x that are held at a time: those it cannot do without, and at most.
+WORKSPACE, AT_MOST = 12, 13
+#: Dense copies of a Lie algebra.
+LIE_COPIES = 7
 #: Random draws that are tried before giving up.
 ATTEMPTS = 6
 #: Arrays of the size of a basis, and of that of its triangular factor, that are held once it is carried from balanced
@@ -37,7 +61,7 @@ CARRIED, TRIANGLES, COLUMNS, BLOCKS = 2.1, 3, 128, 5
 PERTURBED, SAFETY = 2, 10.0
 
 
-def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=None):
+def schur(C, *, tol=None, memory_budget=DEFAULT_BUDGET, random_state=0, form=None):
     """Basis of the symmetric vectors of a tensor type from the irreducibles of its two halves.
 
     Parameters
@@ -47,7 +71,6 @@ def schur(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0, form=N
     memory_budget : int
         Bytes; the largest product ``λ ⊗ x`` has to be held a dozen times.
     random_state : int, seeds the random group elements
-    verbose : int, unused
     form : ReductiveForm, optional; ``reductive_form(C)`` where it is known already
 
     Returns
@@ -246,3 +269,105 @@ def _accumulated(chain, splittings, name):
 
 def _defect(solution):
     return max(solution.residual, solution.orthogonality)
+
+
+def propose(problem):
+    """Whether the generators are closed under the adjoint in some coordinates, and what taking words apart takes."""
+    C, form, work = problem.C, None, 0.0
+    if not problem.is_tensor:
+        return Unfit("schur", "this is not one tensor type")
+    reason = "the generators are closed under the adjoint"
+    try:
+        form = reductive_form(C, PLANNED_WORK)
+    except NotReductive as error:
+        return Unfit("schur", str(error))
+    except Postponed as error:
+        work = error.work
+        reason = "the generators may be closed under the adjoint, which takes long to see"
+    seconds, n_bytes, needed = _cost(C, form, problem.elements)
+    is_balanced = form is not None and form.factors is not None
+    if is_balanced:
+        reason += " in balanced coordinates"
+        m = C.shape[1]
+        rank, _ = forecast(C, problem.elements)
+        # other roundings of a Lie algebra are often solved for as well
+        seconds *= REPEATED if C.lie else 1
+        # carried back as a dense array, and made orthonormal
+        entries = (len(C.lie) + len(C.discrete)) * sum(d * d for d in C.dims)
+        seconds += BALANCE_BASE + BALANCE_STEP * entries + m * rank**2 * FACTOR_FLOP
+        n_bytes += carried_bytes(m, rank, C.dtype)
+    return Choice(
+        "schur",
+        reason,
+        seconds + work * CLOSE_FLOP,
+        n_bytes,
+        needed,
+        lambda options: _run(C, options, form),
+        # far from balanced coordinates singular values are tiny; only the balanced ones show the rank
+        leads=is_balanced,
+        is_sure=form is not None,
+    )
+
+
+def _cost(C, form, elements):
+    """Seconds, bytes and the bytes that are needed, of a solve in the coordinates of the form."""
+    D = len(C.lie)
+    seconds = BASE + LIE_STEP * D
+    held = needed = 0.0
+    for j, word, d in _splittings(C, form):
+        # close to the largest irreducible of a classical group in j letters
+        share = SHARES[j] if j < len(SHARES) else 0.55 / math.sqrt(math.factorial(j))
+        largest = max(1.0, share * math.prod(word))
+        kinds = _partitions(j, max(word, default=1))
+        if elements is None:
+            n = largest * d
+            entries, flop = (
+                ((min(D, MOST) + 5) * n**2, SPLIT_FLOP) if D else (0.0, FINITE_SPLIT_FLOP)
+            )
+            seconds += kinds * (SPLIT_STEP + SPLIT_ENTRY * entries + flop * n**3)
+        else:
+            # the squares of the sizes of all irreducibles add up to the order, twice that over the reals
+            order = len(elements[0])
+            n, kinds = min(largest, math.sqrt(2 * order)) * d, min(kinds, order)
+        held += kinds * 8 * n**2
+        needed = max(needed, 8 * n**2)
+    if elements is not None:
+        # every irreducible is split once, however long the word
+        seconds += FINITE_SPLIT_STEP * count_traces(elements)
+    n_bytes = held + AT_MOST * needed + LIE_COPIES * 8 * D * sum(d * d for d in C.dims)
+    return seconds, n_bytes, WORKSPACE * needed
+
+
+def _splittings(C, form):
+    """What schur takes apart, each once: (number of letters before, their sizes, size of the letter)."""
+    cut = middle([C.dims[a] for a in C.slots])
+    right = C.slots[cut:] if form is None else [form.group.dual[a] for a in C.slots[cut:]]
+    dims, seen = (C.dims if form is None else form.group.dims), set()
+    for word in (C.slots[:cut], right):
+        for j, a in enumerate(word):
+            key = tuple(sorted(word[:j])), a
+            if key not in seen:
+                seen.add(key)
+                yield j, [dims[b] for b in word[:j]], dims[a]
+
+
+def _partitions(n, d):
+    """How many partitions of n have at most d parts: the irreducibles in n letters of size d, at most about."""
+    counts = [1] + [0] * n
+    for part in range(1, min(n, d) + 1):
+        for total in range(part, n + 1):
+            counts[total] += counts[total - part]
+    return counts[n]
+
+
+def _run(C, options, form=None):
+    return schur(
+        C,
+        tol=options.tol,
+        memory_budget=options.memory_budget,
+        random_state=options.random_state,
+        form=form,
+    )
+
+
+SCHUR = Strategy("schur", _run, propose)

@@ -102,8 +102,8 @@ def test_forecast_of_the_rank(group, k, within):
 # -- refusals -----------------------------------------------------------------------------------------------------
 
 
-def test_nothing_starts_that_does_not_fit(monkeypatch):
-    monkeypatch.setattr("fastemlp.solver.auto._run", None)
+def test_nothing_starts_that_does_not_fit():
+    assert not make_plan(constraint((V**24)(NILPOTENT))).choices
     with pytest.raises(BudgetError, match=r"no strategy solves .* 1,024 MiB") as e:
         equivariant_basis((V**24)(NILPOTENT), store=False)
     for line in (
@@ -203,7 +203,7 @@ def test_a_large_lie_algebra_is_not_closed_to_make_a_plan():
     group = Group(list(rng.standard_normal((2, 20, 20))))
     op = constraint((V >> V)(group))
     plan = make_plan(op)
-    assert plan.form is None
+    assert not any(c.is_sure for c in plan.choices if c.method == "schur")
     assert plan.choices[0].method == "lanczos"
     assert solve_nullspace(op).rank == 1
     assert (

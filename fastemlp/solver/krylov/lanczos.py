@@ -7,35 +7,51 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fastemlp._budget import DEFAULT_BUDGET, mib
 from fastemlp._progress import progress_bar
 from fastemlp.exceptions import BudgetError, ConvergenceError
 from fastemlp.irreducibles.balance import balance, normalise
-from fastemlp.operators import KroneckerProduct, TensorConstraint
+from fastemlp.operators import PAIR_TERMS, KroneckerProduct, TensorConstraint
 
 from ..certify import (
     LARGEST_ANGLE,
+    blur,
     bounded_angle,
     carried_angle,
     certified,
     require_angle,
     require_clear,
     require_known,
+    require_sharp,
 )
 from ..counted import CountedOperator, estimate_norm
 from ..dense import dense
 from ..orthonormal import orthonormalise
 from ..polish import polish
+from ..strategy import Choice, Strategy, Unfit
 from .block_lanczos import block_lanczos
 from .conjugate import SlowError
-from .projection import BLOCK, Projector, Search, chunks
+from .projection import BLOCK, FIRST_BLOCK, Projector, Search, chunks
+
+# Seconds of processor time, from below: see ``orbits``.
+#: Per problem, and per multiply-add of a product with C.
+BASE, PRODUCT_FLOP = 2e-2, 2.2e-10
+#: Per product of entries in a Casimir operator, and its bytes.
+PAIR_STEP, PAIR_BYTES = 1.5e-8, 16
+#: Steps that a Casimir operator takes, and products without a clear gap.
+FEWEST_STEPS, STEPS = 15, 40
+#: Blocks of columns that are held beside two copies of the basis.
+BLOCKS = 6.5
 
 #: Up to this size a singular value decomposition is as quick as anything.
 SMALL = 48
+#: Singular values up to this share of ‖C‖ are zero, in double and in single precision.
+DOUBLE, SINGLE = 1e-11, 1e-4
 #: Residuals up to this share of the tolerance are left as they are.
 SHARP = 0.01
 
 
-def lanczos(C, *, tol=None, mixed=True, memory_budget=2**30, random_state=0, verbose=0):
+def lanczos(C, *, tol=None, mixed=True, memory_budget=DEFAULT_BUDGET, random_state=0, verbose=0):
     """Orthonormal basis of ``{v : C v = 0}`` from products with C and Cᴴ alone.
 
     Parameters
@@ -81,7 +97,7 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=2**30, random_state=0, ver
     if memory_budget < 1:
         raise ValueError(f"lanczos: expected memory_budget ≥ 1, got {memory_budget}.")
     if tol is None:
-        tol = max(1e-11 if op.eps < 1e-10 else 1e-4, 10 * op.accuracy)
+        tol = max(DOUBLE if op.eps < 1e-10 else SINGLE, 10 * op.accuracy)
     norm = estimate_norm(op, rng, n_iter=8) if op.n_rows and op.m else 0.0
     if norm <= tol * op.scale:
         _require_memory(op, op.m, memory_budget)
@@ -291,3 +307,48 @@ def _require_memory(op, rank, memory_budget):
             f"lanczos: every vector is null, and a basis of shape ({op.m}, {rank}) takes "
             f"{n_bytes / 2**20:.0f} MiB, more than memory_budget = {memory_budget / 2**20:.0f} MiB. Raise it."
         )
+
+
+def propose(problem):
+    """What projecting random vectors would take; it always fits, if memory does."""
+    C = problem.C
+    n_rows, m = C.shape
+    rank, gap, sure = problem.expected
+    column = m * np.dtype(C.dtype).itemsize
+    # a first block with its image; a basis that is clearly too large is not begun either
+    needed = column * max(2.0 * min(FIRST_BLOCK, m), sure * rank)
+    if needed > problem.memory_budget:
+        return Unfit("lanczos", f"it would take at least {mib(needed)}")
+    blurred = blur(C, DOUBLE)
+    if blurred and problem.has_better:
+        return Unfit("lanczos", blurred)
+    steps = max(FEWEST_STEPS if problem.is_reductive else STEPS, min(2 / max(gap, 1e-12), m))
+    columns = max(rank, min(FIRST_BLOCK, m))
+    seconds = BASE + PRODUCT_FLOP * (
+        columns * steps * max(20 * n_rows, _entries(C)) + 3.5 * rank**2 * m
+    )
+    n_bytes = max(needed, column * (2 * rank + BLOCKS * min(columns, BLOCK)))
+    pairs = C.pair_terms if isinstance(C, TensorConstraint) else 0
+    if pairs <= PAIR_TERMS:
+        seconds += PAIR_STEP * pairs
+        n_bytes = max(n_bytes, PAIR_BYTES * pairs)
+    reason = "it needs products with C alone"
+    return Choice("lanczos", reason, seconds, n_bytes, needed, lambda options: _run(C, options))
+
+
+def _entries(C):
+    """Multiply-adds of one product with CᴴC, slot by slot; 0 where C does not show its generators."""
+    if not isinstance(C, TensorConstraint):
+        return 0.0
+    matrices = [
+        A[a].nnz / C.dims[a] for A in C.lie + C.discrete for a in C.slots if A[a] is not None
+    ]
+    return 2.0 * C.shape[1] * sum(matrices)
+
+
+def _run(C, options):
+    require_sharp("lanczos", C, DOUBLE if options.tol is None else options.tol)
+    return lanczos(C, **vars(options))
+
+
+LANCZOS = Strategy("lanczos", _run, propose)

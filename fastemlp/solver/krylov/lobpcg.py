@@ -8,19 +8,32 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse.linalg
 
+from fastemlp._budget import DEFAULT_BUDGET, mib
 from fastemlp._progress import progress_bar
 from fastemlp.exceptions import BudgetError, ConvergenceError, Status
+from fastemlp.operators import TensorConstraint
 
-from ..certify import certified, require_angle
+from ..certify import certified, require_angle, require_sharp
 from ..counted import CountedOperator, random_block
 from ..dense import dense
 from ..orthonormal import orthonormalise
-from .assembled import assemble, banded_inverse, banded_order, multigrid
+from ..strategy import Choice, Strategy, Unfit, Unsuited
+from .assembled import assemble, assembled_bytes, banded_inverse, banded_order, multigrid
 from .conjugate import SlowError, Spectrum, least_norm_solution
 from .projection import PreconditionedProjector, Search
 
+# Seconds of processor time, from below: see ``orbits``.
+#: Per problem and per coordinate.
+BASE, STEP = 1e-2, 3e-5
+#: Bytes of matrices that are probed in a proposal; larger ones are at the start of the solve, up to the second.
+PLANNED_BYTES, ASSEMBLED_BYTES = 2**20, 2**28
+#: Seconds from which an alternative to an exact strategy is looked for.
+LONG = 0.1
+
 #: Up to this size a singular value decomposition is as quick as anything.
 SMALL = 64
+#: Singular values up to this share of ‖C‖ are zero.
+TOL = 1e-11
 #: Columns of the first block; it doubles while every Ritz value in it is zero.
 FIRST_BLOCK, LARGEST_BLOCK = 8, 64
 MAX_ITERATIONS = 40
@@ -32,7 +45,7 @@ BANDED_FLOPS = 2e11
 PROBE_STEPS = 60
 
 
-def lobpcg(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
+def lobpcg(C, *, tol=None, memory_budget=DEFAULT_BUDGET, random_state=0, verbose=0):
     """Orthonormal basis of ``{v : C v = 0}`` for a sparse C, through an approximate inverse of CᴴC.
 
     Parameters
@@ -68,7 +81,7 @@ def lobpcg(C, *, tol=None, memory_budget=2**30, random_state=0, verbose=0):
     """
     op = CountedOperator(C, "lobpcg")
     rng = np.random.default_rng(random_state)
-    tol = max(1e-11, 10 * op.accuracy) if tol is None else tol
+    tol = max(TOL, 10 * op.accuracy) if tol is None else tol
     A = assemble(C, memory_budget)
     if A is None or op.eps > 1e-10:
         raise BudgetError(
@@ -219,3 +232,37 @@ def _ritz_vectors(N, X, inverse, found, square):
         X = orthonormalise(X)
         theta, S = np.linalg.eigh(X.conj().T @ (N @ X))
         return theta, X @ S
+
+
+def propose(problem):
+    """Whether C may be sparse with tiny singular values, which a probe shows here if it is quick, else in the solve."""
+    C, m = problem.C, problem.C.shape[1]
+    if getattr(problem.whole, "lie", ()) or not isinstance(C, TensorConstraint):
+        return Unfit("lobpcg", "it is for discrete generators alone, on all of the space")
+    if problem.seconds <= LONG:
+        return Unfit("lobpcg", "others are quick")
+    n_bytes = max(assembled_bytes(C), 800.0 * m)
+    limit = min(ASSEMBLED_BYTES, problem.memory_budget)
+    if n_bytes > limit:
+        return Unfit("lobpcg", f"it would take {mib(n_bytes)}, of {mib(limit)} at most")
+    is_sure = n_bytes <= PLANNED_BYTES
+    if is_sure and not suits(C):
+        return Unfit("lobpcg", "the singular values do not come down to zero")
+    reason = "a sparse constraint, if a probe shows that its singular values come down to zero"
+    if is_sure:
+        reason = "a sparse constraint whose singular values come down to zero without a clear gap"
+
+    def solve(options):
+        if not is_sure and not suits(C):
+            raise Unsuited
+        return _run(C, options)
+
+    return Choice("lobpcg", reason, BASE + STEP * m, n_bytes, n_bytes, solve, is_sure=is_sure)
+
+
+def _run(C, options):
+    require_sharp("lobpcg", C, TOL if options.tol is None else options.tol)
+    return lobpcg(C, **vars(options))
+
+
+LOBPCG = Strategy("lobpcg", _run, propose)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from fastemlp.exceptions import BudgetError
+from fastemlp.isometries import Composition
 from fastemlp.operators import TensorConstraint, norm_bound
 from fastemlp.orbits import (
     LARGEST_COMMON_ORDER,
@@ -19,6 +22,25 @@ from fastemlp.orbits import (
     require_tensor,
     rounding,
 )
+
+from .reduction import Reduction
+
+
+def shrunk(C, memory_budget):
+    """The Reduction to the coordinates that orbits and weights leave; None where there are none, or no memory."""
+    try:
+        outer, rest = shrink(C, memory_budget=memory_budget)
+    except BudgetError:
+        return None
+    if outer is None:
+        return None
+
+    def lift(inner):
+        Q = Composition(outer, inner.Q)
+        strategy = f"orbits, then {inner.strategy}"
+        return replace(inner, Q=Q, orthogonality=Q.orthogonality(), strategy=strategy)
+
+    return Reduction(Restricted(rest, outer), lift, f"in {outer.rank:,} coordinates left by orbits")
 
 
 def shrink(C, *, tol=None, memory_budget=2**30):
@@ -82,7 +104,7 @@ class Restricted(LinearOperator):
 
     def __init__(self, C, O):
         self.C, self.O = C, O
-        self.accuracy, self.scale = C.accuracy, C.scale
+        self.accuracy, self.scale, self.discrete_norm = C.accuracy, C.scale, C.discrete_norm
         super().__init__(np.result_type(C.dtype, O.dtype), (C.shape[0], O.shape[1]))
 
     def _matvec(self, x):
