@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastemlp import equivariant_basis, uniform_rep
-from fastemlp.basis import Basis
-from fastemlp.constraint import constraint
+from fastemlp.bases.basis import Basis
+from fastemlp.bases.cache import clear_basis_cache
+from fastemlp.bases.constraint import constraint
 from fastemlp.groups import (
     SL,
     SO,
@@ -21,7 +22,6 @@ from fastemlp.groups import (
     ZksZnxZn,
 )
 from fastemlp.reps import Rep, T, V
-from fastemlp.solving import clear_basis_cache
 
 #: Largest residual and orthogonality defect of any answer.
 TOLERANCE = 1e-12

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from fastemlp import irreps
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.groups import SO, Group, S, Sp, Trivial, Z
 from fastemlp.operators import TensorConstraint
 from fastemlp.reps import V

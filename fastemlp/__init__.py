@@ -6,11 +6,13 @@
 """
 
 from fastemlp import groups, reps
-from fastemlp.basis import equivariant_basis, equivariant_projector
+from fastemlp.bases.basis import equivariant_basis, equivariant_projector
+from fastemlp.bases.cache import basis_cache_info, clear_basis_cache
+from fastemlp.bases.explain import explain, why_empty
+from fastemlp.bases.isotypic import Irrep, irreps, isotypic_decomposition
+from fastemlp.bases.sparse import sparsify
 from fastemlp.estimators import FastEMLPRegressor
-from fastemlp.explain import explain, why_empty
 from fastemlp.groups import Group, parse_group
-from fastemlp.isotypic import Irrep, irreps, isotypic_decomposition
 from fastemlp.reps import (
     P,
     Rep,
@@ -25,8 +27,6 @@ from fastemlp.reps import (
     uniform_rep,
 )
 from fastemlp.ridge import EquivariantRidge
-from fastemlp.solving import basis_cache_info, clear_basis_cache
-from fastemlp.sparse_basis import sparsify
 
 __version__ = "0.1.0"
 

@@ -7,10 +7,10 @@ from scipy import linalg
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastemlp._warnings import warn_user
-from fastemlp.basis import equivariant_basis
+from fastemlp.bases.basis import equivariant_basis
+from fastemlp.bases.explain import why_empty
 from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
 from fastemlp.diagnosis import unexplained, warn_if_nothing_learned
-from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.polynomials import PolynomialFeatures, chunks, type_name
 from fastemlp.regression import EquivariantRegressor

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastemlp.basis import equivariant_basis
+from fastemlp.bases.basis import equivariant_basis
 from fastemlp.reps import objects
 
 

@@ -9,7 +9,7 @@ from oracles_irreps import rounded as rounded_group
 from scipy.linalg import block_diag
 
 from fastemlp import EquivariantRidge, equivariant_basis
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.exceptions import ConvergenceError, NotReductive
 from fastemlp.groups import SL, SO, SU, C, D, Group, O, S, Sp, U, Z
 from fastemlp.irreducibles.balance import balance

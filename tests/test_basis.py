@@ -11,8 +11,9 @@ import oracles
 import pytest
 from scipy.linalg import subspace_angles
 
-import fastemlp.solving
-from fastemlp.basis import Basis, equivariant_basis, equivariant_projector
+import fastemlp.bases.cache
+from fastemlp.bases.basis import Basis, equivariant_basis, equivariant_projector
+from fastemlp.bases.cache import basis_cache_info, clear_basis_cache
 from fastemlp.exceptions import ConvergenceError
 from fastemlp.groups import (
     GL,
@@ -44,7 +45,6 @@ from fastemlp.groups import (
 )
 from fastemlp.isometries import DenseIsometry
 from fastemlp.reps import Rep, Scalar, T, V, rho_operator
-from fastemlp.solving import basis_cache_info, clear_basis_cache
 from fastemlp.store import default_store
 
 HOM = V >> V
@@ -494,7 +494,7 @@ def test_the_least_recently_used_type_goes_first(empty_cache, monkeypatch):
     one, two, three = ((V**k)(Z(2)) for k in (1, 2, 3))
     room = sum(equivariant_basis(rep).nbytes for rep in (one, two, three)) - 1
     clear_basis_cache()
-    monkeypatch.setattr(fastemlp.solving, "_CACHE_BYTES", room)
+    monkeypatch.setattr(fastemlp.bases.cache, "_CACHE_BYTES", room)
     first = equivariant_basis(one)
     equivariant_basis(two)
     assert equivariant_basis(one).isometry is first.isometry
@@ -576,7 +576,7 @@ def store_and_key(tmp_path, monkeypatch, empty_cache):
 
 def test_a_stored_basis_is_found_and_not_solved_again(store_and_key, monkeypatch):
     rep, basis, _ = store_and_key
-    monkeypatch.setattr(fastemlp.solving, "solve_nullspace", None)
+    monkeypatch.setattr(fastemlp.bases.cache, "solve_nullspace", None)
     again = equivariant_basis(rep)
     np.testing.assert_array_equal(again.to_dense(), basis.to_dense())
     assert again.certificate == basis.certificate

@@ -10,13 +10,13 @@ from scipy.sparse import block_diag, csr_array, eye_array
 from scipy.sparse.linalg import aslinearoperator
 
 from fastemlp import Group, equivariant_basis
-from fastemlp.constraint import constraint
+from fastemlp.bases.certificate import Certificate
+from fastemlp.bases.constraint import constraint
 from fastemlp.groups import SL, SO, SU, C, D, O, Parity, S, Sp, Trivial, Z
 from fastemlp.operators import TensorConstraint
 from fastemlp.reps import T, V
 from fastemlp.solver import solve_nullspace
 from fastemlp.solver.rounded import looks_rounded
-from fastemlp.solving import Certificate
 
 
 def turned(group, seed):

@@ -5,7 +5,7 @@ import oracles
 import pytest
 from scipy.linalg import null_space, subspace_angles
 
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.groups import SL, SO, C, Group, O, S, SO13p, Sp, Trivial, U, Z
 from fastemlp.operators import Stack, to_dense
 from fastemlp.reps import Rep, Scalar, T, V

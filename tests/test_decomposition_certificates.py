@@ -18,7 +18,7 @@ from oracles_words import (
 )
 
 from fastemlp import equivariant_basis, irreps, isotypic_decomposition
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.exceptions import CertificationError, NotReductive
 from fastemlp.groups import SO, C, D, Group, O, S
 from fastemlp.irreducibles.symmetry import reductive_group

@@ -134,7 +134,7 @@ def test_nothing_is_solved(capsys, monkeypatch):
         found = make_plan(C, memory_budget)
         return replace(found, choices=tuple(replace(c, solve=never) for c in found.choices))
 
-    monkeypatch.setattr(sys.modules["fastemlp.explain"], "make_plan", plan)
+    monkeypatch.setattr(sys.modules["fastemlp.bases.explain"], "make_plan", plan)
     explain((V**8)(SO(3)) + (V**3)(S(4)) + V(SE2))
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import block_diag, expm, null_space, subspace_angles
 
 from fastemlp import equivariant_basis, why_empty
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.exceptions import ConvergenceError, NotReductive
 from fastemlp.groups import (
     GL,

@@ -11,6 +11,7 @@ import pytest
 from scipy.linalg import block_diag
 
 from fastemlp import FastEMLPRegressor, equivariant_basis, irreps, isotypic_decomposition
+from fastemlp.bases.isotypic import Irrep
 from fastemlp.exceptions import NotReductive
 from fastemlp.groups import (
     SL,
@@ -30,7 +31,6 @@ from fastemlp.groups import (
     U,
     Z,
 )
-from fastemlp.isotypic import Irrep
 from fastemlp.reps import Scalar, T, V
 from fastemlp.testing import assert_equivariant
 
@@ -250,7 +250,7 @@ def test_irreps_and_decompositions_pickle():
 CODE = """
 import sys
 from fastemlp.groups import S, SO, U
-from fastemlp.isotypic import irreps
+from fastemlp import irreps
 from fastemlp.reps import V
 for rep in ((V**3)(SO(3)), (V**2)(S(4)), (V * V.T)(U(2))):
     for irrep in irreps(rep):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastemlp import equivariant_basis, irreps, isotypic_decomposition, nn
-from fastemlp.constraint import atom_generators
+from fastemlp.bases.constraint import atom_generators
 from fastemlp.exceptions import CertificationError
 from fastemlp.groups import SO, A, Group, S
 from fastemlp.irreducibles.catalogue import Catalogue

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastemlp.polynomials
-from fastemlp.basis import equivariant_basis
+from fastemlp.bases.basis import equivariant_basis
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
 from fastemlp.groups import O13, SL, SO, SU, O, S, Scaling, Trivial
 from fastemlp.reps import Scalar, V

@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh, lobpcg, svds
 
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.problems import PROBLEMS, check, max_residual, solve

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastemlp.basis import equivariant_basis
-from fastemlp.constraint import word_generators
+from fastemlp.bases.basis import equivariant_basis
+from fastemlp.bases.constraint import word_generators
 from fastemlp.exceptions import CertificationError, NotReductive
 from fastemlp.irreducibles.decompose import decompose_all
 from fastemlp.irreducibles.symmetry import reductive_group

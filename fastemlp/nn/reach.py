@@ -7,8 +7,8 @@ from math import prod
 import numpy as np
 
 from fastemlp._warnings import warn_user
-from fastemlp.basis import equivariant_basis
-from fastemlp.explain import why_empty
+from fastemlp.bases.basis import equivariant_basis
+from fastemlp.bases.explain import why_empty
 from fastemlp.nn.expressiveness import (
     MOST,
     NOTHING,

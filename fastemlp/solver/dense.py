@@ -113,7 +113,6 @@ def propose(problem):
         "it is small enough for a singular value decomposition",
         base + FLOP * (2 * n_rows * m**2 + 12 * m**3),
         n_bytes,
-        n_bytes,
         lambda options: _solve(C, options),
     )
 

@@ -83,7 +83,6 @@ def propose(problem):
         "every generator permutes the coordinates up to phases, or is diagonal",
         BASE + read + STEP * C.shape[1] * (1 + n_generators),
         n_bytes,
-        n_bytes,
         lambda options: _solve(C, options),
         settles=True,
     )

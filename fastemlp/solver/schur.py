@@ -48,8 +48,8 @@ BALANCE_BASE, BALANCE_STEP, REPEATED = 5e-3, 3e-5, 1.7
 PLANNED_WORK = 10**7
 #: The size of the largest irreducible in few letters over that of the word.
 SHARES = (1.0, 0.55, 0.45, 0.3)
-#: Matrices of the size of a product λ ⊗ x that are held at a time: those it cannot do without, and at most.
-WORKSPACE, AT_MOST = 12, 13
+#: Matrices of the size of a product λ ⊗ x that are held at a time, at most.
+AT_MOST = 13
 #: Dense copies of a Lie algebra.
 LIE_COPIES = 7
 #: Random draws that are tried before giving up.
@@ -284,7 +284,7 @@ def propose(problem):
     except Postponed as error:
         work = error.work
         reason = "the generators may be closed under the adjoint, which takes long to see"
-    seconds, n_bytes, needed = _cost(C, form, problem.elements)
+    seconds, n_bytes = _cost(C, form, problem.elements)
     is_balanced = form is not None and form.factors is not None
     if is_balanced:
         reason += " in balanced coordinates"
@@ -301,7 +301,6 @@ def propose(problem):
         reason,
         seconds + work * CLOSE_FLOP,
         n_bytes,
-        needed,
         lambda options: _run(C, options, form),
         # far from balanced coordinates singular values are tiny; only the balanced ones show the rank
         leads=is_balanced,
@@ -310,10 +309,10 @@ def propose(problem):
 
 
 def _cost(C, form, elements):
-    """Seconds, bytes and the bytes that are needed, of a solve in the coordinates of the form."""
+    """Seconds and bytes of a solve in the coordinates of the form."""
     D = len(C.lie)
     seconds = BASE + LIE_STEP * D
-    held = needed = 0.0
+    held = largest_product = 0.0
     for j, word, d in _splittings(C, form):
         # close to the largest irreducible of a classical group in j letters
         share = SHARES[j] if j < len(SHARES) else 0.55 / math.sqrt(math.factorial(j))
@@ -330,12 +329,12 @@ def _cost(C, form, elements):
             order = len(elements[0])
             n, kinds = min(largest, math.sqrt(2 * order)) * d, min(kinds, order)
         held += kinds * 8 * n**2
-        needed = max(needed, 8 * n**2)
+        largest_product = max(largest_product, 8 * n**2)
     if elements is not None:
         # every irreducible is split once, however long the word
         seconds += FINITE_SPLIT_STEP * count_traces(elements)
-    n_bytes = held + AT_MOST * needed + LIE_COPIES * 8 * D * sum(d * d for d in C.dims)
-    return seconds, n_bytes, WORKSPACE * needed
+    n_bytes = held + AT_MOST * largest_product + LIE_COPIES * 8 * D * sum(d * d for d in C.dims)
+    return seconds, n_bytes
 
 
 def _splittings(C, form):

@@ -27,7 +27,6 @@ class Choice:
     method : str
     reason : str; why it fits
     seconds, n_bytes : float; predicted processor time and memory, from below: it will take about this or more
-    needed : float; bytes without which it cannot start, at most n_bytes
     solve : callable (Options) -> NullspaceSolution, for this problem
     where : str; the reduction it works behind, as in "in 12 coordinates left by orbits"; "" for none
     settles : bool; whether nothing is as cheap and as exact, so that no other needs to be looked at
@@ -39,7 +38,6 @@ class Choice:
     reason: str
     seconds: float
     n_bytes: float
-    needed: float
     solve: Callable
     where: str = ""
     settles: bool = False

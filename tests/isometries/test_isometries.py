@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.linalg import block_diag
 
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.groups import SO, C, Group, S, U
 from fastemlp.isometries import (
     Composition,

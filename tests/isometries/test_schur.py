@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.groups import SL, SO, SU, C, D, Group, O, S, SO13p, Sp, Trivial, U
 from fastemlp.irreducibles.intertwiners import SchurIsometry
 from fastemlp.operators import TensorConstraint

@@ -10,7 +10,7 @@ from scipy.linalg import expm
 from scipy.sparse import csr_array
 
 from fastemlp import equivariant_basis
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.groups import SL, SO, C, D, O, S, SO13p, U, Z
 from fastemlp.reps import Rep, Scalar, V, check_rep, drho_operator, rho_operator
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastemlp import equivariant_basis
+from fastemlp.bases.isotypic import irreps
 from fastemlp.groups import (
     SL,
     SO,
@@ -20,7 +21,6 @@ from fastemlp.groups import (
     Z,
     ZksZnxZn,
 )
-from fastemlp.isotypic import irreps
 from fastemlp.nn import EMLP
 from fastemlp.reps import Rep, Scalar, V, check_rep
 from fastemlp.reps.check import loop_period

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import block_diag, expm, subspace_angles
 
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.groups import (
     GL,
     O11,

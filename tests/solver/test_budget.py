@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fastemlp import equivariant_basis, equivariant_projector, explain, why_empty
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.exceptions import BudgetError
 from fastemlp.groups import (
     SO,

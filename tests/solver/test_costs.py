@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.groups import SL, SO, SO13, SU, A, C, Cube, D, Group, O, S, Sp, Trivial, Z
 from fastemlp.reps import V
 from fastemlp.solver import make_plan, solve_nullspace

@@ -9,7 +9,7 @@ from scipy.linalg import subspace_angles
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import aslinearoperator
 
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.exceptions import CertificationError, ConvergenceError
 from fastemlp.groups import (
     GL,

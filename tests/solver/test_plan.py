@@ -8,7 +8,7 @@ from scipy.linalg import expm, subspace_angles
 from scipy.sparse.linalg import aslinearoperator
 
 from fastemlp import equivariant_basis
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.exceptions import CertificationError, ConvergenceError, NotReductive, Status
 from fastemlp.groups import (
     SL,

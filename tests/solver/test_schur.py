@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.sparse.linalg import aslinearoperator
 from scipy.stats import unitary_group
 
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.exceptions import CertificationError, NotReductive
 from fastemlp.groups import (
     GL,

@@ -5,7 +5,7 @@ import oracles
 import pytest
 
 from fastemlp import equivariant_basis
-from fastemlp.constraint import constraint
+from fastemlp.bases.constraint import constraint
 from fastemlp.exceptions import ConvergenceError
 from fastemlp.groups import SL, Group, Sp
 from fastemlp.groups.logarithm import _vanishes

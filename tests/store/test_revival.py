@@ -5,13 +5,14 @@ import warnings
 import numpy as np
 import pytest
 
-from fastemlp import Group, clear_basis_cache, equivariant_basis, solving
+from fastemlp import Group, clear_basis_cache, equivariant_basis
+from fastemlp.bases import cache
+from fastemlp.bases.cache import SolveOptions, _store_key, constraint, solve_type
 from fastemlp.groups import SO, C, O, S
 from fastemlp.irreducibles.intertwiners import SchurIsometry
 from fastemlp.isometries import Composition, DenseIsometry, DirectSumIsometry, OrbitIsometry
 from fastemlp.reps import V
 from fastemlp.solver import solve_nullspace
-from fastemlp.solving import SolveOptions, _store_key, constraint, solve_type
 from fastemlp.store import BasisStore
 
 KINDS = {
@@ -48,7 +49,7 @@ def n_solves(monkeypatch):
         solved.append(1)
         return solve_nullspace(*arguments, **keywords)
 
-    monkeypatch.setattr(solving, "solve_nullspace", counted)
+    monkeypatch.setattr(cache, "solve_nullspace", counted)
     return solved
 
 
@@ -176,7 +177,7 @@ def test_entries_without_all_that_vouches_for_them(place, n_solves):
 def test_an_older_solver_is_not_believed(place, n_solves, monkeypatch):
     term = (V**4)(S(4)).canonical()[0]
     with monkeypatch.context() as older:
-        older.setattr(solving, "SOLVER_VERSION", solving.SOLVER_VERSION - 1)
+        older.setattr(cache, "SOLVER_VERSION", cache.SOLVER_VERSION - 1)
         assert not served(term, "orbits", n_solves)[1]
         assert served(term, "orbits", n_solves)[1]
     assert not served(term, "orbits", n_solves)[1]
@@ -185,8 +186,8 @@ def test_an_older_solver_is_not_believed(place, n_solves, monkeypatch):
 def test_a_warning_comes_with_the_basis_from_the_cache_and_from_the_disk(
     place, monkeypatch, n_solves
 ):
-    monkeypatch.setattr(solving, "SMALL_GAP", 1.0)
-    monkeypatch.setattr(solving, "looks_rounded", lambda C: True, raising=False)
+    monkeypatch.setattr(cache, "SMALL_GAP", 1.0)
+    monkeypatch.setattr(cache, "looks_rounded", lambda C: True, raising=False)
     rep = (V**2)(SO(3))
     for forgotten in (True, True, False):
         if forgotten:

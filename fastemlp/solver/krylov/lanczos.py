@@ -333,7 +333,7 @@ def propose(problem):
         seconds += PAIR_STEP * pairs
         n_bytes = max(n_bytes, PAIR_BYTES * pairs)
     reason = "it needs products with C alone"
-    return Choice("lanczos", reason, seconds, n_bytes, needed, lambda options: _run(C, options))
+    return Choice("lanczos", reason, seconds, n_bytes, lambda options: _run(C, options))
 
 
 def _entries(C):

@@ -257,7 +257,7 @@ def propose(problem):
             raise Unsuited
         return _run(C, options)
 
-    return Choice("lobpcg", reason, BASE + STEP * m, n_bytes, n_bytes, solve, is_sure=is_sure)
+    return Choice("lobpcg", reason, BASE + STEP * m, n_bytes, solve, is_sure=is_sure)
 
 
 def _run(C, options):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fastemlp._budget import DEFAULT_BUDGET, checked_budget
-from fastemlp.basis import equivariant_basis, require_bound
-from fastemlp.constraint import constraint
 from fastemlp.exceptions import BudgetError, ConvergenceError
 from fastemlp.operators import TensorConstraint
 from fastemlp.reps import Scalar, T, terms
 from fastemlp.solver import make_plan, solve_nullspace
-from fastemlp.solving import require_writable
+
+from .basis import equivariant_basis, require_bound
+from .cache import require_writable
+from .constraint import constraint
 
 #: The tensor orders and sizes that are searched for an invariant.
 HIGHEST_ORDER, LARGEST_SIZE = 6, 10**5

@@ -48,7 +48,7 @@ def sparsify(basis):
     >>> from fastemlp import equivariant_basis
     >>> from fastemlp.groups import SO
     >>> from fastemlp.reps import V
-    >>> from fastemlp.sparse_basis import sparsify
+    >>> from fastemlp import sparsify
     >>> sparsify(equivariant_basis((V**3)(SO(3)))).toarray().ravel()[[5, 7, 11, 15, 19, 21]]  # Levi-Civita
     array([ 1, -1, -1,  1,  1, -1])
     """

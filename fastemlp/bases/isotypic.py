@@ -8,13 +8,14 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fastemlp.constraint import atom_generators, word_generators
 from fastemlp.irreducibles.chain import Chain
 from fastemlp.irreducibles.decompose import decompose_all
 from fastemlp.irreducibles.reductive import reductive_form
 from fastemlp.isometries.base import read_only
 from fastemlp.operators import KroneckerProduct
 from fastemlp.reps import Rep, drho_operator, rho_operator, slots, terms
+
+from .constraint import atom_generators, word_generators
 
 TYPES = {1: "real", 2: "complex", 4: "quaternionic"}
 

@@ -11,8 +11,10 @@ from fastemlp._budget import DEFAULT_BUDGET, checked_budget
 from fastemlp.isometries import DirectSumIsometry
 from fastemlp.isometries.base import DENSE_BYTES
 from fastemlp.reps import Rep, terms
-from fastemlp.solving import Certificate, SolveOptions, solve_types
-from fastemlp.sparse_basis import sparsify
+
+from .cache import SolveOptions, solve_types
+from .certificate import Certificate
+from .sparse import sparsify
 
 
 def require_bound(rep, caller):
