@@ -11,10 +11,10 @@ from itertools import combinations
 
 import numpy as np
 from scipy.sparse import csr_array, eye_array, issparse, kron
-from scipy.sparse.linalg import LinearOperator
 
 from fastemlp._kernels.pairs import pair_matmat
 from fastemlp._kernels.slots import slot_matmat
+from fastemlp._operator import Operator
 
 EPS = float(np.finfo(np.float64).eps)
 #: Building the two-slot form of CᴴC takes up to this many products of entries.
@@ -23,7 +23,7 @@ PAIR_TERMS = 2**21
 PAIR_GAIN = 2
 
 
-class KroneckerOperator(LinearOperator):
+class KroneckerOperator(Operator):
     """Base of the two operators given by one small square matrix per tensor slot.
 
     Parameters
@@ -66,9 +66,6 @@ class KroneckerOperator(LinearOperator):
 
     def _transpose(self):
         return self._map_slots(lambda A: A.T)
-
-    def _matvec(self, x):
-        return self._matmat(x.reshape(-1, 1)).reshape(x.shape)
 
     def _active_slots(self):
         """Yield (A, L, d) for every slot that is not the identity."""
@@ -125,7 +122,7 @@ class KroneckerProduct(KroneckerOperator):
         return X
 
 
-class DirectSum(LinearOperator):
+class DirectSum(Operator):
     """Block-diagonal operator, each block repeated.
 
     Parameters
@@ -145,9 +142,6 @@ class DirectSum(LinearOperator):
     def _transpose(self):
         return DirectSum([(op.T, n) for op, n in self.blocks])
 
-    def _matvec(self, x):
-        return self._matmat(x.reshape(-1, 1)).reshape(x.shape)
-
     def _matmat(self, X):
         X = _operand(X, self.dtype)
         out = np.empty_like(X)
@@ -165,7 +159,7 @@ class DirectSum(LinearOperator):
         return out
 
 
-class Permuted(LinearOperator):
+class Permuted(Operator):
     """``Pᵀ op P`` with ``(P x) = x[perm]``: an operator written in another order of coordinates."""
 
     def __init__(self, op, perm):
@@ -179,9 +173,6 @@ class Permuted(LinearOperator):
     def _transpose(self):
         return Permuted(self.op.T, self.perm)
 
-    def _matvec(self, x):
-        return self._matmat(x.reshape(-1, 1)).reshape(x.shape)
-
     def _matmat(self, X):
         inner = self.op.matmat(np.ascontiguousarray(X[self.perm]))
         out = np.empty_like(inner)
@@ -189,7 +180,7 @@ class Permuted(LinearOperator):
         return out
 
 
-class MinusIdentity(LinearOperator):
+class MinusIdentity(Operator):
     """``op − I``, whose nullspace is what ``op`` leaves in place."""
 
     def __init__(self, op):
@@ -202,14 +193,11 @@ class MinusIdentity(LinearOperator):
     def _transpose(self):
         return MinusIdentity(self.op.T)
 
-    def _matvec(self, x):
-        return self._matmat(x.reshape(-1, 1)).reshape(x.shape)
-
     def _matmat(self, X):
         return self.op.matmat(X) - X
 
 
-class Stack(LinearOperator):
+class Stack(Operator):
     """Operators on one space stacked on top of each other, ``[C_1; C_2; …]``.
 
     Parameters
@@ -236,12 +224,6 @@ class Stack(LinearOperator):
         rows = sum(op.shape[0] for op in self.operators)
         dtype = np.result_type(np.float64, *(op.dtype for op in self.operators))
         super().__init__(dtype, (rows, m))
-
-    def _matvec(self, x):
-        return self._matmat(x.reshape(-1, 1)).reshape(-1)
-
-    def _rmatvec(self, y):
-        return self._rmatmat(y.reshape(-1, 1)).reshape(-1)
 
     def _matmat(self, X):
         X = _operand(X, self.dtype)
@@ -270,7 +252,7 @@ class Stack(LinearOperator):
         return out
 
 
-class PairSum(LinearOperator):
+class PairSum(Operator):
     """``Σ_{j<l} Ω_jl``, a matrix on every pair of slots of a tensor product, applied in one pass.
 
     Parameters
@@ -305,9 +287,6 @@ class PairSum(LinearOperator):
         self._data, self._fullest = np.concatenate(data), fullest
         m = math.prod(dims)
         super().__init__(np.result_type(np.float64, self._data), (m, m))
-
-    def _matvec(self, x):
-        return self._matmat(x.reshape(-1, 1)).reshape(x.shape)
 
     def _matmat(self, X):
         X = _operand(X, self.dtype)

@@ -5,9 +5,9 @@ every later call in this process (see ``clear_basis_cache``).
 """
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
 from fastemlp._budget import DEFAULT_BUDGET, checked_budget
+from fastemlp._operator import Operator
 from fastemlp.isometries import DirectSumIsometry
 from fastemlp.isometries.base import DENSE_BYTES
 from fastemlp.reps import Rep, terms
@@ -27,7 +27,7 @@ def require_bound(rep, caller):
         )
 
 
-class Basis(LinearOperator):
+class Basis(Operator):
     """An orthonormal basis Q of the symmetric vectors of a rep, as an operator of shape (size, rank).
 
     ``Q @ coef`` synthesises, ``Q.H @ v`` analyses (``Q.T`` where real). Coefficients of a direct sum run over
@@ -111,12 +111,6 @@ class Basis(LinearOperator):
 
     def _rmatmat(self, X):
         return self.isometry.rmatmat(X)
-
-    def _matvec(self, x):
-        return self._matmat(x.reshape(-1, 1)).reshape(-1)
-
-    def _rmatvec(self, x):
-        return self._rmatmat(x.reshape(-1, 1)).reshape(-1)
 
     def __repr__(self):
         hint = "" if self.rank else "; why_empty(rep) says why"
@@ -221,7 +215,7 @@ def equivariant_projector(rep, **options):
     return Projector(equivariant_basis(rep, **options))
 
 
-class Projector(LinearOperator):
+class Projector(Operator):
     """The orthogonal projector ``P = Q Qᴴ`` onto the span of a Basis Q, of shape (size, size)."""
 
     def __init__(self, basis):
@@ -241,9 +235,6 @@ class Projector(LinearOperator):
 
     def _matmat(self, X):
         return self.basis.project(X)
-
-    def _matvec(self, x):
-        return self.basis.project(x.reshape(-1))
 
     def _adjoint(self):
         return self

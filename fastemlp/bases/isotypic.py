@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from fastemlp._operator import Operator
 from fastemlp.irreducibles.chain import Chain
 from fastemlp.irreducibles.decompose import decompose_all
 from fastemlp.irreducibles.reductive import reductive_form
@@ -221,7 +222,7 @@ def _irrep(mu, parts, catalogue, group):
     return Irrep(part.term, S.matmat(E), kind, group, inverse.rmatmat(E).conj().T)
 
 
-class _ChangeOfBasis(LinearOperator):
+class _ChangeOfBasis(Operator):
     """From coordinates by irreducible, copy and component to those of a rep."""
 
     def __init__(self, parts, perm, catalogue):
@@ -298,12 +299,6 @@ class _ChangeOfBasis(LinearOperator):
 
     def _rmatmat(self, X):
         return self._back(X, _sheared_adjoint)
-
-    def _matvec(self, x):
-        return self._matmat(x.reshape(-1, 1)).reshape(-1)
-
-    def _rmatvec(self, x):
-        return self._rmatmat(x.reshape(-1, 1)).reshape(-1)
 
 
 def _sheared(part, Y):

@@ -2,13 +2,14 @@
 
 import numpy as np
 from scipy.sparse import csc_array
-from scipy.sparse.linalg import LinearOperator
+
+from fastemlp._operator import Operator
 
 #: ``to_dense`` refuses to make a larger array than this many bytes.
 DENSE_BYTES = 2**33
 
 
-class Isometry(LinearOperator):
+class Isometry(Operator):
     """An operator Q of shape (m, r) with ``Qᴴ Q = I``: an orthonormal basis of its range.
 
     Subclasses hold their factors in a few arrays, or in other isometries, and define ``_matmat``, ``_rmatmat``,
@@ -85,12 +86,6 @@ class Isometry(LinearOperator):
     def from_state(cls, meta, arrays, children):
         """The inverse of ``state``."""
         raise NotImplementedError
-
-    def _matvec(self, x):
-        return self._matmat(x.reshape(-1, 1)).reshape(-1)
-
-    def _rmatvec(self, x):
-        return self._rmatmat(x.reshape(-1, 1)).reshape(-1)
 
     def _require_memory(self, caller):
         n_bytes = self.shape[0] * self.rank * self.dtype.itemsize

@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator
 
+from fastemlp._operator import Operator
 from fastemlp.exceptions import BudgetError
 from fastemlp.isometries import Composition
 from fastemlp.operators import TensorConstraint, norm_bound
@@ -99,19 +99,13 @@ def _alive(C, O):
     return C.part([i for i in alive if i < D], [i - D for i in alive if i >= D])
 
 
-class Restricted(LinearOperator):
+class Restricted(Operator):
     """``C @ O``: a constraint on the range of an isometry, in its coordinates, with ``normal_matmat``."""
 
     def __init__(self, C, O):
         self.C, self.O = C, O
         self.accuracy, self.scale, self.discrete_norm = C.accuracy, C.scale, C.discrete_norm
         super().__init__(np.result_type(C.dtype, O.dtype), (C.shape[0], O.shape[1]))
-
-    def _matvec(self, x):
-        return self._matmat(x.reshape(-1, 1)).reshape(-1)
-
-    def _rmatvec(self, y):
-        return self._rmatmat(y.reshape(-1, 1)).reshape(-1)
 
     def _matmat(self, X):
         return self.C.matmat(self.O.matmat(X))

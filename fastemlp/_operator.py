@@ -1,0 +1,13 @@
+"""The base of every linear operator here: it works on columns, and a vector is one of them."""
+
+from scipy.sparse.linalg import LinearOperator
+
+
+class Operator(LinearOperator):
+    """A scipy LinearOperator that defines ``_matmat``, and ``_rmatmat`` or ``_adjoint``."""
+
+    def _matvec(self, x):
+        return self._matmat(x.reshape(-1, 1))
+
+    def _rmatvec(self, x):
+        return self._rmatmat(x.reshape(-1, 1))
