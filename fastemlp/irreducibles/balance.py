@@ -9,6 +9,8 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from fastemlp.operators import TensorConstraint
 
+from .spans import from_rows, real_rows
+
 #: Generators are normalised, then directions below this are redundant.
 REDUNDANT = 1e-10
 #: Generators as close to dependent as this are not mixed.
@@ -92,7 +94,7 @@ def adjoint_defect(C):
     of it; and ``‖hᴴ h − I‖`` over the discrete generators. About 1e-15 when ``CᴴC`` is a Casimir operator.
     """
     lie = _orthonormal(_stacked(C.lie, C.dims, np.zeros))
-    flat, adjoint = _flat(lie), _flat([_adjoint(A) for A in lie])
+    flat, adjoint = real_rows(lie), real_rows([_adjoint(A) for A in lie])
     outside = adjoint - (adjoint @ flat.T) @ flat
     defects = [0.0, *np.linalg.norm(outside, axis=1)]
     for h in _stacked(C.discrete, C.dims, np.eye):
@@ -140,7 +142,7 @@ def _carried(lie, discrete, S, accuracy):
     worst = accuracy
     if len(lie[0]):
         # the least that a combination of norm 1 has left
-        smallest = np.linalg.svd(_flat(_conjugate(lie, S)), compute_uv=False)[-1]
+        smallest = np.linalg.svd(real_rows(_conjugate(lie, S)), compute_uv=False)[-1]
         worst = max(worst, accuracy * condition / max(float(smallest), 1e-300))
     for before, after in zip(discrete, _conjugate(discrete, S), strict=True):
         for h, g in zip(before, after, strict=True):
@@ -166,27 +168,6 @@ def _stacked(generators, dims, missing):
     return stacked
 
 
-def _flat(blocks):
-    """One row of real numbers per generator, so that dot products are ``Re tr(Aᴴ B)`` summed over the atoms."""
-    rows = [block.reshape(len(block), block.shape[1] ** 2) for block in blocks]
-    parts = [(row.real, row.imag) if np.iscomplexobj(row) else (row,) for row in rows]
-    return np.hstack([part for pair in parts for part in pair])
-
-
-def _unflat(rows, like):
-    """The inverse of ``_flat``, with the shapes and dtypes of ``like``."""
-    blocks, start = [], 0
-    for block in like:
-        d, size = block.shape[1], block.shape[1] ** 2
-        part = rows[:, start : start + size]
-        start += size
-        if np.iscomplexobj(block):
-            part = part + 1j * rows[:, start : start + size]
-            start += size
-        blocks.append(part.reshape(len(rows), d, d))
-    return blocks
-
-
 def _orthonormal(lie):
     """A basis of the real span, orthonormal in ``Re tr(Aᴴ B)``; orthogonal generators are not mixed."""
     return _pivoted(lie)[0]
@@ -197,14 +178,14 @@ def _basis(lie):
     basis, clear = _pivoted(lie)
     if clear:
         return basis
-    rows = _flat(lie)
+    rows = real_rows(lie)
     norms = np.linalg.norm(rows, axis=1)
-    return _unflat(rows[norms > 0] / norms[norms > 0, None], lie)
+    return from_rows(rows[norms > 0] / norms[norms > 0, None], lie)
 
 
 def _pivoted(lie):
     """The orthonormal basis, and whether it is free of nearly redundant directions."""
-    rows = _flat(lie)
+    rows = real_rows(lie)
     norms = np.linalg.norm(rows, axis=1)
     rows = rows[norms > 0] / norms[norms > 0, None]
     if not len(rows):
@@ -212,7 +193,7 @@ def _pivoted(lie):
     Q, R, _ = scipy.linalg.qr(rows.T, mode="economic", pivoting=True)
     known = np.abs(np.diagonal(R))
     rank = np.count_nonzero(known > REDUNDANT)
-    return _unflat(np.ascontiguousarray(Q[:, :rank].T), lie), known[rank - 1] > SHARED
+    return from_rows(np.ascontiguousarray(Q[:, :rank].T), lie), known[rank - 1] > SHARED
 
 
 def _adjoint(A):
@@ -233,10 +214,10 @@ class _Volume:
     """
 
     def __init__(self, A):
-        rows = _flat(A)
+        rows = real_rows(A)
         Q, R = np.linalg.qr(rows.T)
         self.log = 2 * float(np.log(np.abs(np.diagonal(R))).sum())
-        self.A = _unflat(np.ascontiguousarray(Q.T), A)
+        self.A = from_rows(np.ascontiguousarray(Q.T), A)
         self.rows = Q.T
 
     def gradient(self):
@@ -246,8 +227,8 @@ class _Volume:
     def hessian(self, X):
         """``Σ ad_Aᴴ (I − Π) ad_A X``, Π the projection on the span: moving A inside it changes no volume."""
         moved = [A @ x - x @ A for A, x in zip(self.A, X, strict=True)]
-        flat = _flat(moved)
-        moved = _unflat(flat - (flat @ self.rows.T) @ self.rows, self.A)
+        flat = real_rows(moved)
+        moved = from_rows(flat - (flat @ self.rows.T) @ self.rows, self.A)
         products = [
             np.sum(_adjoint(A) @ B - B @ _adjoint(A), axis=0)
             for A, B in zip(self.A, moved, strict=True)
@@ -310,11 +291,11 @@ def _line_search(volumes, gradient, X):
 
 
 def _flat_one(X):
-    return _flat([x[None] for x in X])[0]
+    return real_rows([x[None] for x in X])[0]
 
 
 def _unflat_one(x, like):
-    return [block[0] for block in _unflat(x[None], [y[None] for y in like])]
+    return [block[0] for block in from_rows(x[None], [y[None] for y in like])]
 
 
 def _hermitian_factor(S):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastemlp.irreducibles.spans import from_rows, real_rows
+
 #: A defect between so many times what the generators are known to, and this, is that of rounding.
 CLEARLY, NEARLY = 1e2, 1e-5
 #: Numbers in the matrices of a Lie algebra up to which its brackets are looked at.
@@ -36,11 +38,11 @@ def _brackets_leave(C, telling):
         np.array([np.zeros((d, d)) if As[a] is None else As[a].toarray() for As in C.lie])
         for a, d in enumerate(C.dims)
     ]
-    rows = _orthonormal(_flat(blocks))
+    rows = _orthonormal(real_rows(blocks))
     while rows.size <= MAX_NUMBERS:
         n = len(rows)
-        X, Y = (_unflat(rng.standard_normal((4, n)) @ rows / np.sqrt(n), blocks) for _ in "XY")
-        new = _flat([A @ B - B @ A for A, B in zip(X, Y, strict=True)])
+        X, Y = (from_rows(rng.standard_normal((4, n)) @ rows / np.sqrt(n), blocks) for _ in "XY")
+        new = real_rows([A @ B - B @ A for A, B in zip(X, Y, strict=True)])
         for _ in range(2):
             new = new - (new @ rows.T) @ rows
         norms = np.linalg.norm(new, axis=1)
@@ -56,18 +58,3 @@ def _brackets_leave(C, telling):
 def _orthonormal(rows):
     _, s, Vt = np.linalg.svd(rows, full_matrices=False)
     return Vt[s > 1e-3 * s[0]]
-
-
-def _flat(blocks):
-    parts = [block.reshape(len(block), -1).astype(complex) for block in blocks]
-    return np.hstack([np.hstack([part.real, part.imag]) for part in parts])
-
-
-def _unflat(rows, like):
-    blocks, start = [], 0
-    for block in like:
-        size = block[0].size
-        real, imag = rows[:, start : start + size], rows[:, start + size : start + 2 * size]
-        blocks.append((real + 1j * imag).reshape(len(rows), *block.shape[1:]))
-        start += 2 * size
-    return blocks
