@@ -4,7 +4,7 @@ import numpy as np
 
 from fastemlp import Group
 from fastemlp.groups import SO13, O, S
-from fastemlp.nn import Alphabet, Features, Linear, Network, gated_rep
+from fastemlp.nn import Coordinates, Features, Linear, Network, gated_rep
 from fastemlp.reps import Scalar, uniform_rep
 
 from .common import TASKS, best_of, check_equivariant, float32_task, ratio, regressor
@@ -72,8 +72,8 @@ class LinearForms:
         G = GROUPS[group]
         rep = uniform_rep(384, G)
         reps = rep, gated_rep(rep)
-        alphabet = Alphabet(reps)
-        a, b = (Features(r, alphabet) for r in reps)
+        coordinates = Coordinates(reps)
+        a, b = (Features(r, coordinates) for r in reps)
         network = Network([Linear(a, b, bias=False)], a, b, np.float32)
         rng = np.random.default_rng(0)
         theta, x = network.init(rng), rng.standard_normal((batch, a.size)).astype(np.float32)
@@ -101,4 +101,4 @@ class LinearForms:
 def _scalars(features):
     """Features of the same size that nothing acts on."""
     rep = features.size * Scalar
-    return Features(rep, Alphabet([rep]))
+    return Features(rep, Coordinates([rep]))

@@ -136,11 +136,11 @@ def solve_type(term, options):
 
 def _stored(term, options):
     """From the store; solved, and kept there if that took long, where it is missing or not what it should be."""
-    shelf = default_store()
+    store = default_store()
     name = _store_key(term, options)
-    found = shelf.load(name)
+    found = store.load(name)
     if found is not None:
-        solved = _revived(term, *found)
+        solved = _from_store(term, *found)
         if solved is not None:
             return solved
     start = perf_counter()
@@ -154,11 +154,11 @@ def _stored(term, options):
             "rank": solved.isometry.rank,
             "warning": solved.warning,
         }
-        shelf.save(name, solved.isometry, certificate, about)
+        store.save(name, solved.isometry, certificate, about)
     return solved
 
 
-def _revived(term, isometry, entry):
+def _from_store(term, isometry, entry):
     """A SolvedType from a file, or None if it does not solve its constraint or lacks a part of its certificate."""
     numbers = {field.name for field in fields(Certificate)} - {"strategies"}
     if set(entry) != numbers | {"strategies", "rank", "warning"} or entry["rank"] != isometry.rank:

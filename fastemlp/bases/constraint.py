@@ -57,8 +57,8 @@ def constraint(rep):
         require_representation(atom)
     canonical, perm = rep.canonical()
     if perm is None and not isinstance(canonical, SumRep):
-        letters = slots(canonical)
-        return atom_generators(list(dict.fromkeys(letters)), rep.groups, letters)
+        word = slots(canonical)
+        return atom_generators(list(dict.fromkeys(word)), rep.groups, word)
     atoms = list(dict.fromkeys(atom for term, _ in terms(canonical) for atom in slots(term)))
     seen = atom_generators(atoms, rep.groups)
     operators = []
@@ -70,14 +70,14 @@ def constraint(rep):
     return Stack(operators, rep.size(), seen.accuracy, seen.scale)
 
 
-def atom_generators(atoms, groups, letters=None):
+def atom_generators(atoms, groups, word=None):
     """The TensorConstraint of a word in some atoms.
 
     Parameters
     ----------
     atoms : list of distinct Rep, none of them a sum or a product
     groups : sequence of Group; those that act
-    letters : sequence of Rep among the atoms; default each once
+    word : sequence of Rep among the atoms; default each once
 
     Raises
     ------
@@ -104,8 +104,8 @@ def atom_generators(atoms, groups, letters=None):
                 is_exact = group.is_unitary or is_generalised_permutation(h)
                 condition = 1.0 if is_exact else np.linalg.cond(h.toarray())
                 accuracy = max(accuracy, group.accuracy * float(condition))
-    if letters is not None:
-        return _from_logarithms(atoms, letters, lie, discrete, orthogonal, accuracy)
+    if word is not None:
+        return _from_logarithms(atoms, word, lie, discrete, orthogonal, accuracy)
     sizes = [a.size() for a in atoms]
     return TensorConstraint(range(len(atoms)), sizes, lie, discrete, accuracy)
 
@@ -126,12 +126,12 @@ def word_generators(atoms, groups, words):
     """
     most = {a: max((list(word).count(a) for word in words), default=0) for a in atoms}
     # a map from word to word is a tensor in the slots of both
-    letters = [a for a in atoms for _ in range(2 * most[a])]
-    C = atom_generators(atoms, groups, letters)
+    word = [a for a in atoms for _ in range(2 * most[a])]
+    C = atom_generators(atoms, groups, word)
     return TensorConstraint(range(len(atoms)), C.dims, C.lie, C.discrete, C.accuracy)
 
 
-def _from_logarithms(atoms, letters, lie, discrete, orthogonal, accuracy):
+def _from_logarithms(atoms, word, lie, discrete, orthogonal, accuracy):
     """The TensorConstraint, with a discrete generator near the identity or unipotent given by its logarithm.
 
     ``ρ(h) = exp(D)`` with D the sum over slots of their logarithms, and ``exp(D) − I`` has the nullspace of D unless a
@@ -140,7 +140,7 @@ def _from_logarithms(atoms, letters, lie, discrete, orthogonal, accuracy):
     that h has on it. Of a shear it also belongs to the Lie algebra of the smallest algebraic group that holds the
     generators, which often is a classical one where they generate a lattice in it: SL(2, Z) has the tensors of SL(2).
     """
-    slots_ = [atoms.index(a) for a in letters]
+    slots_ = [atoms.index(a) for a in word]
     kept, known = [], accuracy
     for images, is_orthogonal in zip(discrete, orthogonal, strict=True):
         parts = None if is_orthogonal else jordan_parts(images)

@@ -126,7 +126,7 @@ def isotypic_decomposition(rep, *, random_state=0):
 
     Notes
     -----
-    By induction over the letters of each tensor type: cost O(Σ (d_λ·d)³) over the distinct irreducibles λ.
+    By induction over the factors of each tensor type: cost O(Σ (d_λ·d)³) over the distinct irreducibles λ.
 
     Examples
     --------
@@ -156,8 +156,8 @@ def isotypic_decomposition(rep, *, random_state=0):
         caller="isotypic_decomposition",
     )
     parts = [
-        _Part(term, n, chain, _shear(form.factors, letters))
-        for (term, n), (chain, letters) in zip(types, sides, strict=True)
+        _Part(term, n, chain, _shear(form.factors, word))
+        for (term, n), (chain, word) in zip(types, sides, strict=True)
     ]
     U = _ChangeOfBasis(parts, perm, catalogue)
     found = [_irrep(mu, parts, catalogue, rep.G) for mu in U.multiplicities]
@@ -198,11 +198,11 @@ def _in_coordinates(C, factors):
     return [dense(A, 0) for A in C.lie], [dense(h, 1) for h in C.discrete]
 
 
-def _shear(factors, letters):
+def _shear(factors, word):
     """The change of coordinates on a word, and its inverse: KroneckerProducts, or None for none."""
     if factors is None:
         return None
-    matrices = [factors[a] for a in letters]
+    matrices = [factors[a] for a in word]
     sizes = [len(S) for S in matrices]
     return KroneckerProduct(matrices, sizes), KroneckerProduct(
         list(map(np.linalg.inv, matrices)), sizes

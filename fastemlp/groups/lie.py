@@ -88,7 +88,6 @@ def orthonormal_span(matrices, d, accuracy=_EPS):
     Zeros are dropped, each matrix is brought to unit norm, and a direction that stands out of the
     others by less than 1e-10 is taken for redundant. Only generators that overlap, directly or
     through others, are mixed (one pivoted QR for each such cluster), which keeps sparsity.
-    DESIGN.md §2, fact 1.
     """
     units = [_unit_norm(A) for A in matrices if A.nnz]
     if not units:

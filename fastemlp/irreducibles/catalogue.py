@@ -136,7 +136,7 @@ class Catalogue:
             n_bytes = 12 * action.n**2 * self.symmetry.dtype.itemsize
             if n_bytes > self.memory_budget:
                 raise BudgetError(
-                    f"schur: an irreducible of size {action.p} times a letter of size {action.q} needs "
+                    f"schur: an irreducible of size {action.p} times a factor of size {action.q} needs "
                     f"{n_bytes / 2**20:,.0f} MiB, more than memory_budget = {self.memory_budget / 2**20:,.0f} MiB. "
                     "Raise memory_budget, or use lanczos."
                 )

@@ -12,7 +12,7 @@ from fastemlp.isometries.base import read_only
 
 @dataclass(frozen=True, eq=False)
 class Fusion:
-    """How an irreducible times a letter falls into irreducibles.
+    """How an irreducible times a factor falls into irreducibles.
 
     Attributes
     ----------
@@ -35,15 +35,15 @@ class Fusion:
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """The unitary change of basis that takes a word ``x_1 ⊗ … ⊗ x_k`` to copies of irreducibles, letter by letter.
+    """The unitary change of basis that takes a word ``x_1 ⊗ … ⊗ x_k`` to copies of irreducibles, factor by factor.
 
-    A *state* after j letters is a dict {μ: ndarray (d_μ, n_μ, rest)}: n_μ copies of the irreducible μ, and what the
-    letters yet to come and other columns contribute. Copies are ordered by (λ, piece of λ ⊗ x, copy of λ).
+    A *state* after j factors is a dict {μ: ndarray (d_μ, n_μ, rest)}: n_μ copies of the irreducible μ, and what the
+    factors yet to come and other columns contribute. Copies are ordered by (λ, piece of λ ⊗ x, copy of λ).
 
     Attributes
     ----------
-    dims : tuple of int; sizes of the letters
-    stages : tuple over letters of tuple of (λ, index of a Fusion); λ ascending, 0 is the trivial irreducible
+    dims : tuple of int; sizes of the factors
+    stages : tuple over factors of tuple of (λ, index of a Fusion); λ ascending, 0 is the trivial irreducible
     fusions : tuple of Fusion
     """
 
@@ -65,7 +65,7 @@ class Chain:
                 start = 0
                 for mu, d_mu in self.fusions[f].targets:
                     piece = self.fusions[f].U[:, :, start : start + d_mu]
-                    after.setdefault(mu, []).append(_times_letter(state[index], piece))
+                    after.setdefault(mu, []).append(_times_factor(state[index], piece))
                     start += d_mu
             state = {mu: np.concatenate(pieces, axis=1) for mu, pieces in after.items()}
         return state
@@ -82,7 +82,7 @@ class Chain:
             pieces.append(piece)
         E = np.ones((1, 1, 1))
         for piece in reversed(pieces):
-            E = _times_letter(E, piece)
+            E = _times_factor(E, piece)
         return E[:, 0]
 
     def analyse(self, X):
@@ -132,7 +132,7 @@ class Chain:
         return state[0].reshape(self.size, b)
 
     def multiplicities(self):
-        """How often each irreducible occurs after 0, 1, …, k letters: list of dicts."""
+        """How often each irreducible occurs after 0, 1, …, k factors: list of dicts."""
         found = [{0: 1}]
         for stage in self.stages:
             after = {}
@@ -148,7 +148,7 @@ class Chain:
         return Chain(self.dims, self.stages, fusions)
 
 
-def _times_letter(columns, piece):
-    """Columns (size, n, d_λ) of copies of λ, times a letter, along a piece (d_λ, d_x, d_μ): (size · d_x, n, d_μ)."""
+def _times_factor(columns, piece):
+    """Columns (size, n, d_λ) of copies of λ, times a factor, along a piece (d_λ, d_x, d_μ): (size · d_x, n, d_μ)."""
     product = np.tensordot(columns, piece, axes=1)
     return product.swapaxes(1, 2).reshape(-1, columns.shape[1], piece.shape[2])

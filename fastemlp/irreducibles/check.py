@@ -22,7 +22,7 @@ def given_residual(lie, discrete, sides, sampled=False):
     Parameters
     ----------
     lie, discrete : sequences over generators of sequences over atoms of ndarray (d, d)
-    sides : sequence of (chain, letters); words over the atoms, of one catalogue
+    sides : sequence of (chain, word); words over the atoms, of one catalogue
     sampled : bool
         Estimate the norms of products larger than 512 from 16 Gaussian vectors; the chance that an estimate is less
         than a third of the truth is below 1e-5. Then some images are functions that apply the matrix.
@@ -30,7 +30,7 @@ def given_residual(lie, discrete, sides, sampled=False):
     Returns
     -------
     residual : float
-        The sum over the letters and the words of the largest ``‖ρ(h) E − E h_μ‖ / (‖h_λ‖‖h_x‖√d_μ)`` over the pieces
+        The sum over the factors and the words of the largest ``‖ρ(h) E − E h_μ‖ / (‖h_λ‖‖h_x‖√d_μ)`` over the pieces
         E, and the same for Lie generators, on the scale of those; the largest over the
         generators. Norms of generators are root mean squares of their singular values.
     images : list of dict {irreducible: ndarray (d, d)}; what each generator is on the irreducibles
@@ -123,17 +123,17 @@ def _is_one(moves, known, accuracy):
     return False
 
 
-def _word(chain, letters, matrices, is_lie, images, checked, sampled):
+def _word(chain, word, matrices, is_lie, images, checked, sampled):
     total = 0.0
-    for stage, letter in zip(chain.stages, letters, strict=True):
+    for stage, factor in zip(chain.stages, word, strict=True):
         worst = 0.0
         for index, f in stage:
-            key = index, letter
+            key = index, factor
             if key not in checked:
                 fusion = chain.fusions[f]
                 measure = _sampled if sampled and fusion.U.shape[2] > LARGE else _fusion
                 left = _matrix(images, index, fusion.U.shape[0])
-                checked[key] = measure(fusion, left, matrices[letter], is_lie, images)
+                checked[key] = measure(fusion, left, matrices[factor], is_lie, images)
             worst = np.maximum(worst, checked[key])
         total += worst
     return total

@@ -1,4 +1,4 @@
-"""Tensor words by induction: each letter more splits only the few irreducibles of the word so far."""
+"""Tensor words by induction: each factor more splits only the few irreducibles of the word so far."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .orbitals import MonomialGroup
 ATTEMPTS = 6
 
 
-def decompose(catalogue, letters):
+def decompose(catalogue, word):
     """The change of basis of ``x_1 ⊗ … ⊗ x_k`` to copies of irreducibles.
 
     Parameters
     ----------
     catalogue : Catalogue or MonomialCatalogue
-    letters : sequence of int, atoms
+    word : sequence of int, atoms
 
     Returns
     -------
@@ -34,7 +34,7 @@ def decompose(catalogue, letters):
     """
     dims, stages, fusions, splittings, position = [], [], [], [], {}
     present = [0]
-    for atom in letters:
+    for atom in word:
         stage, after = [], set()
         for index in present:
             if (index, atom) not in position:

@@ -24,7 +24,7 @@ class SchurIsometry(Isometry):
 
     Notes
     -----
-    A product with Q or Qᴴ costs about 2·m·Σ (d_λ·d_x) flops a column, the sum over the letters of both words.
+    A product with Q or Qᴴ costs about 2·m·Σ (d_λ·d_x) flops a column, the sum over the factors of both words.
     """
 
     def __init__(self, left, right, units):

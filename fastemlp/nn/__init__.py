@@ -4,8 +4,8 @@ A layer is a frozen description: ``init(rng)`` gives its parameters, ``record(ta
 ``Network`` runs what its layers recorded: ``forward(theta, x) -> (y, backward)``, ``backward(dy) -> (dx, dtheta)``.
 """
 
-from fastemlp.nn.alphabet import Alphabet
 from fastemlp.nn.bilinear import BiLinear
+from fastemlp.nn.coordinates import Coordinates
 from fastemlp.nn.expressiveness import Expressiveness, expressiveness
 from fastemlp.nn.features import Features, FeatureType
 from fastemlp.nn.gate import Gate, gated_rep
@@ -16,8 +16,8 @@ from fastemlp.nn.reach import Reach, reach, require_reach
 __all__ = [
     "EMLP",
     "MLP",
-    "Alphabet",
     "BiLinear",
+    "Coordinates",
     "EMLPBlock",
     "Expressiveness",
     "FeatureType",

@@ -61,7 +61,7 @@ class BiLinear:
 
     Parameters
     ----------
-    features_in, features_out : Features of one Alphabet
+    features_in, features_out : Features in the same Coordinates
     rng : numpy Generator; draws the acting copies, at most ``dim`` of each type
     made_by : Linear, optional; the layer that makes ``features_in``
 

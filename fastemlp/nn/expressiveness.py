@@ -203,7 +203,7 @@ class Probe:
         layers, features_out = network.layers, network.features_out
         if isinstance(last, Linear):
             rep = sum((_n_copies(kind) * kind for kind in self.types), 0 * Scalar)
-            features_out = Features(rep, last.features_out.alphabet)
+            features_out = Features(rep, last.features_out.coordinates)
             linear = Linear(last.features_in, features_out, bias=last.n_bias > 0)
             layers = (*network.layers[:-1], linear)
         self.network = Network(layers, network.features_in, features_out, np.float64)

@@ -9,16 +9,16 @@ from fastemlp.reps import Rep, terms
 
 @dataclass(frozen=True)
 class Block:
-    """All copies of one letter among some features.
+    """All copies of one irreducible among some features.
 
     Attributes
     ----------
-    letter : int
-    dim, mult : int; size of the letter and number of copies
+    irreducible : int
+    dim, mult : int; size of the irreducible and number of copies
     start : int; first packed row
     """
 
-    letter: int
+    irreducible: int
     dim: int
     mult: int
     start: int
@@ -32,9 +32,9 @@ class FeatureType:
     ----------
     rep : Rep; the type
     dim, mult : int; size of the type and number of copies
-    parts : tuple of (start, d); the letters it is made of: packed rows ``start`` to ``start + d·mult`` hold, copy by
-        copy, all its copies of one letter
-    U : ndarray (dim, dim) or None; from its own coordinates to its letters, see ``Split``
+    parts : tuple of (start, d); the irreducibles it is made of: packed rows ``start`` to ``start + d·mult`` hold, copy
+        by copy, all its copies of one irreducible
+    U : ndarray (dim, dim) or None; from its own coordinates to its irreducibles, see ``Split``
     index : ndarray of int (mult, dim); where its coordinates lie in natural order
     """
 
@@ -112,43 +112,43 @@ def _ones(tape):
 
 
 class Features:
-    """The features ``U = ⊕ n_k τ_k`` of a layer: rows by letter, then copy, then component.
+    """The features ``U = ⊕ n_k τ_k`` of a layer: rows by irreducible, then copy, then component.
 
     Parameters
     ----------
     rep : Rep, bound
-    alphabet : Alphabet that knows its types
+    coordinates : Coordinates that know its types
 
     Attributes
     ----------
     types : tuple of FeatureType; distinct types in canonical order, scalars first
-    blocks : tuple of Block; letters ascending
+    blocks : tuple of Block; irreducibles ascending
     """
 
-    def __init__(self, rep, alphabet):
+    def __init__(self, rep, coordinates):
         self.rep = rep
-        self.alphabet = alphabet
+        self.coordinates = coordinates
         self.size = rep.size()
         canonical, perm = rep.canonical()
         perm = np.arange(self.size) if perm is None else perm
-        found = [(term, mult, alphabet.split(term)) for term, mult in terms(canonical)]
+        found = [(term, mult, coordinates.split(term)) for term, mult in terms(canonical)]
         mults, dims = {}, {}
         for _, mult, split in found:
-            for letter, d, m in split.parts:
-                mults[letter] = mults.get(letter, 0) + m * mult
-                dims[letter] = d
+            for irreducible, d, m in split.parts:
+                mults[irreducible] = mults.get(irreducible, 0) + m * mult
+                dims[irreducible] = d
         blocks, start = [], 0
-        for letter in sorted(mults):
-            blocks.append(Block(letter, dims[letter], mults[letter], start))
-            start += dims[letter] * mults[letter]
+        for irreducible in sorted(mults):
+            blocks.append(Block(irreducible, dims[irreducible], mults[irreducible], start))
+            start += dims[irreducible] * mults[irreducible]
         self.blocks = tuple(blocks)
         types, start = [], 0
-        free = {block.letter: block.start for block in blocks}
+        free = {block.irreducible: block.start for block in blocks}
         for term, mult, split in found:
             parts = []
-            for letter, d, m in split.parts:
-                parts.append((free[letter], m * d))
-                free[letter] += m * d * mult
+            for irreducible, d, m in split.parts:
+                parts.append((free[irreducible], m * d))
+                free[irreducible] += m * d * mult
             stop = start + term.size() * mult
             index = perm[start:stop].reshape(mult, -1)
             types.append(FeatureType(term, term.size(), mult, tuple(parts), split.U, index))

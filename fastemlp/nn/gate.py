@@ -35,7 +35,7 @@ class Gate:
 
     def __init__(self, features_out):
         self.features_out = features_out
-        self.features_in = Features(gated_rep(features_out.rep), features_out.alphabet)
+        self.features_in = Features(gated_rep(features_out.rep), features_out.coordinates)
 
     def init(self, rng):
         """No parameters."""
@@ -47,7 +47,7 @@ class Gate:
         scalars = self.features_out.find(Scalar)
         n_scalars = 0 if scalars is None else scalars.mult
         n_sigmoids = n_scalars + _n_gates(self.features_out.rep.canonical()[0])
-        # scalars and then gates are the first rows of letter 0
+        # scalars and then gates are the first rows of irreducible 0
         sigma = tape.rows(n_sigmoids)
         tape.sigmoid(sigma, x, n_sigmoids)
         gates = sigma

@@ -16,35 +16,39 @@ class Linear:
 
     Parameters
     ----------
-    features_in, features_out : Features of one Alphabet
+    features_in, features_out : Features in the same Coordinates
     bias : bool
 
     Attributes
     ----------
     n_coefficients : int; free parameters of W, the rank of ``rep_in >> rep_out``
     n_bias : int; the rank of ``rep_out``
-    n_parameters : int; of both, W's first for each letter of the output
+    n_parameters : int; of both, W's first for each irreducible of the output
 
     Notes
     -----
     By Schur's lemma W is one matrix over multiplicities per irreducible λ, applied to each of its components: cost
-    2·Σ d_λ·mult_in·mult_out flops a sample. A letter of complex or quaternionic type offers its copies once more under
-    each imaginary unit, and letters that are not irreducible may have more maps between them than components: where a
-    mix of the images under all maps is dearer, as it is with few copies or many maps, it is collapsed to a dense
+    2·Σ d_λ·mult_in·mult_out flops a sample. An irreducible of complex or quaternionic type offers its copies once more
+    under each imaginary unit, and types that stand for themselves may have more maps between them than components:
+    where a mix of the images under all maps is dearer, as it is with few copies or many maps, it is collapsed to a dense
     matrix, once for all samples. Finzi et al. 2021, §6, for the space; the isotypic form is ours.
     """
 
     def __init__(self, features_in, features_out, bias=True):
         self.features_in = features_in
         self.features_out = features_out
-        alphabet = features_out.alphabet
+        coordinates = features_out.coordinates
         # by block of the output: what it is mixed from, and its invariants
         self._paths = []
         self.n_coefficients = self.n_bias = 0
         for target in features_out.blocks:
-            sources = [(s, alphabet.maps(s.letter, target.letter)) for s in features_in.blocks]
+            sources = [
+                (s, coordinates.maps(s.irreducible, target.irreducible)) for s in features_in.blocks
+            ]
             sources = [(source, J) for source, J in sources if len(J)]
-            invariants = alphabet.invariants(target.letter) if bias else np.zeros((target.dim, 0))
+            invariants = (
+                coordinates.invariants(target.irreducible) if bias else np.zeros((target.dim, 0))
+            )
             self._paths.append((target, sources, invariants))
             self.n_coefficients += target.mult * _fan_in(sources)
             self.n_bias += target.mult * invariants.shape[1]
@@ -88,7 +92,7 @@ class Linear:
             first += target.mult * (_fan_in(sources) + invariants.shape[1])
 
     def init(self, rng):
-        """Initial parameters: unit-variance features in give unit-variance features out, letter by letter."""
+        """Initial parameters: unit-variance features in give unit-variance features out, irreducible by irreducible."""
         parts = []
         for target, sources, invariants in self._paths:
             fan_in = _fan_in(sources)

@@ -7,9 +7,9 @@ import numpy as np
 from fastemlp._kernels.tape import load, store
 from fastemlp._threads import in_threads
 from fastemlp.nn import checks
-from fastemlp.nn.alphabet import Alphabet
 from fastemlp.nn.bilinear import BiLinear
 from fastemlp.nn.channels import hidden_reps, is_count, widths
+from fastemlp.nn.coordinates import Coordinates
 from fastemlp.nn.features import Features
 from fastemlp.nn.gate import Gate
 from fastemlp.nn.linear import Linear
@@ -392,8 +392,8 @@ def EMLP(
                 f"EMLP: {rep} is a rep of a complex group ({', '.join(map(repr, groups))}); networks are real. "
                 "Use group.realified(), which acts on (real, imaginary) parts."
             )
-    alphabet = Alphabet(reps)
-    features = [Features(rep, alphabet) for rep in reps]
+    coordinates = Coordinates(reps)
+    features = [Features(rep, coordinates) for rep in reps]
     first, later = np.broadcast_to(bilinear_gain, 2)
     blocks = [
         EMLPBlock(a, b, rng, later if k else first)
@@ -423,8 +423,8 @@ def MLP(n_in, n_out, ch=384, num_layers=3, *, dtype=np.float32):
                 f"MLP: without a group channels must be an int ≥ 1 or a list of these, got {width!r}."
             )
     sizes = (n_in, *hidden, n_out)
-    alphabet = Alphabet([Scalar])
-    features = [Features(size * Scalar, alphabet) for size in sizes]
+    coordinates = Coordinates([Scalar])
+    features = [Features(size * Scalar, coordinates) for size in sizes]
     layers = []
     for a, b in pairwise(features[:-1]):
         layers += [Linear(a, b), Gate(b)]

@@ -12,7 +12,7 @@ class Tape:
     """Records what a network does, once; runs it forward, backward and along a direction.
 
     Every intermediate is a run of rows of one array (rows, batch), named by its first row. Samples lie fastest: an
-    equivariant linear map is one matrix product over all components of a letter, everything else runs along
+    equivariant linear map is one matrix product over all components of an irreducible, everything else runs along
     contiguous memory, and nothing is ever transposed. As the order is known beforehand, so is what a backward pass
     may overwrite and what it has to add to; as all memory is one array, nothing is allocated on the way.
 

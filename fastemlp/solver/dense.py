@@ -11,7 +11,7 @@ from fastemlp.exceptions import BudgetError
 from fastemlp.operators import TensorConstraint
 
 from .certify import blur, certified, require_known, require_sharp
-from .counted import CountedOperator
+from .counted_operator import CountedOperator
 from .strategy import Choice, Strategy, Unfit
 
 # Seconds of processor time, from below: see ``orbits``.

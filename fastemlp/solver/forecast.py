@@ -13,7 +13,7 @@ from fastemlp.operators import TensorConstraint
 
 from .dense import dense
 
-#: Words of the same letters that are solved to see how the rank grows are at most this large, twice that from LARGE on.
+#: Words of the same factors that are solved to see how the rank grows are at most this large, twice that from LARGE on.
 PROBE, LARGE = 64, 2048
 
 
@@ -48,8 +48,8 @@ def forecast(C, elements=None):
 
     Notes
     -----
-    From two smaller words in the same letters, of some dozens of coordinates, by the law ``rank ~ m·kᵖ`` for words of k
-    letters; √m where there are none. A guess, never a proof.
+    From two smaller words in the same factors, of some dozens of coordinates, by the law ``rank ~ m·kᵖ`` for words of k
+    factors; √m where there are none. A guess, never a proof.
     """
     m = C.shape[1]
     if elements is not None:
@@ -79,7 +79,7 @@ def forecast(C, elements=None):
 
 
 def _smaller_words(C):
-    """Words with the letters of C in its proportions: those of the same parity, the longest first, and another."""
+    """Words with the factors of C in its proportions: those of the same parity, the longest first, and another."""
     counts = Counter(C.slots)
     unit = math.gcd(*counts.values())
     step = {a: n // unit for a, n in counts.items()}

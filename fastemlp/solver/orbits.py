@@ -45,8 +45,8 @@ def orbits(C, *, tol=None, memory_budget=DEFAULT_BUDGET):
 
     Notes
     -----
-    Union-find over the m coordinates, O(m) for each of the M + D generators, 4 bytes a coordinate, 1 or 2 more if
-    there are phases. DESIGN.md §2, fact 3.
+    Union-find over the m coordinates, O(m) for each of the M + D generators, 4 bytes a coordinate, 1 or 2 more
+    for phases.
     """
     found = fixed_space(C, *readable(C), tol, memory_budget)
     return NullspaceSolution(

@@ -10,7 +10,7 @@ from fastemlp.isometries import OrbitIsometry
 from fastemlp.solver.krylov.conjugate import SlowError
 from fastemlp.solver.krylov.projection import CERTIFICATE_BLOCK, MISSED, Projector
 
-from .counted import CountedOperator, random_block
+from .counted_operator import CountedOperator, random_block
 from .orbits import orbits
 
 #: Products with C and Q are taken up to this many coordinates.

@@ -27,13 +27,13 @@ from .certify import (
     require_angle,
     require_clear,
 )
-from .counted import CountedOperator, estimate_norm
+from .counted_operator import CountedOperator, estimate_norm
 from .forecast import forecast
 from .solution import NullspaceSolution
 from .strategy import Choice, Strategy, Unfit
 
 # Seconds of processor time, from below: see ``orbits``.
-#: Per problem, per Lie algebra generator, and per irreducible times letter.
+#: Per problem, per Lie algebra generator, and per irreducible times factor.
 BASE, LIE_STEP, SPLIT_STEP = 3.5e-3, 1e-4, 3.5e-4
 #: Per entry of a product λ ⊗ x of size n and Lie algebra generator, up to so many and five more; per n³.
 SPLIT_ENTRY, MOST, SPLIT_FLOP = 8e-9, 20, 1.5e-10
@@ -46,7 +46,7 @@ BALANCE_BASE, BALANCE_STEP, REPEATED = 5e-3, 3e-5, 1.7
 
 #: Multiply-adds that a proposal may spend on a look at the generators; what takes more belongs to the solve.
 PLANNED_WORK = 10**7
-#: The size of the largest irreducible in few letters over that of the word.
+#: The size of the largest irreducible in few factors over that of the word.
 SHARES = (1.0, 0.55, 0.45, 0.3)
 #: Matrices of the size of a product λ ⊗ x that are held at a time, at most.
 AT_MOST = 13
@@ -92,8 +92,8 @@ def schur(C, *, tol=None, memory_budget=DEFAULT_BUDGET, random_state=0, form=Non
     Notes
     -----
     The vectors of ``L ⊗ R`` that a group fixes are its intertwiners ``R* → L``, and by Schur's lemma these pair
-    equal irreducibles of L and R*. Both words are taken apart letter by letter, so that only an irreducible times a
-    letter is ever diagonalised: cost O(Σ (d_λ·d_x)³) over the distinct irreducibles, whatever m is. A group that is
+    equal irreducibles of L and R*. Both words are taken apart factor by factor, so that only an irreducible times a
+    factor is ever diagonalised: cost O(Σ (d_λ·d_x)³) over the distinct irreducibles, whatever m is. A group that is
     a conjugate of one closed under the adjoint is solved in balanced coordinates and carried back as a dense array.
     """
     if not isinstance(C, TensorConstraint):
@@ -263,7 +263,7 @@ def middle(sizes):
 
 
 def _accumulated(chain, splittings, name):
-    """The sum over the letters of the worst splitting of each."""
+    """The sum over the factors of the worst splitting of each."""
     return float(sum(max(getattr(splittings[f], name) for _, f in stage) for stage in chain.stages))
 
 
@@ -314,7 +314,7 @@ def _cost(C, form, elements):
     seconds = BASE + LIE_STEP * D
     held = largest_product = 0.0
     for j, word, d in _splittings(C, form):
-        # close to the largest irreducible of a classical group in j letters
+        # close to the largest irreducible of a classical group in j factors
         share = SHARES[j] if j < len(SHARES) else 0.55 / math.sqrt(math.factorial(j))
         largest = max(1.0, share * math.prod(word))
         kinds = _partitions(j, max(word, default=1))
@@ -338,7 +338,7 @@ def _cost(C, form, elements):
 
 
 def _splittings(C, form):
-    """What schur takes apart, each once: (number of letters before, their sizes, size of the letter)."""
+    """What schur takes apart, each once: (number of factors before, their sizes, size of the factor)."""
     cut = middle([C.dims[a] for a in C.slots])
     right = C.slots[cut:] if form is None else [form.group.dual[a] for a in C.slots[cut:]]
     dims, seen = (C.dims if form is None else form.group.dims), set()
@@ -351,7 +351,7 @@ def _splittings(C, form):
 
 
 def _partitions(n, d):
-    """How many partitions of n have at most d parts: the irreducibles in n letters of size d, at most about."""
+    """How many partitions of n have at most d parts: the irreducibles in n factors of size d, at most about."""
     counts = [1] + [0] * n
     for part in range(1, min(n, d) + 1):
         for total in range(part, n + 1):

@@ -13,7 +13,7 @@ from fastemlp.irreducibles.intertwiners import SchurIsometry
 from fastemlp.operators import TensorConstraint
 from fastemlp.reps import Rep, T, V
 from fastemlp.solver import schur
-from fastemlp.solver.counted import CountedOperator, estimate_norm
+from fastemlp.solver.counted_operator import CountedOperator, estimate_norm
 
 QUATERNIONS = Group(
     discrete_generators=[
@@ -25,7 +25,7 @@ QUATERNIONS = Group(
 
 
 class Determinant(Rep):
-    """A letter of size 1."""
+    """A factor of size 1."""
 
     def size(self):
         return 1
@@ -37,22 +37,22 @@ class Determinant(Rep):
 REPS = {
     "even": (V**4)(SO(3)),
     "odd": (V**5)(SO(3)),
-    "one letter": V(S(3)),
-    "unequal letters": V(SO(3)) * V(S(4)) * V(SO(3)),
-    "three letters": (V**3)(SO(3)),
+    "one factor": V(S(3)),
+    "unequal factors": V(SO(3)) * V(S(4)) * V(SO(3)),
+    "three factors": (V**3)(SO(3)),
     "complex type": (V**4)(C(5)),
     "quaternionic type": (V**4)(QUATERNIONS),
-    "dual letters": T(2, 2, SL(3)),
+    "dual factors": T(2, 2, SL(3)),
     "not compact": (V**2 * V.T**2)(SO13p()),
     "complex": (V**2 * V.conj() ** 2)(U(2)),
     "complex, odd": (V**3)(SU(3)),
     "many copies": (V**4)(S(4)),
     "everything": (V**3)(Trivial(2)),
     "rank 0": (V**3)(O(3)),
-    "rank 0, one letter": V(SO(3)),
+    "rank 0, one factor": V(SO(3)),
     "rank 0, complex": (V**3)(U(2)),
-    "letters of size 1": (Determinant() * Determinant() * V**2)(O(3)),
-    "one letter of size 1": (Determinant() * V**3)(O(3)),
+    "factors of size 1": (Determinant() * Determinant() * V**2)(O(3)),
+    "one factor of size 1": (Determinant() * V**3)(O(3)),
     "size 1": Determinant()(O(2)),
     "size 1 and fixed": (Determinant() * Determinant())(O(2)),
 }

@@ -170,7 +170,7 @@ def test_networks_that_end_in_another_layer():
     rng = np.random.default_rng(0)
     network = EMLP(2 * V, V, O(3), 40, 1, dtype=np.float64)
     a, hidden = network.layers[0].features_in, network.layers[0].features_out
-    gate = Gate(Features((V + Scalar)(O(3)), a.alphabet))
+    gate = Gate(Features((V + Scalar)(O(3)), a.coordinates))
     for layers in (
         [network.layers[0], Linear(hidden, gate.features_in), gate],
         [network.layers[0], BiLinear(hidden, gate.features_out, rng)],

@@ -11,8 +11,8 @@ from fastemlp.groups import SL, SO, SU, C, Cube, Group, O, S, SO13p, Sp, Trivial
 from fastemlp.nn import (
     EMLP,
     MLP,
-    Alphabet,
     BiLinear,
+    Coordinates,
     EMLPBlock,
     Features,
     Gate,
@@ -36,7 +36,7 @@ CASES = [
     (Cube(), V + Scalar, 2 * V),
     (C(5), V + Scalar, 2 * V),
     (SU(2).realified(), V + Scalar, 2 * V),
-    # not closed under transpose: types are letters of their own
+    # not closed under transpose: types stand for themselves
     (SHEARS, V + V.T, V + T(1, 1) + Scalar),
     (SHEARS, V + V**2, V**2 + V),
     (Trivial(2), V + Scalar, 2 * V),
@@ -45,9 +45,9 @@ IDS = [f"{group}" for group, *_ in CASES]
 
 
 def features_of(*reps):
-    """Features of some reps in one alphabet."""
-    alphabet = Alphabet(reps)
-    return [Features(rep, alphabet) for rep in reps]
+    """Features of some reps in the same Coordinates."""
+    coordinates = Coordinates(reps)
+    return [Features(rep, coordinates) for rep in reps]
 
 
 def alone(layer, dtype=np.float64):
@@ -123,7 +123,7 @@ class TestLayers:
     def test_block(self, group, rep_in, rep_out):
         rng = np.random.default_rng(3)
         a, b = features_of(rep_in(group), gated_rep(rep_out(group)))
-        (b,) = (Features(rep_out(group), a.alphabet),)
+        (b,) = (Features(rep_out(group), a.coordinates),)
         assert_layer(EMLPBlock(a, b, rng, 0.03), rng)
 
     def test_network(self, group, rep_in, rep_out):
@@ -160,7 +160,7 @@ def test_derivatives_and_equivariance_of_generated_reps(group, terms_in, terms_o
         for terms in (terms_in, terms_out)
     )
     a, b = features_of(rep_in + Scalar, gated_rep(rep_out))[:2]
-    out = Features(rep_out, b.alphabet)
+    out = Features(rep_out, b.coordinates)
     layers = Linear(a, b), BiLinear(a, a, rng), Gate(out), EMLPBlock(a, out, rng, 0.1)
     for layer in layers:
         assert_layer(layer, rng)
@@ -198,7 +198,7 @@ def test_collapsing_a_mix_of_maps_changes_nothing(group, rep_in, rep_out, monkey
 
 
 def test_maps_are_collapsed_where_they_are_many():
-    # two maps from R² to R², six from R⁴ to R⁴; one, the identity, where letters are irreducible
+    # two maps from R² to R², six from R⁴ to R⁴; one, the identity, where they are irreducible
     for rep, group, dense in ((V, SHEARS, 2), (V**2, SHEARS, 4), (V, SO(2), 2), (V, O(3), 0)):
         a, z = features_of((8 * rep)(group), (8 * rep)(group))
         layer = Linear(a, z, bias=False)
@@ -211,9 +211,9 @@ def test_maps_are_collapsed_where_they_are_many():
 
 @pytest.mark.parametrize("group", [O(5), O(3), SO13p(), S(4), SU(2).realified()], ids=repr)
 def test_an_irreducible_maps_to_itself_by_the_identity_exactly(group):
-    alphabet = Alphabet([(V + V**2)(group)])
-    for block in Features((V + V**2)(group), alphabet).blocks:
-        maps = alphabet.maps(block.letter, block.letter)
+    coordinates = Coordinates([(V + V**2)(group)])
+    for block in Features((V + V**2)(group), coordinates).blocks:
+        maps = coordinates.maps(block.irreducible, block.irreducible)
         np.testing.assert_array_equal(maps[0], np.eye(block.dim))
 
 

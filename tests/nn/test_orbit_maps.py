@@ -7,7 +7,7 @@ from nn.gradients import backward_errors, tangent_errors
 from fastemlp import equivariant_basis
 from fastemlp.exceptions import NotReductive
 from fastemlp.groups import Cube, Group, O, S, Z
-from fastemlp.nn import EMLP, Alphabet, Features, Linear, Network
+from fastemlp.nn import EMLP, Coordinates, Features, Linear, Network
 from fastemlp.nn.orbit_maps import OrbitMaps
 from fastemlp.reps import Scalar, V
 
@@ -21,22 +21,22 @@ def quarter_turn(n):
 
 
 @pytest.fixture
-def types_are_letters(monkeypatch):
+def types_stand_for_themselves(monkeypatch):
     def refuse(*args):
         raise NotReductive("too large")
 
-    monkeypatch.setattr("fastemlp.nn.alphabet.reductive_group", refuse)
+    monkeypatch.setattr("fastemlp.nn.coordinates.reductive_group", refuse)
 
 
 def both(build, monkeypatch):
     networks = []
     for few in (-1, np.inf):
-        monkeypatch.setattr("fastemlp.nn.alphabet.FEW", few)
+        monkeypatch.setattr("fastemlp.nn.coordinates.FEW", few)
         networks.append(build())
     return networks
 
 
-@pytest.mark.usefixtures("types_are_letters")
+@pytest.mark.usefixtures("types_stand_for_themselves")
 @pytest.mark.parametrize("group", GROUPS, ids=repr)
 def test_the_same_function_and_gradient_as_a_dense_basis(group, monkeypatch):
     rng, n_expanded = np.random.default_rng(0), 0
@@ -44,8 +44,8 @@ def test_the_same_function_and_gradient_as_a_dense_basis(group, monkeypatch):
         for rep_out in REPS:
 
             def layer(rep_in=rep_in, rep_out=rep_out):
-                alphabet = Alphabet([rep_in(group), rep_out(group)])
-                a, b = (Features(rep(group), alphabet) for rep in (rep_in, rep_out))
+                coordinates = Coordinates([rep_in(group), rep_out(group)])
+                a, b = (Features(rep(group), coordinates) for rep in (rep_in, rep_out))
                 return Network([Linear(a, b)], a, b, np.float64)
 
             def deep(rep_in=rep_in, rep_out=rep_out):
@@ -69,9 +69,9 @@ def test_the_same_function_and_gradient_as_a_dense_basis(group, monkeypatch):
     assert n_expanded > 20
 
 
-@pytest.mark.usefixtures("types_are_letters")
+@pytest.mark.usefixtures("types_stand_for_themselves")
 def test_tangents_go_through_them(monkeypatch):
-    monkeypatch.setattr("fastemlp.nn.alphabet.FEW", -1)
+    monkeypatch.setattr("fastemlp.nn.coordinates.FEW", -1)
     rng = np.random.default_rng(0)
     network = EMLP(V, V + Scalar, S(4), 3 * V + 4 * Scalar, 2, dtype=np.float64)
     errors, adjoint = tangent_errors(network, network.init(rng), rng.standard_normal((4, 4)), rng)
@@ -112,7 +112,7 @@ def test_hidden_images():
 
 def test_what_does_not_fit_is_refused_ahead_with_the_number(monkeypatch):
     group = Group(discrete_generators=[quarter_turn(28)], name="quarter turns")
-    monkeypatch.setattr("fastemlp.nn.alphabet.FEW", np.inf)
+    monkeypatch.setattr("fastemlp.nn.coordinates.FEW", np.inf)
     with pytest.raises(
         MemoryError,
         match=r"the 153,664 equivariant maps from V to V take 703\.7 GiB .* more than the 1 GiB .*scalars",

@@ -27,7 +27,7 @@ from fastemlp.groups import (
 from fastemlp.reps import T, V
 from fastemlp.solver import dense, make_plan, solve_nullspace
 from fastemlp.solver.forecast import burnside, finite_group, forecast
-from fastemlp.solver.krylov.assembled import assemble, assembled_bytes
+from fastemlp.solver.krylov.assembly import assemble, assembled_bytes
 
 NILPOTENT = Group([[[0, 1], [0, 0]]], name="nilpotent")
 HEXAGON = Group(discrete_generators=[[[-1, 1], [-1, 0]], [[0, 1], [1, 0]]], name="hexagon")

@@ -12,7 +12,7 @@ from solver.operators import so
 from fastemlp.exceptions import ConvergenceError
 from fastemlp.operators import TensorConstraint
 from fastemlp.solver import dense
-from fastemlp.solver.krylov.assembled import assemble, banded_inverse, banded_order
+from fastemlp.solver.krylov.assembly import assemble, banded_inverse, banded_order
 from fastemlp.solver.krylov.lobpcg import lobpcg, suits
 
 

@@ -436,7 +436,7 @@ def test_a_slot_of_size_zero_is_refused():
 
 
 def test_memory_budget():
-    with pytest.raises(ValueError, match=r"size 3 times a letter of size 3 .* Raise memory_budget"):
+    with pytest.raises(ValueError, match=r"size 3 times a factor of size 3 .* Raise memory_budget"):
         schur(constraint((V**6)(SO(3))), memory_budget=1000)
 
 

@@ -32,7 +32,7 @@ def orbits(n_phases=1, dtype=None):
 
 
 def intertwiners(dtype=np.float64):
-    """Maps between two words of one letter each: irreducible 1, of dimension 3, and a trivial one."""
+    """Maps between two words of one factor each: irreducible 1, of dimension 3, and a trivial one."""
     fusion = Fusion(orthonormal(4, 4, dtype)[None], ((1, 3), (2, 1)))
     chain = Chain((4,), (((0, 0),),), (fusion,))
     return SchurIsometry(

@@ -11,7 +11,7 @@ from fastemlp._progress import progress_bar
 from fastemlp.exceptions import BudgetError, ConvergenceError, Status
 
 from ..certify import certified, measured
-from ..counted import CountedOperator, estimate_norm, random_block
+from ..counted_operator import CountedOperator, estimate_norm, random_block
 from ..dense import dense
 from ..polish import polish, singular_basis
 from .recurrence import BlockKrylov

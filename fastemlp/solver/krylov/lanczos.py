@@ -24,7 +24,7 @@ from ..certify import (
     require_known,
     require_sharp,
 )
-from ..counted import CountedOperator, estimate_norm
+from ..counted_operator import CountedOperator, estimate_norm
 from ..dense import dense
 from ..orthonormal import orthonormalise
 from ..polish import polish

@@ -14,11 +14,11 @@ from fastemlp.exceptions import BudgetError, ConvergenceError, Status
 from fastemlp.operators import TensorConstraint
 
 from ..certify import certified, require_angle, require_sharp
-from ..counted import CountedOperator, random_block
+from ..counted_operator import CountedOperator, random_block
 from ..dense import dense
 from ..orthonormal import orthonormalise
 from ..strategy import Choice, Strategy, Unfit, Unsuited
-from .assembled import assemble, assembled_bytes, banded_inverse, banded_order, multigrid
+from .assembly import assemble, assembled_bytes, banded_inverse, banded_order, multigrid
 from .conjugate import SlowError, Spectrum, least_norm_solution
 from .projection import PreconditionedProjector, Search
 

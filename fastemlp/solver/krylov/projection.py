@@ -6,7 +6,7 @@ import numpy as np
 
 from fastemlp.exceptions import BudgetError
 
-from ..counted import random_block
+from ..counted_operator import random_block
 from ..orthonormal import orthonormalise
 from .conjugate import SlowError, Spectrum, least_norm_solution, preconditioned_solution
 

@@ -20,24 +20,24 @@ LARGEST = 2**30
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """A tensor type as copies of letters.
+    """A tensor type as copies of irreducibles.
 
     Attributes
     ----------
-    parts : tuple of (letter, d, m); m copies of a letter of size d, letters ascending
+    parts : tuple of (irreducible, d, m); m copies of an irreducible of size d, irreducibles ascending
     U : ndarray of shape (dim, dim), orthogonal, or None for the identity
-        Row (letter, copy, component) of ``U x`` for x in the type.
+        Row (irreducible, copy, component) of ``U x`` for x in the type.
     """
 
     parts: tuple
     U: np.ndarray | None
 
 
-class Alphabet:
-    """The letters that the types of some reps are written in.
+class Coordinates:
+    """Coordinates of the types of some reps in which equivariant maps are sparse: by irreducible.
 
-    For a group closed under the adjoint the letters are its irreducibles, and an equivariant map joins equal letters
-    only (Schur's lemma). For other groups each type is a letter of its own.
+    For a group closed under the adjoint an equivariant map joins equal irreducibles only (Schur's lemma). For other
+    groups each type stands for itself, in the place of an irreducible.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Alphabet:
 
     Notes
     -----
-    Letter 0 is the scalar. Real reps only.
+    Irreducible 0 is the scalar. Real reps only.
     """
 
     def __init__(self, reps):
@@ -54,14 +54,14 @@ class Alphabet:
         atoms = list(dict.fromkeys(atom for term in self._types for atom in slots(term)))
         groups = list(dict.fromkeys(group for rep in reps for group in rep.groups))
         self._maps = {}
-        #: by letter, ndarray (t, d, d); None where letters are types
+        #: by irreducible, ndarray (t, d, d); None where types stand for themselves
         self._commutants = None
         try:
             found = self._decomposed(atoms, groups) if atoms else None
         except (NotReductive, CertificationError):
             self._splits = {
-                term: Split(((letter, term.size(), 1),), None)
-                for letter, term in enumerate(self._types)
+                term: Split(((irreducible, term.size(), 1),), None)
+                for irreducible, term in enumerate(self._types)
             }
             return
         self._splits = {Scalar: Split(((0, 1, 1),), None)}
@@ -70,7 +70,7 @@ class Alphabet:
             catalogue, sides, _ = found
             for term, (chain, _) in zip(self._types[1:], sides, strict=True):
                 self._splits[term] = _split(chain)
-            self._commutants = [letter.commutant for letter in catalogue.irreducibles]
+            self._commutants = [irreducible.commutant for irreducible in catalogue.irreducibles]
 
     def _decomposed(self, atoms, groups):
         """All types taken apart, and checked, as by ``decompose_all``."""
@@ -89,9 +89,9 @@ class Alphabet:
         return self._splits[term]
 
     def maps(self, source, target):
-        """A basis of the equivariant maps between two letters, ndarray (t, d_out, d_in), each of squared norm d_out.
+        """Basis of the equivariant maps between two irreducibles, ndarray (t, d_out, d_in), of squared norm d_out.
 
-        Orthogonal to each other. The first of a letter to itself is the identity where letters are irreducible.
+        Orthogonal to each other. The first of one to itself is the identity, unless types stand for themselves.
         """
         if self._commutants is not None:
             return self._commutants[source] if source == target else np.zeros((0, 0, 0))
@@ -109,14 +109,14 @@ class Alphabet:
         _require_room(Q, f"the {Q.rank:,} equivariant maps from {one} to {other}")
         return (Q.to_dense() * norm).T.reshape(-1, *shape)
 
-    def invariants(self, letter):
-        """An orthonormal basis of the invariants of a letter, ndarray (d, r)."""
-        if letter == 0:
+    def invariants(self, irreducible):
+        """An orthonormal basis of the invariants of an irreducible, ndarray (d, r)."""
+        if irreducible == 0:
             return np.ones((1, 1))
         if self._commutants is not None:
-            return np.zeros((self._commutants[letter].shape[1], 0))
-        Q = equivariant_basis(self._types[letter])
-        _require_room(Q, f"the {Q.rank:,} invariants of {self._types[letter]}")
+            return np.zeros((self._commutants[irreducible].shape[1], 0))
+        Q = equivariant_basis(self._types[irreducible])
+        _require_room(Q, f"the {Q.rank:,} invariants of {self._types[irreducible]}")
         return Q.to_dense()
 
     def __getstate__(self):
@@ -141,9 +141,9 @@ def _require_room(Q, what):
 
 def _split(chain):
     parts, rows = [], []
-    for letter, columns in sorted(chain.columns().items()):
+    for irreducible, columns in sorted(chain.columns().items()):
         size, m, d = columns.shape
-        parts.append((letter, d, m))
+        parts.append((irreducible, d, m))
         # rows by copy, then component
         rows.append(columns.reshape(size, m * d).T)
     U = np.concatenate(rows)
