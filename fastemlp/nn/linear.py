@@ -30,8 +30,8 @@ class Linear:
     By Schur's lemma W is one matrix over multiplicities per irreducible λ, applied to each of its components: cost
     2·Σ d_λ·mult_in·mult_out flops a sample. An irreducible of complex or quaternionic type offers its copies once more
     under each imaginary unit, and types that stand for themselves may have more maps between them than components:
-    where a mix of the images under all maps is dearer, as it is with few copies or many maps, it is collapsed to a dense
-    matrix, once for all samples. Finzi et al. 2021, §6, for the space; the isotypic form is ours.
+    where a mix of the images under all maps is dearer, as it is with few copies or many maps, it is collapsed to a
+    dense matrix, once for all samples. Finzi et al. 2021, §6, for the space; the isotypic form is ours.
     """
 
     def __init__(self, features_in, features_out, bias=True):
