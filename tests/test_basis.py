@@ -435,7 +435,7 @@ def test_dense_and_lanczos_agree(rep):
     check(krylov, exact.rank)
     same_span(exact, krylov)
     assert exact.certificate.strategies == ("dense",)
-    assert "lanczos" in krylov.certificate.strategies[0]
+    assert "lanczos" in krylov.certificate.strategies
     assert krylov.certificate.gap == pytest.approx(exact.certificate.gap, rel=0.5)
 
 

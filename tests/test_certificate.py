@@ -10,12 +10,12 @@ from scipy.sparse import block_diag, csr_array, eye_array
 from scipy.sparse.linalg import aslinearoperator
 
 from fastemlp import Group, equivariant_basis
-from fastemlp.bases.certificate import Certificate
 from fastemlp.bases.constraint import constraint
 from fastemlp.groups import SL, SO, SU, C, D, O, Parity, S, Sp, Trivial, Z
 from fastemlp.operators import TensorConstraint
 from fastemlp.reps import T, V
 from fastemlp.solver import solve_nullspace
+from fastemlp.solver.certificate import Certificate
 from fastemlp.solver.rounded import looks_rounded
 
 
@@ -88,7 +88,7 @@ def test_gap_angle_and_residual_are_true(group, word):
             continue
         Q = solution.Q.to_dense()
         assert Q.shape == null.shape, method
-        if "orbits, then" not in solution.strategy:
+        if "shrink" not in solution.strategies:
             assert 0 < solution.gap <= gap * (1 + 1e-3 * (method in ("auto", "lanczos")) + 1e-6)
         if Q.shape[1]:
             angle = np.sin(subspace_angles(Q, null)).max()
@@ -194,11 +194,25 @@ def test_lobpcg_is_sharpened_where_the_gap_is_small(n):
     assert solution.gap == pytest.approx(np.sin(np.pi / n), rel=0.05)
 
 
+def certificate(*values):
+    names = [
+        "residual",
+        "orthogonality",
+        "gap",
+        "completeness",
+        "n_matvecs",
+        "strategies",
+        "angle",
+        "accuracy",
+    ]
+    return Certificate(**dict(zip(names, values, strict=True)))
+
+
 def test_the_weakest_part_is_what_a_sum_has():
     parts = [
-        Certificate(1e-16, 0.0, 0.5, 0.0, 3, ("dense",), 1e-15, 2e-16),
-        Certificate(0.0, 1e-15, 0.1, 1e-13, 4, ("schur",), 1e-13, 1e-12),
+        certificate(1e-16, 0.0, 0.5, 0.0, 3, ("dense",), 1e-15, 2e-16),
+        certificate(0.0, 1e-15, 0.1, 1e-13, 4, ("schur",), 1e-13, 1e-12),
     ]
     worst = Certificate.worst(parts)
-    assert worst == Certificate(1e-16, 1e-15, 0.1, 1e-13, 7, ("dense", "schur"), 1e-13, 1e-12)
+    assert worst == certificate(1e-16, 1e-15, 0.1, 1e-13, 7, ("dense", "schur"), 1e-13, 1e-12)
     assert "angle to the nullspace at most 1.0e-13" in str(worst)

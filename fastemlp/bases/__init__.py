@@ -1,8 +1,9 @@
 """From a rep to a basis of its symmetric vectors: constraints, the cache of solved types, and what is made of both."""
 
+from fastemlp.solver.certificate import Certificate
+
 from .basis import Basis, Projector, equivariant_basis, equivariant_projector, require_bound
 from .cache import basis_cache_info, clear_basis_cache
-from .certificate import Certificate
 from .constraint import atom_generators, constraint, word_generators
 from .explain import explain, why_empty
 from .isotypic import Irrep, IsotypicDecomposition, irreps, isotypic_decomposition

@@ -11,9 +11,9 @@ from fastemlp._operator import Operator
 from fastemlp.isometries import DirectSumIsometry
 from fastemlp.isometries.base import DENSE_BYTES
 from fastemlp.reps import Rep, terms
+from fastemlp.solver.certificate import Certificate
 
 from .cache import SolveOptions, solve_types
-from .certificate import Certificate
 from .sparse import sparsify
 
 

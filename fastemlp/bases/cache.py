@@ -4,7 +4,7 @@ import math
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from time import perf_counter
 
 import numpy as np
@@ -18,13 +18,13 @@ from fastemlp.isometries import DenseIsometry, Isometry
 from fastemlp.operators import MinusIdentity, norm_bound
 from fastemlp.reps import Scalar, Vector, drho_operator, rho_operator, slot_rho, slots
 from fastemlp.solver import solve_nullspace
+from fastemlp.solver.certificate import Certificate
 from fastemlp.solver.certify import LARGEST_ANGLE
 from fastemlp.solver.recheck import CHECKED_SIZE, defect
 from fastemlp.solver.rounded import looks_rounded
 from fastemlp.store import default_store
 from fastemlp.store import key as store_key
 
-from .certificate import Certificate
 from .constraint import constraint
 
 #: What one Lie algebra generator takes at least, itself and as a sparse matrix on each kind of slot.
@@ -37,7 +37,7 @@ WORTH_KEEPING = 0.05
 SMALL_GAP = 1e-6
 #: Part of every key on disk: raise it with any change after which a basis, its certificate or its warning may be
 #: another one, so that what an earlier solver wrote is never served.
-SOLVER_VERSION = 5
+SOLVER_VERSION = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ def solve_types(types, options):
 def solve_type(term, options):
     """The SolvedType of one tensor type."""
     if term == Scalar or not term.size():
-        exact = Certificate(0.0, 0.0, np.inf, 0.0, 0, ("exact",))
+        exact = Certificate(residual=0.0, orthogonality=0.0, gap=np.inf, strategies=("exact",))
         return SolvedType(DenseIsometry(np.eye(term.size())), exact)
     key = (term, options.method, options.tol, options.random_state)
     with _cache_lock:
@@ -146,11 +146,14 @@ def _stored(term, options):
     start = perf_counter()
     solved = _solve(term, options)
     if options.store or perf_counter() - start > WORTH_KEEPING:
-        (strategy,) = solved.certificate.strategies
-        about = {"rep": f"{term} of {', '.join(map(repr, term.groups))}", "strategy": strategy}
+        strategies = list(solved.certificate.strategies)
+        about = {
+            "rep": f"{term} of {', '.join(map(repr, term.groups))}",
+            "strategy": ", ".join(strategies),
+        }
         certificate = {
             **asdict(solved.certificate),
-            "strategies": strategy,
+            "strategies": strategies,
             "rank": solved.isometry.rank,
             "warning": solved.warning,
         }
@@ -163,7 +166,10 @@ def _from_store(term, isometry, entry):
     numbers = {field.name for field in fields(Certificate)} - {"strategies"}
     if set(entry) != numbers | {"strategies", "rank", "warning"} or entry["rank"] != isometry.rank:
         return None
-    if not all(isinstance(entry[name], str) for name in ("strategies", "warning")):
+    strategies = entry["strategies"]
+    if not (isinstance(strategies, list) and all(isinstance(name, str) for name in strategies)):
+        return None
+    if not isinstance(entry["warning"], str):
         return None
     if any(type(entry[name]) not in (int, float) for name in numbers):
         return None
@@ -172,7 +178,7 @@ def _from_store(term, isometry, entry):
     if defect(C, isometry, _size_of(C)):
         return None
     evidence = {name: entry[name] for name in numbers}
-    certificate = Certificate(**evidence, strategies=(entry["strategies"],))
+    certificate = Certificate(**evidence, strategies=tuple(strategies))
     return SolvedType(isometry, certificate, entry["warning"])
 
 
@@ -209,16 +215,7 @@ def _solve(term, options):
             status=Status.BAD_RESIDUAL,
             solution=solution,
         )
-    certificate = Certificate(
-        max(solution.residual, given),
-        solution.orthogonality,
-        solution.gap,
-        solution.completeness,
-        solution.n_matvecs,
-        (solution.strategy,),
-        float(solution.angle),
-        float(solution.accuracy),
-    )
+    certificate = replace(solution.certificate, residual=max(solution.residual, given))
     return SolvedType(solution.Q, certificate, warning)
 
 

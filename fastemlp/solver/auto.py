@@ -116,7 +116,7 @@ def _counted(solution, plan):
     """The solution, if its rank is the one that characters count."""
     if plan.rank is not None and solution.rank != plan.rank:
         raise CertificationError(
-            f"{solution.strategy}: found {solution.rank} vectors, but the mean of the character over the "
+            f"{', '.join(solution.strategies)}: found {solution.rank} vectors, but the mean of the character over the "
             f"group is {plan.rank}. Please report this group.",
             status=Status.AMBIGUOUS_RANK,
             solution=solution,

@@ -22,7 +22,7 @@ BLURRED = 1e-5
 POLISHING = 1000
 
 
-def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0, angle=None):
+def certified(op, Q, *, norm, gap, tol, strategies, n_steps=0, n_restarts=0, angle=None):
     """Measure a basis with C itself and return it as a solution, or raise.
 
     Parameters
@@ -44,7 +44,7 @@ def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0, angle
     """
     require_clear(op, gap)
     solution = measured(
-        op, Q, norm=norm, gap=gap, strategy=strategy, n_steps=n_steps, n_restarts=n_restarts
+        op, Q, norm=norm, gap=gap, strategies=strategies, n_steps=n_steps, n_restarts=n_restarts
     )
     if angle is not None:
         solution = replace(solution, angle=max(solution.angle, angle))
@@ -57,7 +57,7 @@ def certified(op, Q, *, norm, gap, tol, strategy, n_steps=0, n_restarts=0, angle
             sharper,
             norm=norm,
             gap=gap,
-            strategy=strategy,
+            strategies=strategies,
             n_steps=n_steps,
             n_restarts=n_restarts,
         )
@@ -199,7 +199,7 @@ def require_known(caller, accuracy, gap, rank, where=""):
         )
 
 
-def measured(op, Q, *, norm, gap, strategy, status=Status.CONVERGED, n_steps=0, n_restarts=0):
+def measured(op, Q, *, norm, gap, strategies, status=Status.CONVERGED, n_steps=0, n_restarts=0):
     """The solution with its numbers, unchecked. Applies C to Q in blocks of 64 columns."""
     largest = square = 0.0
     for start in range(0, Q.shape[1] if op.n_rows else 0, 64):
@@ -215,7 +215,7 @@ def measured(op, Q, *, norm, gap, strategy, status=Status.CONVERGED, n_steps=0, 
         orthogonality=isometry.orthogonality(),
         norm=float(norm),
         n_matvecs=op.n_matvecs,
-        strategy=strategy,
+        strategies=strategies,
         n_steps=n_steps,
         n_restarts=n_restarts,
         status=status,

@@ -70,7 +70,7 @@ def dense(C, *, tol=None, memory_budget=DEFAULT_BUDGET):
     if op.accuracy > op.eps:
         require_known("dense", op.accuracy, gap, rank)
     Q = np.ascontiguousarray(V[:, :rank])
-    return certified(op, Q, norm=norm, gap=gap, tol=tol, strategy="dense")
+    return certified(op, Q, norm=norm, gap=gap, tol=tol, strategies=("dense",))
 
 
 def _right_singular(matrix):

@@ -55,8 +55,7 @@ def orbits(C, *, tol=None, memory_budget=DEFAULT_BUDGET):
         gap=found.gap,
         orthogonality=found.Q.orthogonality(),
         norm=found.norm,
-        n_matvecs=0,
-        strategy="orbits",
+        strategies=("orbits",),
         accuracy=C.accuracy,
     )
 

@@ -173,8 +173,7 @@ def _solve(C, group, rng, memory_budget):
         gap=gap,
         orthogonality=sum(_accumulated(*side, "orthogonality") for side in both),
         norm=1.0,
-        n_matvecs=0,
-        strategy="schur",
+        strategies=("schur",),
         angle=bounded_angle(residual, known) if shared else 0.0,
         accuracy=C.accuracy,
         separation=catalogue.gap,
@@ -207,7 +206,7 @@ def _sheared(C, form, inner, tol, memory_budget):
         norm=norm,
         gap=inner.gap,
         tol=tol,
-        strategy="schur (in balanced coordinates)",
+        strategies=("balance", "schur"),
         angle=min(angle, 1.0),
     )
 

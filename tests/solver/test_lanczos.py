@@ -40,7 +40,7 @@ def check(solution, rank, residual=1e-12):
     assert solution.residual <= residual
     assert solution.orthogonality <= 1e-12
     assert solution.completeness <= 1e-6
-    assert solution.strategy.startswith("lanczos")
+    assert "lanczos" in solution.strategies
     assert solution.status is Status.CONVERGED
 
 
@@ -231,9 +231,9 @@ def test_nan_is_refused():
 
 
 def test_strategies_are_told():
-    assert lanczos(tensor(6, so(3))).strategy == "lanczos"
-    assert lanczos(tensor(6, conjugated(so(3)))).strategy == "lanczos, balanced"
-    assert lanczos(tensor(3, so(3))).strategy == "lanczos (dense: m = 27 ≤ 48)"
+    assert lanczos(tensor(6, so(3))).strategies == ("lanczos",)
+    assert lanczos(tensor(6, conjugated(so(3)))).strategies == ("balance", "lanczos")
+    assert lanczos(tensor(3, so(3))).strategies == ("lanczos", "dense")
     tiny, _ = planted(200, np.append(np.linspace(0.1, 1, 169), 1e-6), 30)
-    assert lanczos(tiny).strategy == "lanczos (by blocks: small singular values)"
-    assert lanczos(aslinearoperator(np.zeros((3, 60)))).strategy == "lanczos: C = 0, Q = I"
+    assert lanczos(tiny).strategies == ("lanczos", "block_lanczos")
+    assert lanczos(aslinearoperator(np.zeros((3, 60)))).strategies == ("lanczos",)

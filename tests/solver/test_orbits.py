@@ -113,7 +113,7 @@ def test_known_ranks(rep, rank):
     assert solution.rank == rank
     assert solution.residual == 0.0
     assert solution.Q.sizes.sum() == rep.size()
-    assert solution.strategy == "orbits"
+    assert solution.strategies == ("orbits",)
 
 
 def test_labels_follow_first_occurrence_in_the_narrowest_type():

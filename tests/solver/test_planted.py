@@ -281,12 +281,10 @@ def test_bad_input_is_named():
 def test_auto_tells_its_choice():
     small, _ = planted(60, spread(50), 10)
     large, _ = planted(600, spread(590), 10)
-    assert solve_nullspace(small).strategy.startswith("dense")
-    assert solve_nullspace(large, method="lanczos").strategy.startswith(
-        ("lanczos", "block_lanczos")
-    )
-    assert solve_nullspace(small, method="dense").strategy == "dense"
-    assert block_lanczos(aslinearoperator(np.eye(20))).strategy.startswith("dense (block_lanczos")
+    assert solve_nullspace(small).strategies == ("dense",)
+    assert solve_nullspace(large, method="lanczos").strategies[0] == "lanczos"
+    assert solve_nullspace(small, method="dense").strategies == ("dense",)
+    assert block_lanczos(aslinearoperator(np.eye(20))).strategies == ("block_lanczos", "dense")
 
 
 def test_solution_is_frozen_and_readable():
@@ -295,7 +293,7 @@ def test_solution_is_frozen_and_readable():
         solution.residual = 0.0
     with pytest.raises(ValueError, match="read-only"):
         solution.Q.to_dense()[0, 0] = 1.0
-    assert "nullspace of dimension 10 in 60 by dense" in str(solution)
+    assert "nullspace of dimension 10 in 60, certified by dense" in str(solution)
     assert "found and checked" in str(solution)
 
 

@@ -62,7 +62,7 @@ TURN = np.array([[0.0, -1.0], [1.0, 0.0]])
 
 def solved(rep, **options):
     solution = solve_nullspace(constraint(rep), "schur", **options)
-    assert solution.strategy == "schur"
+    assert solution.strategies == ("schur",)
     assert solution.residual <= 1e-11
     assert solution.orthogonality <= 1e-11
     assert solution.gap > 1e-9

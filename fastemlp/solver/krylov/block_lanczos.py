@@ -92,11 +92,12 @@ def block_lanczos(
     norm = estimate_norm(op, rng) if op.n_rows and op.m else 0.0
     if norm <= tol * op.scale:
         Q = np.eye(op.m, dtype=op.dtype)
-        return certified(
-            op, Q, norm=op.scale, gap=np.inf, tol=tol, strategy="block_lanczos: C = 0, Q = I"
-        )
+        return certified(op, Q, norm=op.scale, gap=np.inf, tol=tol, strategies=("block_lanczos",))
     if op.m <= 3 * width:
-        return _small(C, op, tol, width)
+        solution = dense(C, tol=tol)
+        strategies = ("block_lanczos", *solution.strategies)
+        n_matvecs = solution.n_matvecs + op.n_matvecs
+        return replace(solution, strategies=strategies, n_matvecs=n_matvecs)
     search = _Search(op, norm, rng, max_steps, memory_budget, verbose)
     with search:
         search.exhaust(width)
@@ -265,7 +266,7 @@ class _Search:
             norm=self.norm,
             gap=self.lowest_positive / self.norm,
             tol=tol,
-            strategy="block_lanczos",
+            strategies=("block_lanczos",),
             n_steps=self.n_steps,
             n_restarts=self.n_restarts,
         )
@@ -289,7 +290,7 @@ class _Search:
             np.ascontiguousarray(self.locked),
             norm=self.norm,
             gap=self.lowest_positive / self.norm,
-            strategy="block_lanczos (incomplete)",
+            strategies=("block_lanczos",),
             status=Status.MAX_STEPS,
             n_steps=self.n_steps,
             n_restarts=self.n_restarts,
@@ -303,12 +304,6 @@ class _Search:
             status=Status.MAX_STEPS,
             solution=partial,
         )
-
-
-def _small(C, op, tol, width):
-    solution = dense(C, tol=tol)
-    reason = f"dense (block_lanczos: m = {op.m} ≤ 3·block_size = {3 * width})"
-    return replace(solution, strategy=reason, n_matvecs=solution.n_matvecs + op.n_matvecs)
 
 
 def _require_positive(**values):

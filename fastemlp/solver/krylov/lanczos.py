@@ -74,7 +74,7 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=DEFAULT_BUDGET, random_sta
     Returns
     -------
     NullspaceSolution
-        ``residual`` refers to C itself; ``gap`` to C in balanced coordinates where ``strategy`` says so.
+        ``residual`` refers to C itself; ``gap`` to C in balanced coordinates where ``strategies`` begin with "balance".
 
     Raises
     ------
@@ -102,12 +102,10 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=DEFAULT_BUDGET, random_sta
     if norm <= tol * op.scale:
         _require_memory(op, op.m, memory_budget)
         Q = np.eye(op.m, dtype=op.dtype)
-        return certified(
-            op, Q, norm=op.scale, gap=np.inf, tol=tol, strategy="lanczos: C = 0, Q = I"
-        )
+        return certified(op, Q, norm=op.scale, gap=np.inf, tol=tol, strategies=("lanczos",))
     if op.m <= SMALL:
         solution = dense(C, tol=tol)
-        return replace(solution, strategy=f"lanczos (dense: m = {op.m} ≤ {SMALL})")
+        return replace(solution, strategies=("lanczos", *solution.strategies))
     found = _solve(C, op, tol, mixed, memory_budget, rng, verbose)
     solution = certified(
         op,
@@ -115,7 +113,7 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=DEFAULT_BUDGET, random_sta
         norm=norm,
         gap=found.gap,
         tol=tol,
-        strategy="lanczos" + found.how,
+        strategies=found.strategies,
         n_steps=found.n_steps,
         n_restarts=found.n_restarts,
         angle=found.angle,
@@ -135,13 +133,13 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=DEFAULT_BUDGET, random_sta
 class _Found:
     """A basis with what is known about it.
 
-    ``how`` completes the name of the strategy. ``missed`` is the completeness where it was taken down to roundoff, and
+    ``missed`` is the completeness where it was taken down to roundoff, and
     so shows the angle of the span; block Lanczos stops where it shows that no direction is missed.
     """
 
     Q: np.ndarray
     gap: float
-    how: str
+    strategies: tuple
     completeness: float = 0.0
     missed: float = 0.0
     residual: float = 0.0
@@ -187,7 +185,7 @@ def _balanced(C, factors, inner, outer, tol, options):
         # also where nothing is found: errors may have made all of it nonzero
         require_clear(inner, found.gap)
         require_known(inner.caller, accuracy, found.gap, rank, " in balanced coordinates")
-    found = replace(found, how=", balanced" + found.how)
+    found = replace(found, strategies=("balance", *found.strategies))
     there = bounded_angle(_norms(inner, found.Q)[1] / estimate_norm(inner, rng, 8), found.gap)
     if rank:
         there += accuracy / found.gap
@@ -271,7 +269,9 @@ def _project(op, tol, mixed, memory_budget, rng, verbose):
         Q = _sharpened(op, Q, sharp)
         if _norms(op, Q)[1] > tol * norm:
             return _fallback(op, tol, memory_budget, rng, verbose), None
-    return _Found(Q, gap, "", completeness, completeness, n_steps=projector.n_steps), projector
+    return _Found(
+        Q, gap, ("lanczos",), completeness, completeness, n_steps=projector.n_steps
+    ), projector
 
 
 def _fallback(op, tol, memory_budget, rng, verbose):
@@ -281,7 +281,7 @@ def _fallback(op, tol, memory_budget, rng, verbose):
     return _Found(
         solution.Q.to_dense().copy(),
         solution.gap,
-        " (by blocks: small singular values)",
+        ("lanczos", *solution.strategies),
         solution.completeness,
         n_steps=solution.n_steps,
         n_restarts=solution.n_restarts,

@@ -96,11 +96,11 @@ def lobpcg(C, *, tol=None, memory_budget=DEFAULT_BUDGET, random_state=0, verbose
         )
     if np.sqrt(square) <= tol * op.scale:
         Q = np.eye(op.m, dtype=op.dtype)
-        return certified(op, Q, norm=op.scale, gap=np.inf, tol=tol, strategy="lobpcg: C = 0, Q = I")
+        return certified(op, Q, norm=op.scale, gap=np.inf, tol=tol, strategies=("lobpcg",))
     if op.m <= SMALL:
         # blocks of vectors leave no room for the rest of the spectrum to be seen
         solution = dense(C, tol=tol)
-        return replace(solution, strategy=f"lobpcg (dense: m = {op.m} ≤ {SMALL})")
+        return replace(solution, strategies=("lobpcg", *solution.strategies))
     inverse, how = _preconditioner(N, square, memory_budget, rng)
     max_rank = memory_budget // (op.m * op.dtype.itemsize)
     with progress_bar(shown=verbose, delay=1, unit=" vectors", desc="lobpcg") as bar:
@@ -125,7 +125,7 @@ def lobpcg(C, *, tol=None, memory_budget=DEFAULT_BUDGET, random_state=0, verbose
         norm=norm,
         gap=gap,
         tol=tol,
-        strategy=f"lobpcg ({how})",
+        strategies=("lobpcg", how),
         n_steps=projector.n_steps,
     )
     solution = replace(solution, completeness=completeness, angle=max(solution.angle, completeness))
@@ -167,7 +167,7 @@ def _preconditioner(N, square, memory_budget, rng):
     """An approximate inverse of N, and its name."""
     order, width = banded_order(N)
     if _fits(N, width, memory_budget):
-        return banded_inverse(N, order, width, square), f"banded Cholesky, width {width}"
+        return banded_inverse(N, order, width, square), "banded Cholesky"
     return multigrid(N, rng), "smoothed aggregation"
 
 

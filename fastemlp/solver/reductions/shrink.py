@@ -37,8 +37,8 @@ def shrunk(C, memory_budget):
 
     def lift(inner):
         Q = Composition(outer, inner.Q)
-        strategy = f"orbits, then {inner.strategy}"
-        return replace(inner, Q=Q, orthogonality=Q.orthogonality(), strategy=strategy)
+        strategies = ("shrink", *inner.strategies)
+        return replace(inner, Q=Q, orthogonality=Q.orthogonality(), strategies=strategies)
 
     return Reduction(Restricted(rest, outer), lift, f"in {outer.rank:,} coordinates left by orbits")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Certificate:
     """The evidence that a basis is right.
 
@@ -22,7 +22,7 @@ class Certificate:
         for
     accuracy : float; what the generators are known to, relative to ‖C‖; over the gap, it may turn the nullspace itself
     n_matvecs : int; products with C and Cᴴ that were spent
-    strategies : tuple of str; the solvers that were used, each once
+    strategies : tuple of str; the reductions and strategies that were used, in their order and each once
 
     Notes
     -----
@@ -31,12 +31,12 @@ class Certificate:
     coordinates on, the dimension is also counted, as the mean of the character over all elements. Where shears, glides
     and screws are solved by their logarithms, the residual counts what they themselves leave of the basis.
 
-    The gap is exact for ``dense`` (and for ``lanczos`` on small types); a lower bound for ``orbits``, ``weights``, by
+    The gap is exact for ``dense`` (and for ``lanczos`` on small types); a lower bound for ``orbits``, by
     the lengths of orbits and the smallest weight. For ``schur`` it is a Lanczos value less its residual over an upper
     bound on ‖C‖, on irreducibles of total size up to 40 in each half: an estimate where there are larger ones. For
     ``lanczos`` and ``lobpcg`` it is a Ritz value, which a random start approaches from above. Not guaranteed: that such
-    an estimate has met the smallest value. After "orbits, then" it is that of C on the vectors which the monomial
-    generators fix, and in balanced coordinates that of the balanced constraint. The angle is then the one there, plus
+    an estimate has met the smallest value. After ``shrink`` it is that of C on the vectors which the monomial
+    generators fix, and after ``balance`` that of the balanced constraint. The angle is then the one there, plus
     what the change of coordinates lost of the generators over the gap, times the most that the change stretches an
     error over the least it leaves of a vector of the span; that loss is judged by how far generators known to roundoff
     are from closed under the adjoint. Where this bound is above 1e-8 there is an estimate instead: ten times the angle
@@ -48,9 +48,9 @@ class Certificate:
     residual: float
     orthogonality: float
     gap: float
-    completeness: float
-    n_matvecs: int
     strategies: tuple
+    completeness: float = 0.0
+    n_matvecs: int = 0
     angle: float = 0.0
     accuracy: float = 0.0
 
