@@ -12,6 +12,14 @@ from fastemlp.bases.explain import explain, why_empty
 from fastemlp.bases.isotypic import Irrep, irreps, isotypic_decomposition
 from fastemlp.bases.sparse import sparsify
 from fastemlp.estimators import FastEMLPRegressor
+from fastemlp.exceptions import (
+    BasisStoreWarning,
+    BudgetError,
+    CertificationError,
+    ConvergenceError,
+    KernelCacheWarning,
+    NotReductive,
+)
 from fastemlp.groups import Group, parse_group
 from fastemlp.reps import (
     P,
@@ -31,10 +39,16 @@ from fastemlp.ridge import EquivariantRidge
 __version__ = "0.1.0"
 
 __all__ = [
+    "BasisStoreWarning",
+    "BudgetError",
+    "CertificationError",
+    "ConvergenceError",
     "EquivariantRidge",
     "FastEMLPRegressor",
     "Group",
     "Irrep",
+    "KernelCacheWarning",
+    "NotReductive",
     "P",
     "Rep",
     "Scalar",

@@ -13,6 +13,7 @@ import pytest
 import fastemlp
 
 README = Path(__file__).parents[1] / "README.md"
+DOCS = sorted((README.parent / "docs").glob("*.md"))
 OPTIONAL = {"fastemlp.plotting"}  # needs the plot extra
 MODULES = [
     module.name
@@ -38,6 +39,24 @@ def test_readme_has_two_commands_of_one_line():
     assert [len(block.splitlines()) for block in blocks] == [1, 1]
     assert "fastemlp demo" in blocks[0]
     assert "pytest" in blocks[1]
+
+
+@pytest.mark.parametrize(
+    "page", [*DOCS, README.parent / "CONTRIBUTING.md"], ids=lambda page: page.name
+)
+def test_pages_name_files_that_are_there(page):
+    text = page.read_text(encoding="utf-8")
+    package = Path(fastemlp.__file__).parent
+    rooms = {path.name for path in package.iterdir() if path.is_dir()}
+    named = re.findall(r"(?<![\w/])((?:fastemlp/)?(\w+)/[\w/]*\w)", text)
+    found = {name.removeprefix("fastemlp/") for name, room in named if room in {*rooms, "fastemlp"}}
+    assert found
+    missing = [
+        name
+        for name in sorted(found)
+        if not any((package / f"{name}{suffix}").exists() for suffix in ("", ".py", ".pyx", ".h"))
+    ]
+    assert not missing
 
 
 @pytest.mark.parametrize("name", ["fastemlp", *MODULES])
