@@ -7,7 +7,7 @@
 
 from fastemlp import groups, reps
 from fastemlp.basis import equivariant_basis, equivariant_projector
-from fastemlp.estimators import FastEMLPRegressor
+from fastemlp.estimators import EquivariantRidge, FastEMLPRegressor
 from fastemlp.explain import explain, why_empty
 from fastemlp.groups import Group, parse_group
 from fastemlp.isotypic import Irrep, irreps, isotypic_decomposition
@@ -24,7 +24,6 @@ from fastemlp.reps import (
     regular_rep,
     uniform_rep,
 )
-from fastemlp.ridge import EquivariantRidge
 from fastemlp.solving import basis_cache_info, clear_basis_cache
 from fastemlp.sparse_basis import sparsify
 

@@ -484,7 +484,7 @@ def test_a_fit_that_fails_leaves_the_last_one(monkeypatch):
     def fails(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fastemlp.estimators.train", fails)
+    monkeypatch.setattr("fastemlp.estimators.regressor.train", fails)
     with pytest.raises(KeyboardInterrupt):
         model.set_params(channels=30).fit(X / 2, y[:, None])
     np.testing.assert_array_equal(model.predict(X), expected)

@@ -8,15 +8,15 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastemlp._warnings import warn_user
 from fastemlp.basis import equivariant_basis
-from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
-from fastemlp.diagnosis import unexplained, warn_if_nothing_learned
+from fastemlp.estimators.base import EquivariantRegressor
+from fastemlp.estimators.columns import distinct_rows, rep_of_inputs, rep_of_targets
+from fastemlp.estimators.diagnosis import unexplained, warn_if_nothing_learned
+from fastemlp.estimators.polynomials import PolynomialFeatures, chunks, type_name
+from fastemlp.estimators.scaling import EquivariantScaler
+from fastemlp.estimators.training_range import warn_not_finite
 from fastemlp.explain import why_empty
 from fastemlp.groups import Group, parse_group
-from fastemlp.polynomials import PolynomialFeatures, chunks, type_name
-from fastemlp.regression import EquivariantRegressor
 from fastemlp.reps import objects, require_shared
-from fastemlp.scaling import EquivariantScaler
-from fastemlp.training_range import warn_not_finite
 
 
 class EquivariantRidge(EquivariantRegressor):
@@ -74,7 +74,7 @@ class EquivariantRidge(EquivariantRegressor):
     Examples
     --------
     >>> from fastemlp.datasets import make_inertia
-    >>> from fastemlp.ridge import EquivariantRidge
+    >>> from fastemlp import EquivariantRidge
     >>> X, y, spec = make_inertia(400, random_state=0, return_spec=True)
     >>> model = EquivariantRidge(spec.group, rep_in=spec.rep_in, rep_out=spec.rep_out, degree=3)
     >>> bool(model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.999)

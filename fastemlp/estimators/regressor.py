@@ -1,4 +1,4 @@
-"""The scikit-learn face of the library."""
+"""Regression by an equivariant network."""
 
 from numbers import Integral, Real
 
@@ -6,13 +6,14 @@ import numpy as np
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
-from fastemlp.diagnosis import unexplained, warn_if_nothing_learned
+from fastemlp.estimators.base import EquivariantRegressor
+from fastemlp.estimators.columns import distinct_rows, rep_of_inputs, rep_of_targets
+from fastemlp.estimators.diagnosis import unexplained, warn_if_nothing_learned
+from fastemlp.estimators.scaling import EquivariantScaler
+from fastemlp.estimators.training_range import TrainingRange, warn_not_finite
 from fastemlp.groups import Group, parse_group
 from fastemlp.nn import EMLP, MLP, require_reach
-from fastemlp.regression import EquivariantRegressor
 from fastemlp.reps import Rep, Scalar, objects, require_shared
-from fastemlp.scaling import EquivariantScaler
 from fastemlp.training import (
     SCHEDULES,
     SOLVERS,
@@ -20,7 +21,6 @@ from fastemlp.training import (
     SquaredError,
     train,
 )
-from fastemlp.training_range import TrainingRange, warn_not_finite
 
 #: What max_iter="auto" comes to: at least so many steps and epochs, or iterations of L-BFGS.
 AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
