@@ -11,7 +11,7 @@ from fastemlp.bases.cache import basis_cache_info, clear_basis_cache
 from fastemlp.bases.explain import explain, why_empty
 from fastemlp.bases.isotypic import Irrep, irreps, isotypic_decomposition
 from fastemlp.bases.sparse import sparsify
-from fastemlp.estimators import FastEMLPRegressor
+from fastemlp.estimators import EquivariantRidge, FastEMLPRegressor
 from fastemlp.exceptions import (
     BasisStoreWarning,
     BudgetError,
@@ -34,7 +34,6 @@ from fastemlp.reps import (
     regular_rep,
     uniform_rep,
 )
-from fastemlp.ridge import EquivariantRidge
 
 __version__ = "0.1.0"
 

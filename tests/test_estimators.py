@@ -14,7 +14,7 @@ from sklearn.metrics import mean_squared_error
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPRegressor
 
-from fastemlp import FastEMLPRegressor
+from fastemlp import EquivariantRidge, FastEMLPRegressor
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
 from fastemlp.groups import SO, O, S, Scaling, Z
 from fastemlp.reps import Scalar, T, V, objects, uniform_rep
@@ -438,11 +438,14 @@ def test_symmetry_beats_a_plain_perceptron():
 
 
 @pytest.mark.parametrize("n", [1, 3, 300])
-def test_input_that_needs_no_checks_predicts_what_checked_input_does(n):
+@pytest.mark.parametrize(
+    "model", [FastEMLPRegressor(group=O(5), **SMALL), EquivariantRidge(O(5), degree=2)]
+)
+def test_input_that_needs_no_checks_predicts_what_checked_input_does(model, n):
     X, y = make_o5_synthetic(300, random_state=0)
     X = X.astype(np.float32)
-    model = FastEMLPRegressor(group=O(5), **SMALL).fit(X, y)
-    expected = model.predict(X[:n].tolist())
+    model.fit(X, y)
+    expected = model.predict(X[:n].tolist()).astype(np.float32)
     np.testing.assert_array_equal(model.predict(X[:n]), expected)
     np.testing.assert_array_equal(model.predict(np.asfortranarray(X[:n])), expected)
     broken = X[:n].copy()
@@ -484,7 +487,7 @@ def test_a_fit_that_fails_leaves_the_last_one(monkeypatch):
     def fails(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fastemlp.estimators.train", fails)
+    monkeypatch.setattr("fastemlp.estimators.regressor.train", fails)
     with pytest.raises(KeyboardInterrupt):
         model.set_params(channels=30).fit(X / 2, y[:, None])
     np.testing.assert_array_equal(model.predict(X), expected)

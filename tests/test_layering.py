@@ -4,8 +4,12 @@ The order is the architecture (left never imports right)::
 
     _warnings, exceptions < _kernels, _threads, _progress, _budget, _gap, _operator < operators, isometries, groups
              < orbits < irreducibles < reps, solver < store < bases
-             < nn, scaling, columns, polynomials, training_range, regression < training, diagnosis
-             < estimators < dynamics < testing, datasets < fastemlp < plotting, distributed, export < cli < __main__
+             < nn < training < estimators < dynamics < testing, datasets
+             < fastemlp < plotting, distributed, export < cli < __main__
+
+and inside ``estimators``::
+
+    columns, scaling, polynomials, training_range < base, diagnosis < regressor, ridge
 
 A new module fails here until it is given its place in ``ORDER``, on purpose.
 """
@@ -31,10 +35,10 @@ ORDER = (
     {"reps", "solver"},
     {"store"},
     {"bases"},
-    {"nn", "scaling", "columns", "polynomials", "training_range", "regression"},
-    {"training", "diagnosis"},
+    {"nn"},
+    {"training"},
     {"estimators"},
-    {"dynamics", "ridge"},
+    {"dynamics"},
     {"testing", "datasets"},
     {ROOT},
     {"plotting", "distributed", "export"},
@@ -43,6 +47,14 @@ ORDER = (
 )
 # Stricter than their row.
 SEES_ONLY = {"datasets": {"groups", "reps"}}
+
+ESTIMATORS = f"{ROOT}.estimators"
+ORDER_OF_ESTIMATORS = (
+    {"columns", "scaling", "polynomials", "training_range"},
+    {"base", "diagnosis"},
+    {"regressor", "ridge"},
+    {ESTIMATORS},
+)
 
 RANK = {name: rank for rank, row in enumerate(ORDER) for name in row}
 
@@ -67,13 +79,12 @@ def cython_imported_names(source):
         yield from re.findall(r"\bfastemlp(?:\.\w+)*", line)
 
 
-def top_module(name, known):
-    """Return which part of the package `name` belongs to, or None if it is not ours."""
-    first, _, rest = name.partition(".")
-    if first != ROOT:
+def top_module(name, known, root):
+    """Return which part of the package `root` `name` belongs to, or None if it is not in it."""
+    if not f"{name}.".startswith(f"{root}."):
         return None
-    module = rest.partition(".")[0]
-    return module if module in known else ROOT
+    module = name[len(root) + 1 :].partition(".")[0]
+    return module if module in known else root
 
 
 def parts_of(package_dir):
@@ -83,21 +94,21 @@ def parts_of(package_dir):
     return (folders | modules) - {"__pycache__"}
 
 
-def edges(package_dir):
-    """Return every import between two parts as ``(importer, imported, file)``."""
+def edges(package_dir, root=ROOT):
+    """Return every import between two parts of the package `root` as ``(importer, imported, file)``."""
     known = parts_of(package_dir)
     found = set()
     for path in sorted([*package_dir.rglob("*.py"), *package_dir.rglob("*.pyx")]):
         relative = path.relative_to(package_dir)
         importer = relative.with_suffix("").parts[0]
-        importer = ROOT if importer == "__init__" else importer
+        importer = root if importer == "__init__" else importer
         source = path.read_text(encoding="utf-8")
         if path.suffix == ".pyx":
             names = cython_imported_names(source)
         else:
-            names = imported_names(source, ".".join([ROOT, *relative.parent.parts]))
+            names = imported_names(source, ".".join([root, *relative.parent.parts]))
         for name in names:
-            imported = top_module(name, known)
+            imported = top_module(name, known, root)
             if imported is not None and imported != importer:
                 found.add((importer, imported, str(relative)))
     return sorted(found)
@@ -129,6 +140,14 @@ def test_imports_point_one_way():
         if (why := complaint(importer, imported))
     ]
     assert not complaints, "\n".join(complaints)
+
+
+def test_imports_inside_the_estimators_point_one_way():
+    rank = {name: rank for rank, row in enumerate(ORDER_OF_ESTIMATORS) for name in row}
+    folder = PACKAGE / "estimators"
+    assert parts_of(folder) | {ESTIMATORS} == set(rank)
+    for importer, imported, _ in edges(folder, ESTIMATORS):
+        assert rank[imported] < rank[importer], f"{imported} is not to the left of {importer}"
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,9 @@ def test_names_of_columns_come_and_go_with_a_fit_that_succeeds():
     X, y = data("ridge", 0)
     table = pandas.DataFrame(X, columns=list("abcdef"))
     for name in ("network", "ridge"):
-        model = MODELS[name].fit(table, y)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="X does not have valid feature names")
+            model = MODELS[name].fit(table, y)
         assert list(model.feature_names_in_) == list("abcdef")
         with pytest.raises(ValueError, match="NaN"):
             model.fit(np.full_like(X, np.nan), y)

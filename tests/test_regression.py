@@ -1,7 +1,11 @@
-"""What the estimators share: scores, ends of training where there is nothing to learn, refusals of parameters."""
+"""What the estimators share: docstrings, scores, ends of training where nothing is to be learned, refusals."""
+
+import inspect
+import re
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.metrics import r2_score
 
 from fastemlp import EquivariantRidge, FastEMLPRegressor
@@ -11,6 +15,24 @@ from fastemlp.training import Adam
 from fastemlp.training.divergence import Guard
 
 SMALL = {"channels": 16, "n_layers": 2, "random_state": 0}
+
+
+@pytest.mark.parametrize("estimator", [EquivariantRidge, FastEMLPRegressor])
+def test_the_docstring_describes_every_parameter_in_the_order_of_the_signature(estimator):
+    parameters = estimator.__doc__.split("Attributes\n----------")[0]
+    described = re.findall(r"^(\w+) : .", parameters, flags=re.MULTILINE)
+    assert described == list(inspect.signature(estimator).parameters)
+
+
+@pytest.mark.parametrize("model", [EquivariantRidge(O(3)), FastEMLPRegressor(O(3), max_iter=1)])
+def test_a_number_weighs_all_samples_alike(model):
+    X = np.random.default_rng(0).standard_normal((8, 3))
+    y = np.sum(X * X, axis=1)
+    model.set_params(**{k: v for k, v in SMALL.items() if hasattr(model, k)})
+    weighted = clone(model).fit(X, y, 2.0).predict(X)
+    np.testing.assert_array_equal(weighted, clone(model).fit(X, y, np.full(8, 2.0)).predict(X))
+    with pytest.raises(ValueError, match=r"fit: sample_weight must be ≥ 0 .* values from -1 to -1"):
+        model.fit(X, y, -1)
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from fastemlp.estimators.scaling import EquivariantScaler
 from fastemlp.groups import SO13, O, S
 from fastemlp.reps import Scalar, V
-from fastemlp.scaling import EquivariantScaler
 
 
 @pytest.mark.parametrize(

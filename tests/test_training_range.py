@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 
 from fastemlp import EquivariantRidge, FastEMLPRegressor
+from fastemlp.estimators.training_range import (
+    BEYOND,
+    BEYOND_UNMEASURED,
+    TrainingRange,
+    has_invariant_norm,
+)
 from fastemlp.groups import SL, SO, Group, Lorentz, O, S
 from fastemlp.reps import Scalar, T, V, objects
 from fastemlp.testing import equivariance_error
-from fastemlp.training_range import BEYOND, BEYOND_UNMEASURED, TrainingRange, has_invariant_norm
 
 SHEAR = Group(lie_algebra=[[[0.0, 1.0], [0.0, 0.0]]])
 

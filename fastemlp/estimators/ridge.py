@@ -1,40 +1,33 @@
 """Equivariant ridge regression: the exact, closed-form baseline."""
 
-from numbers import Integral, Real
+from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 from scipy import linalg
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from fastemlp._warnings import warn_user
 from fastemlp.bases.basis import equivariant_basis
 from fastemlp.bases.explain import why_empty
-from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
-from fastemlp.diagnosis import unexplained, warn_if_nothing_learned
-from fastemlp.groups import Group, parse_group
-from fastemlp.polynomials import PolynomialFeatures, chunks, type_name
-from fastemlp.regression import EquivariantRegressor
-from fastemlp.reps import objects, require_shared
-from fastemlp.scaling import EquivariantScaler
-from fastemlp.training_range import warn_not_finite
+from fastemlp.estimators.base import EquivariantRegressor, an_int, documented
+from fastemlp.estimators.columns import distinct_rows
+from fastemlp.estimators.diagnosis import unexplained, warn_if_nothing_learned
+from fastemlp.estimators.polynomials import PolynomialFeatures, chunks, type_name
+from fastemlp.estimators.scaling import EquivariantScaler
+from fastemlp.reps import objects
 
 
+@documented
 class EquivariantRidge(EquivariantRegressor):
     """Ridge regression on polynomials that are exactly equivariant under a matrix group, in closed form.
 
     Fits ``y ≈ W φ(x) + b`` where ``φ(x) = x ⊕ x⊗x ⊕ … ⊕ x^{⊗degree}``, W is equivariant, b among
     the invariants of ``rep_out``, by ``min Σ_i ‖y_i − W φ(x_i) − b‖² + α‖W‖²``.
+    Without a group it is plain ridge regression.
 
     Parameters
     ----------
-    group : Group, str or None
-        The symmetry, for example ``O(5)`` or ``"O(5)"``. None is plain ridge regression on scalars (unless ``rep_in``
-        is bound to a group of its own).
-    rep_in : Rep, str or None
-        How the group acts on the columns of X, for example ``5*Scalar + 5*V`` or ``"5V0+5V"``. None reads X as
-        vectors: its width must be a multiple of ``group.d``.
-    rep_out : Rep, str or None
-        How the group acts on y. None is for a scalar y, or scalars where nothing else fits the width.
+    GROUP_AND_REPS
     degree : int
         Highest tensor power of x.
     alphas : float or sequence of float, > 0
@@ -73,8 +66,8 @@ class EquivariantRidge(EquivariantRegressor):
 
     Examples
     --------
+    >>> from fastemlp import EquivariantRidge
     >>> from fastemlp.datasets import make_inertia
-    >>> from fastemlp.ridge import EquivariantRidge
     >>> X, y, spec = make_inertia(400, random_state=0, return_spec=True)
     >>> model = EquivariantRidge(spec.group, rep_in=spec.rep_in, rep_out=spec.rep_out, degree=3)
     >>> bool(model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.999)
@@ -82,6 +75,13 @@ class EquivariantRidge(EquivariantRegressor):
     >>> model.coef_.shape
     (295,)
     """
+
+    _allowed: ClassVar = {
+        "degree": an_int(1),
+        "fit_intercept": (lambda value: isinstance(value, (bool, np.bool_)), "True or False"),
+    }
+    _fit_dtypes = (np.float64,)
+    _predict_dtypes = (np.float64, np.float32)
 
     def __init__(
         self,
@@ -100,66 +100,46 @@ class EquivariantRidge(EquivariantRegressor):
         self.alphas = alphas
         self.fit_intercept = fit_intercept
 
-    def fit(self, X, y, sample_weight=None):
-        """Fit to training data.
+    def _check_parameters(self):
+        super()._check_parameters()
+        alphas = (self.alphas,) if isinstance(self.alphas, Real) else self.alphas
+        alphas = list(alphas) if np.iterable(alphas) and not isinstance(alphas, str) else []
+        if not alphas or not all(isinstance(a, Real) and 0 < a < np.inf for a in alphas):
+            self._refuse("alphas", "a number > 0 or a sequence of them")
+        self.alphas_ = np.array(alphas, np.float64)
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), optional; a sample of weight 2 counts like two samples
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            For data that is not finite and real, widths that do not fit the reps, several alphas with a single
-            distinct sample, or an output that the symmetry forces to zero.
-        MemoryError
-            When the design matrix or a basis would exceed ``DESIGN_BYTES``; the message gives the numbers.
-
-        Notes
-        -----
-        Whatever is raised, the last fit stays as it was.
-        """
-        return self._fit_aside(X, y, sample_weight)
-
-    def _fit(self, X, y, sample_weight):
-        alphas = self._check_parameters()
-        X, y = validate_data(
-            self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
-        )
-        X, y = X.astype(np.float64, copy=False), y.astype(np.float64)
-        self._y_is_1d = y.ndim == 1
-        y = y.reshape(len(y), -1)
-        X, y, weights = _distinct_samples(X, y, sample_weight)
+    def _fit(self, X, y, weight, group):
+        alphas = self.alphas_
+        for G in (*self.rep_in_.groups, *self.rep_out_.groups):
+            if G.is_complex:
+                raise ValueError(
+                    f"EquivariantRidge.fit: X and y are real, but {G} is complex. "
+                    "Pass its real form, group.realified(), whose V has twice the size."
+                )
+        first, sample = distinct_rows(X, y)
+        X, y = X[first], y[first]
+        weights = np.bincount(sample, weight)  # what the copies of a sample weigh together
         if len(X) == 1 and len(alphas) > 1:
             raise ValueError(
                 f"EquivariantRidge.fit: choosing among {len(alphas)} alphas leaves samples out in turn, which needs at "
                 "least 2 different samples of weight > 0, got n_samples = 1 of them. Pass a single alpha."
             )
-        self.rep_in_, self.rep_out_ = self._reps(X.shape[1], y.shape[1])
         self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weights)
         self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weights)
 
         sources = objects(self.rep_in_)
         self._targets = []
         problems = []
-        targets = self.scaler_out_.transform(y)
+        scaled, targets = self.scaler_in_.transform(X), self.scaler_out_.transform(y)
         for rep, columns in objects(self.rep_out_):
             features = PolynomialFeatures.build(sources, rep, self.degree, len(X))
             invariants = equivariant_basis(rep, dtype=np.float64).to_dense()
             invariants = invariants if self.fit_intercept else invariants[:, :0]
             self._require_output(features, invariants, rep)
-            A = features(self.scaler_in_.transform(X))
             Y = targets[:, columns.T]
-            problems.append(LeaveOneOutRidge(A, Y, weights, invariants))
+            problems.append(LeaveOneOutRidge(features(scaled), Y, weights, invariants))
             self._targets.append((features, columns))
 
-        self.alphas_ = alphas
         self.loo_error_ = _loo_errors(problems, alphas, weights) / y.shape[1]
         self.alpha_ = float(alphas[0 if len(alphas) == 1 else np.argmin(self.loo_error_)])
         self.intercept_ = np.zeros(y.shape[1])
@@ -168,51 +148,21 @@ class EquivariantRidge(EquivariantRegressor):
             coefficients, self.intercept_[columns.T] = problem.solve(self.alpha_)
             self._coefficients.append(coefficients)
         self.coef_ = np.concatenate([c.T.ravel() for c in self._coefficients])
-        fitted = self.scaler_out_.transform(self.predict(X).reshape(y.shape))
-        warn_if_nothing_learned(
-            "EquivariantRidge.fit",
-            (self.scaler_in_.transform(X), targets),
-            (self.rep_in_, self.rep_out_),
-            unexplained(fitted, targets, weights),
-        )
+        error = unexplained(self.scaler_out_.transform(self._predict(X)), targets, weights)
+        reps = self.rep_in_, self.rep_out_
+        warn_if_nothing_learned("EquivariantRidge.fit", (scaled, targets), reps, error)
 
-    def predict(self, X):
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs), as y was; of the dtype of X
-        """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+    def _predict(self, X):
         y = np.empty((len(X), self.rep_out_.size()), X.dtype)
         widest = max(features.rank * features.dim for features, _ in self._targets)
         for rows in chunks(len(X), widest):
             x = self.scaler_in_.transform(X[rows].astype(np.float64, copy=False))
             scaled = np.empty((len(x), y.shape[1]))
-            with np.errstate(over="ignore", invalid="ignore"):  # one warning below says it better
+            with np.errstate(over="ignore", invalid="ignore"):  # a warning will say it better
                 for (features, columns), c in zip(self._targets, self._coefficients, strict=True):
                     scaled[:, columns.T] = features(x) @ c
             y[rows] = self.scaler_out_.inverse_transform(scaled + self.intercept_)
-        warn_not_finite(y, "EquivariantRidge.predict")
-        return y.ravel() if self._y_is_1d else y
-
-    def _reps(self, n_in, n_out):
-        group = parse_group(self.group) if isinstance(self.group, str) else self.group
-        rep_in = rep_of_inputs(self.rep_in, group, n_in, "EquivariantRidge.fit")
-        rep_out = rep_of_targets(self.rep_out, group, n_out, "EquivariantRidge.fit")
-        require_shared(rep_in, rep_out, "EquivariantRidge.fit")
-        for group in (*rep_in.groups, *rep_out.groups):
-            if group.is_complex:
-                raise ValueError(
-                    f"EquivariantRidge.fit: X and y are real, but {group} is complex. "
-                    "Pass its real form, group.realified(), whose V has twice the size."
-                )
-        return rep_in, rep_out
+        return y
 
     def _require_output(self, features, invariants, rep):
         """Refuse an output that the symmetry forces to zero; warn when it can only be constant."""
@@ -227,31 +177,6 @@ class EquivariantRidge(EquivariantRegressor):
             f"EquivariantRidge.fit: under {names} the only {what} is zero. "
             f"{why_empty(self.rep_in_ >> rep)} Raise degree, check rep_in={self.rep_in_} and "
             f"rep_out={self.rep_out_}, or use a smaller group."
-        )
-
-    def _check_parameters(self):
-        """The penalties as an array; raises for a parameter out of range."""
-        if not (self.group is None or isinstance(self.group, (Group, str))):
-            self._refuse("group", "a Group, its name or None")
-        if (
-            not isinstance(self.degree, Integral)
-            or isinstance(self.degree, bool)
-            or self.degree < 1
-        ):
-            self._refuse("degree", "an int ≥ 1")
-        if not isinstance(self.fit_intercept, (bool, np.bool_)):
-            self._refuse("fit_intercept", "True or False")
-        alphas = (self.alphas,) if isinstance(self.alphas, Real) else self.alphas
-        if isinstance(alphas, str) or not np.iterable(alphas):
-            self._refuse("alphas", "a number > 0 or a sequence of them")
-        alphas = list(alphas)
-        if not alphas or not all(isinstance(a, Real) and 0 < a < np.inf for a in alphas):
-            self._refuse("alphas", "a number > 0 or a sequence of them")
-        return np.array(alphas, np.float64)
-
-    def _refuse(self, name, expected):
-        raise ValueError(
-            f"EquivariantRidge: {name} must be {expected}, got {getattr(self, name)!r}."
         )
 
 
@@ -322,16 +247,3 @@ def _loo_errors(problems, alphas, weights):
     if len(weights) == 1:
         return np.full(len(alphas), np.nan)
     return sum(problem.loo_errors(alphas) for problem in problems) / weights.sum()
-
-
-def _distinct_samples(X, y, sample_weight):
-    """The distinct samples of weight > 0, and the weight that the copies of each have together."""
-    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    present = weights > 0
-    if not present.any():
-        raise ValueError(
-            f"EquivariantRidge.fit: all {len(weights)} sample weights are 0. Give some sample a weight > 0."
-        )
-    X, y, weights = X[present], y[present], weights[present]
-    first, sample = distinct_rows(X, y)
-    return X[first], y[first], np.bincount(sample, weights)

@@ -1,26 +1,27 @@
-"""The scikit-learn face of the library."""
+"""Regression by an equivariant network."""
 
-from numbers import Integral, Real
+from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_random_state
 
-from fastemlp.columns import distinct_rows, rep_of_inputs, rep_of_targets
-from fastemlp.diagnosis import unexplained, warn_if_nothing_learned
-from fastemlp.groups import Group, parse_group
-from fastemlp.nn import EMLP, MLP, require_reach
-from fastemlp.regression import EquivariantRegressor
-from fastemlp.reps import Rep, Scalar, objects, require_shared
-from fastemlp.scaling import EquivariantScaler
-from fastemlp.training import (
-    SCHEDULES,
-    SOLVERS,
-    Huber,
-    SquaredError,
-    train,
+from fastemlp.estimators.base import (
+    EquivariantRegressor,
+    a_number,
+    an_int,
+    documented,
+    is_int,
+    one_of,
+    or_else,
 )
-from fastemlp.training_range import TrainingRange, warn_not_finite
+from fastemlp.estimators.columns import distinct_rows
+from fastemlp.estimators.diagnosis import unexplained, warn_if_nothing_learned
+from fastemlp.estimators.scaling import EquivariantScaler, input_rms
+from fastemlp.estimators.training_range import TrainingRange
+from fastemlp.nn import EMLP, MLP, require_reach
+from fastemlp.reps import Rep
+from fastemlp.training import SCHEDULES, SOLVERS, Huber, SquaredError, train
 
 #: What max_iter="auto" comes to: at least so many steps and epochs, or iterations of L-BFGS.
 AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
@@ -29,25 +30,39 @@ ONE_SAMPLE_LOSS = 1e-8
 #: weight_decay="auto" is the first over the number of samples, at most the second, and at most their number over the
 #: third: what little the fewest samples say, decay must not drown.
 AUTO_DECAY, MAX_AUTO_DECAY, FEW_DECAY = 30.0, 0.1, 600.0
-#: Inputs of several objects are scaled down to this power in all, each to the least root mean square at the least.
-INPUT_POWER, LEAST_INPUT = 2.0, 0.5
-#: Scalars among them are scaled to this share of what products of two others come to.
-SCALAR_INPUT = 1 / 3
+#: What ``train`` takes as it was given to the estimator.
+_TRAINING_OPTIONS = (
+    "solver",
+    "learning_rate",
+    "schedule",
+    "warmup",
+    "max_grad_norm",
+    "ema_decay",
+    "batch_size",
+    "tol",
+    "n_iter_no_change",
+    "verbose",
+)
+#: For ``_allowed``: what several parameters may be.
+POSITIVE = a_number("> 0", lambda x: 0 < x < np.inf)
+NOT_NEGATIVE = a_number("≥ 0", lambda x: 0 <= x < np.inf)
+SHARE = a_number("in [0, 1)", lambda x: 0 <= x < 1)
 
 
+def _is_precision(dtype):
+    try:
+        return dtype is None or np.dtype(dtype) in (np.float32, np.float64)
+    except TypeError:
+        return False
+
+
+@documented
 class FastEMLPRegressor(EquivariantRegressor):
-    """Regression that is exactly equivariant under a matrix group.
+    """Regression that is exactly equivariant under a matrix group; without a group, a plain MLP.
 
     Parameters
     ----------
-    group : Group, str or None
-        The symmetry, for example ``O(5)`` or ``"O(5)"``. None is a plain MLP on scalars of any width (unless
-        ``rep_in`` is bound to a group of its own).
-    rep_in : Rep, str or None
-        How the group acts on the columns of X, for example ``5*Scalar + 5*V`` or ``"5V0+5V"``. None reads X as
-        vectors: its width must be a multiple of ``group.d``.
-    rep_out : Rep, str or None
-        How the group acts on y. None is for a scalar y, or scalars where nothing else fits the width.
+    GROUP_AND_REPS
     channels : int, str or Rep, or a list of these, one per hidden layer
         What each hidden layer holds: a number of channels, spread over the tensor types of the group or groups by
         ``uniform_rep``, or the types themselves, for example ``"16+32V+8V2"`` (a bare number counts scalars).
@@ -118,6 +133,10 @@ class FastEMLPRegressor(EquivariantRegressor):
     the longest in training: predictions grow linearly there, at most. Scaling a whole object by an invariant keeps it
     equivariant. Where the group leaves no length of some input alone (Lorentz, SL, affine groups) it is twenty times;
     output types without an invariant length are not limited.
+
+    The scale of all sample weights does not matter. With one batch (``batch_size`` ≥ the number of samples) a sample of
+    weight 2 is exactly two.
+
     Finzi, Welling and Wilson, ICML 2021.
 
     Examples
@@ -130,6 +149,37 @@ class FastEMLPRegressor(EquivariantRegressor):
     >>> model.predict(X[:2]).shape
     (2,)
     """
+
+    _allowed: ClassVar = {
+        "dtype": (_is_precision, "None, 'float32' or 'float64'"),
+        "channels": (
+            lambda value: isinstance(value, (Rep, str, list, tuple)) or is_int(value, 1),
+            "an int ≥ 1, text such as '16+32V+8V2', a Rep, or a list of these",
+        ),
+        "verbose": (
+            lambda value: isinstance(value, (Integral, np.bool_)) and value >= 0,
+            "an int ≥ 0; 1 shows a progress bar",
+        ),
+        "loss": one_of("squared_error", "huber"),
+        "solver": one_of(*SOLVERS),
+        "schedule": one_of(*SCHEDULES),
+        "max_iter": or_else("auto", an_int(1)),
+        "batch_size": an_int(1),
+        "n_iter_no_change": an_int(1),
+        "n_layers": an_int(0),
+        "learning_rate": POSITIVE,
+        "huber_delta": POSITIVE,
+        "weight_decay": or_else("auto", NOT_NEGATIVE),
+        "tol": NOT_NEGATIVE,
+        "validation_fraction": a_number("between 0 and 1", lambda x: 0 < x < 1),
+        "max_grad_norm": or_else(None, POSITIVE),
+        "warmup": or_else(None, SHARE),
+        "ema_decay": or_else(None, SHARE),
+        "type_weights": (
+            lambda value: value is None or isinstance(value, dict),
+            "a dict such as {'V0': 1, 'V': 10} or None",
+        ),
+    }
 
     def __init__(
         self,
@@ -184,69 +234,20 @@ class FastEMLPRegressor(EquivariantRegressor):
         self.verbose = verbose
         self.random_state = random_state
 
-    def fit(self, X, y, sample_weight=None):
-        """Fit to training data.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), optional
-            A sample of weight 2 counts like two samples, one of weight 0 like none; the scale of all weights does not
-            matter. With one batch (``batch_size`` ≥ the number of samples) this is exact.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            For data that is not finite and real, widths that do not fit the reps, or an output that the symmetry
-            forces to zero.
-        FloatingPointError
-            When training keeps diverging. Whatever is raised, the last fit stays as it was.
-
-        Warns
-        -----
-        ConvergenceWarning
-            When training diverged and went on from the last good parameters with a smaller learning rate.
-        UserWarning
-            When the model is hardly better than a constant on its own training data, with the likely reasons.
-        """
-        return self._fit_aside(X, y, sample_weight)
-
-    def _fit(self, X, y, sample_weight):
-        self._check_parameters()
-        X, y = validate_data(
-            self, X, y, dtype=self._dtypes(), multi_output=True, y_numeric=True, order="C"
-        )
-        y = y.astype(X.dtype, copy=False)
-        y_is_1d = y.ndim == 1
-        y = y.reshape(len(y), -1)
-        weight = None
-        if sample_weight is not None:
-            weight = _check_weight(sample_weight, len(X))
-            present = weight > 0
-            X, y, weight = X[present], y[present], weight[present]
-        group = parse_group(self.group) if isinstance(self.group, str) else self.group
-        rep_in = rep_of_inputs(self.rep_in, group, X.shape[1], "FastEMLPRegressor.fit")
-        rep_out = rep_of_targets(self.rep_out, group, y.shape[1], "FastEMLPRegressor.fit")
-        require_shared(rep_in, rep_out, "FastEMLPRegressor.fit")
-
+    def _fit(self, X, y, weight, group):
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
-        network = self._build_network(rep_in, rep_out, group, X.dtype, rng)
-        scaler_in = EquivariantScaler.fit(rep_in, X, weight, _input_rms(rep_in))
-        scaler_out = EquivariantScaler.fit(rep_out, y, weight)
+        network = self._build_network(group, X.dtype, rng)
+        self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weight, input_rms(self.rep_in_))
+        self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weight)
         rows, held_out = self._split(X, y, weight, rng)
         data = (
-            scaler_in.transform(X),
-            _without_roundoff(scaler_out.transform(y), y, scaler_out),
+            self.scaler_in_.transform(X),
+            _without_roundoff(self.scaler_out_.transform(y), y, self.scaler_out_),
             weight,
         )
         X, y, weight = _take(rows, data)
         require_reach(network, "FastEMLPRegressor.fit", X)
-        training_range = TrainingRange.fit(rep_in, X, rep_out, y)
+        self._training_range = TrainingRange.fit(self.rep_in_, X, self.rep_out_, y)
         result = train(
             network,
             X,
@@ -254,54 +255,37 @@ class FastEMLPRegressor(EquivariantRegressor):
             rng,
             sample_weight=weight,
             validation=None if held_out is None else _take(held_out, data),
-            loss=self._loss(rep_out),
+            loss=self._loss(self.rep_out_),
             max_iter=self._n_epochs(len(X)),
             enough=ONE_SAMPLE_LOSS if len(distinct_rows(X, y)[0]) == 1 else 0.0,
             weight_decay=self._decay(X, y),
             **{name: getattr(self, name) for name in _TRAINING_OPTIONS},
         )
-        self.rep_in_, self.rep_out_ = rep_in, rep_out
-        self.network_, self.scaler_in_, self.scaler_out_ = network, scaler_in, scaler_out
-        self._training_range = training_range
-        self._y_is_1d = y_is_1d
-        self.theta_ = result.theta
+        self.network_, self.theta_ = network, result.theta
         self._prepare()
         self.loss_curve_ = result.loss_curve
         self.validation_curve_ = result.validation_curve
         self.n_iter_ = result.n_iter
         error = unexplained(network(result.theta, X), y, weight)
         steps = result.n_iter * -(-len(X) // self.batch_size) if self.solver != "lbfgs" else None
-        warn_if_nothing_learned(
-            "FastEMLPRegressor.fit", (X, y), (rep_in, rep_out), error, n_steps=steps
-        )
+        reps = self.rep_in_, self.rep_out_
+        warn_if_nothing_learned("FastEMLPRegressor.fit", (X, y), reps, error, n_steps=steps)
 
-    def predict(self, X):
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs), as y was; of the model's dtype
-
-        Warns
-        -----
-        UserWarning
-            When predictions overflow, which are then NaN or infinite.
-        """
-        if not self._is_ready(X):
-            check_is_fitted(self)
-            X = validate_data(self, X, dtype=self.network_.dtype, reset=False, order="C")
+    def _predict(self, X):
         theta, weights = self._prepared
         if theta is not self.theta_:
             weights = None
         X = self.scaler_in_.transform(X)
         y = self._training_range.shorten(X, self.network_(self.theta_, X, weights))
-        y = self.scaler_out_.inverse_transform(y)
-        warn_not_finite(y, "FastEMLPRegressor.predict")
-        return y.ravel() if self._y_is_1d else y
+        return self.scaler_out_.inverse_transform(y)
+
+    @property
+    def _fit_dtypes(self):
+        return [np.float64, np.float32] if self.dtype is None else [np.dtype(self.dtype)]
+
+    @property
+    def _predict_dtypes(self):
+        return [self.network_.dtype]
 
     def _prepare(self):
         """Keep the weights that predictions use, and ``theta_`` from changing under them."""
@@ -318,21 +302,8 @@ class FastEMLPRegressor(EquivariantRegressor):
         if hasattr(self, "theta_"):
             self._prepare()
 
-    def _is_ready(self, X):
-        """Whether scikit-learn's checks of X, which take longer than one sample does, would change or find nothing."""
-        return (
-            hasattr(self, "theta_")
-            and type(X) is np.ndarray
-            and X.ndim == 2
-            and X.shape[0] > 0
-            and X.shape[1] == self.n_features_in_
-            and X.dtype == self.network_.dtype
-            and X.flags.c_contiguous
-            and not hasattr(self, "feature_names_in_")
-            and bool(np.isfinite(X).all())
-        )
-
-    def _build_network(self, rep_in, rep_out, group, dtype, rng):
+    def _build_network(self, group, dtype, rng):
+        rep_in, rep_out = self.rep_in_, self.rep_out_
         groups = tuple(dict.fromkeys((*rep_in.groups, *rep_out.groups)))
         if group is None and not groups:
             return MLP(rep_in.size(), rep_out.size(), self.channels, self.n_layers, dtype=dtype)
@@ -386,111 +357,6 @@ class FastEMLPRegressor(EquivariantRegressor):
             return Huber(rep_out, self.huber_delta, self.type_weights)
         return SquaredError(rep_out, self.type_weights)
 
-    def _dtypes(self):
-        return [np.float64, np.float32] if self.dtype is None else np.dtype(self.dtype)
-
-    def _check_parameters(self):
-        if not (self.group is None or isinstance(self.group, (Group, str))):
-            self._refuse("group", "a Group, its name or None")
-        if not _is_precision(self.dtype):
-            self._refuse("dtype", "None, 'float32' or 'float64'")
-        if not isinstance(self.channels, (Rep, str, list, tuple)) and not _is_int(self.channels, 1):
-            self._refuse(
-                "channels", "an int ≥ 1, text such as '16+32V+8V2', a Rep, or a list of these"
-            )
-        if not isinstance(self.verbose, (Integral, np.bool_)) or self.verbose < 0:
-            self._refuse("verbose", "an int ≥ 0; 1 shows a progress bar")
-        for name, choices in _CHOICES.items():
-            value = getattr(self, name)
-            if not isinstance(value, str) or value not in choices:
-                self._refuse(name, " or ".join(map(repr, choices)))
-        if not _is_auto(self.max_iter) and not _is_int(self.max_iter, 1):
-            self._refuse("max_iter", "an int ≥ 1 or 'auto'")
-        for name in ("batch_size", "n_iter_no_change", "n_layers"):
-            least = int(name != "n_layers")
-            if not _is_int(getattr(self, name), least):
-                self._refuse(name, f"an int ≥ {least}")
-        for name, (holds, expected) in _NUMBERS.items():
-            value = getattr(self, name)
-            if (value is None and expected.endswith("None")) or (
-                isinstance(value, str) and expected.endswith(repr(value))
-            ):
-                continue
-            if not (isinstance(value, Real) and holds(value)):
-                self._refuse(name, expected)
-        if not (self.type_weights is None or isinstance(self.type_weights, dict)):
-            self._refuse("type_weights", "a dict such as {'V0': 1, 'V': 10} or None")
-
-    def _refuse(self, name, expected):
-        raise ValueError(
-            f"FastEMLPRegressor: {name} must be {expected}, got {getattr(self, name)!r}."
-        )
-
-
-_TRAINING_OPTIONS = (
-    "solver",
-    "learning_rate",
-    "schedule",
-    "warmup",
-    "max_grad_norm",
-    "ema_decay",
-    "batch_size",
-    "tol",
-    "n_iter_no_change",
-    "verbose",
-)
-_CHOICES = {
-    "loss": ("squared_error", "huber"),
-    "solver": SOLVERS,
-    "schedule": tuple(SCHEDULES),
-}
-_NUMBERS = {
-    "learning_rate": (lambda x: 0 < x < np.inf, "a number > 0"),
-    "huber_delta": (lambda x: 0 < x < np.inf, "a number > 0"),
-    "weight_decay": (lambda x: 0 <= x < np.inf, "a number ≥ 0 or 'auto'"),
-    "tol": (lambda x: 0 <= x < np.inf, "a number ≥ 0"),
-    "validation_fraction": (lambda x: 0 < x < 1, "a number between 0 and 1"),
-    "max_grad_norm": (lambda x: 0 < x < np.inf, "a number > 0 or None"),
-    "warmup": (lambda x: 0 <= x < 1, "a number in [0, 1) or None"),
-    "ema_decay": (lambda x: 0 <= x < 1, "a number in [0, 1) or None"),
-}
-
-
-def _check_weight(sample_weight, n):
-    """The sample weights as a float64 vector, checked."""
-    weight = check_array(
-        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
-    )
-    if weight.shape != (n,):
-        raise ValueError(
-            f"FastEMLPRegressor.fit: sample_weight must have one entry per sample, shape ({n},), got {weight.shape}."
-        )
-    if weight.min() < 0 or not weight.any():
-        raise ValueError(
-            "FastEMLPRegressor.fit: sample_weight must be ≥ 0 and not zero throughout, got values from "
-            f"{weight.min():.3g} to {weight.max():.3g}."
-        )
-    return weight
-
-
-def _input_rms(rep):
-    """What each column of the input is scaled to, ndarray (size,).
-
-    A network is a polynomial of high degree in tensors, and monomials grow in number as a power of the number of
-    objects; smaller inputs weigh the low degrees more. What a scalar is at degree one, two tensors are at degree two:
-    were it not scaled down to that, a fit to few samples would explain them by their scalars alone.
-    """
-    kinds = objects(rep)
-    if all(kind == Scalar for kind, _ in kinds):
-        return np.ones(rep.size())
-    n = sum(len(copies) for _, copies in kinds)
-    s = np.clip(np.sqrt(INPUT_POWER / n), LEAST_INPUT, 1.0)
-    rms = np.full(rep.size(), s)
-    for kind, copies in kinds:
-        if kind == Scalar:
-            rms[copies] = SCALAR_INPUT * s * s
-    return rms
-
 
 def _without_roundoff(scaled, y, scaler):
     """Scaled targets; zero where all of y is constant up to roundoff, so that there is nothing to learn."""
@@ -500,18 +366,3 @@ def _without_roundoff(scaled, y, scaler):
 
 def _take(rows, arrays):
     return tuple(None if a is None else a[rows] for a in arrays)
-
-
-def _is_precision(dtype):
-    try:
-        return dtype is None or np.dtype(dtype) in (np.float32, np.float64)
-    except TypeError:
-        return False
-
-
-def _is_auto(value):
-    return isinstance(value, str) and value == "auto"
-
-
-def _is_int(value, least):
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least

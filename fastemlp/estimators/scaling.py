@@ -5,7 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastemlp.bases.basis import equivariant_basis
-from fastemlp.reps import objects
+from fastemlp.reps import Scalar, objects
+
+#: Inputs of several objects are scaled down to this power in all, each to the least root mean square at the least.
+INPUT_POWER, LEAST_INPUT = 2.0, 0.5
+#: Scalars among them are scaled to this share of what products of two others come to.
+SCALAR_INPUT = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -56,3 +61,22 @@ class EquivariantScaler:
     def inverse_transform(self, X):
         """Back to the original scale."""
         return X * self.scale + self.shift
+
+
+def input_rms(rep):
+    """What each column of the input is scaled to, ndarray (size,).
+
+    A network is a polynomial of high degree in tensors, and monomials grow in number as a power of the number of
+    objects; smaller inputs weigh the low degrees more. What a scalar is at degree one, two tensors are at degree two:
+    were it not scaled down to that, a fit to few samples would explain them by their scalars alone.
+    """
+    kinds = objects(rep)
+    if all(kind == Scalar for kind, _ in kinds):
+        return np.ones(rep.size())
+    n = sum(len(copies) for _, copies in kinds)
+    s = np.clip(np.sqrt(INPUT_POWER / n), LEAST_INPUT, 1.0)
+    rms = np.full(rep.size(), s)
+    for kind, copies in kinds:
+        if kind == Scalar:
+            rms[copies] = SCALAR_INPUT * s * s
+    return rms

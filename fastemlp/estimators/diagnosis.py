@@ -3,8 +3,8 @@
 import numpy as np
 
 from fastemlp._warnings import warn_user
+from fastemlp.estimators.training_range import has_invariant_norm
 from fastemlp.reps import Scalar, objects
-from fastemlp.training_range import has_invariant_norm
 
 #: A model that explains no more of the variance of its training targets than this has learned nothing.
 LEARNED = 0.1

@@ -1,0 +1,6 @@
+"""The scikit-learn face of the library."""
+
+from fastemlp.estimators.regressor import FastEMLPRegressor
+from fastemlp.estimators.ridge import EquivariantRidge
+
+__all__ = ["EquivariantRidge", "FastEMLPRegressor"]

@@ -1,0 +1,250 @@
+"""What the estimators share: checks of parameters and data, fits that succeed or leave no trace, and the score."""
+
+import inspect
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastemlp.estimators.columns import rep_of_inputs, rep_of_targets
+from fastemlp.estimators.training_range import warn_not_finite
+from fastemlp.groups import Group, parse_group
+from fastemlp.reps import require_shared
+
+#: What ``documented`` puts where the docstring of an estimator names it.
+GROUP_AND_REPS = """\
+group : Group, str or None
+    The symmetry, for example ``O(5)`` or ``"O(5)"``. None is for scalars of any width, without a symmetry (unless
+    ``rep_in`` is bound to a group of its own).
+rep_in : Rep, str or None
+    How the group acts on the columns of X, for example ``5*Scalar + 5*V`` or ``"5V0+5V"``. None reads X as
+    vectors: its width must be a multiple of ``group.d``.
+rep_out : Rep, str or None
+    How the group acts on y. None is for a scalar y, or scalars where nothing else fits the width."""
+
+
+def documented(estimator):
+    """Class decorator: write ``GROUP_AND_REPS`` out in the docstring."""
+    if estimator.__doc__:  # python -OO keeps none
+        doc = inspect.cleandoc(estimator.__doc__)
+        estimator.__doc__ = doc.replace("GROUP_AND_REPS", GROUP_AND_REPS)
+    return estimator
+
+
+class EquivariantRegressor(RegressorMixin, BaseEstimator):
+    """Base of the estimators.
+
+    A subclass has parameters ``group``, ``rep_in`` and ``rep_out``, and
+
+    - ``_fit(X, y, weight, group)``, which sets attributes as it goes,
+    - ``_predict(X)``, an ndarray of shape (n_samples, n_outputs),
+    - ``_fit_dtypes`` and ``_predict_dtypes``, which X may have there; anything else becomes the first,
+    - ``_allowed``, ``{parameter: (test of a value, words for what passes)}``.
+    """
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit to training data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : float or array-like of shape (n_samples,), optional
+            A sample of weight 2 counts like two samples, one of weight 0 like none.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For data that is not finite and real, widths that do not fit the reps, or an output that the symmetry
+            forces to zero.
+        FloatingPointError
+            When the training of a network keeps diverging.
+        MemoryError
+            When a design matrix or a basis of polynomials would exceed ``DESIGN_BYTES``; the message gives the numbers.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When the training of a network diverged and went on from the last good parameters with a smaller learning
+            rate.
+        UserWarning
+            When the model is hardly better than a constant on its own training data, with the likely reasons.
+
+        Notes
+        -----
+        Whatever is raised, the last fit stays as it was.
+        """
+        # attributes change all at once, when nothing can fail or be interrupted any more
+        fitted = object.__new__(type(self))
+        fitted.__dict__ = dict(self.__dict__)
+        fitted._check_parameters()
+        X, y, weight = fitted._check_data(X, y, sample_weight)
+        group = fitted._bind_reps(X.shape[1], y.shape[1])
+        fitted._fit(X, y, weight, group)
+        self.__dict__ = fitted.__dict__
+        return self
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs), as y was
+            In the precision of the model's network, or of X where there is no network.
+
+        Warns
+        -----
+        UserWarning
+            When predictions overflow, which are then NaN or infinite.
+        """
+        if not self._is_ready(X):
+            check_is_fitted(self)
+            X = validate_data(self, X, dtype=self._predict_dtypes, reset=False, order="C")
+        y = self._predict(X)
+        warn_not_finite(y, f"{type(self).__name__}.predict")
+        return y.ravel() if self._y_is_1d else y
+
+    def score(self, X, y, sample_weight=None):
+        """The share of the variance of y that the predictions explain, all outputs together.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+            R², with every output weighed by its variance (``r2_score(..., multioutput="variance_weighted")``): an
+            output that does not vary, such as one that the symmetry forces to zero, does not count. Where none
+            varies it is 1 for predictions right to roundoff and 0 for others. Under a group that acts orthogonally on
+            y it does not depend on the frame.
+        """
+        prediction = self.predict(X)
+        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+        y = y.reshape(prediction.shape) if y.size == prediction.size else y
+        roundoff = 10 * np.finfo(prediction.dtype).eps * np.abs(y).max(initial=0)
+        if len(y) > 1 and np.ptp(y, axis=0).max(initial=0) <= roundoff:
+            # a prediction is the constant once more through shifts and scales
+            return float(np.abs(prediction - y).max(initial=0) <= 10 * roundoff)
+        return float(
+            r2_score(y, prediction, sample_weight=sample_weight, multioutput="variance_weighted")
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        # targets without the symmetry are followed by no equivariant function
+        group = self.group
+        tags.regressor_tags.poor_score = group is not None and not str(group).startswith("Trivial")
+        return tags
+
+    def _check_parameters(self):
+        if not (self.group is None or isinstance(self.group, (Group, str))):
+            self._refuse("group", "a Group, its name or None")
+        for name, (is_allowed, words) in self._allowed.items():
+            if not is_allowed(getattr(self, name)):
+                self._refuse(name, words)
+
+    def _refuse(self, name, words):
+        raise ValueError(
+            f"{type(self).__name__}: {name} must be {words}, got {getattr(self, name)!r}."
+        )
+
+    def _check_data(self, X, y, sample_weight):
+        """X and y as matrices of one dtype, and float64 weights or None, without the samples of weight 0."""
+        X, y = validate_data(
+            self, X, y, dtype=self._fit_dtypes, multi_output=True, y_numeric=True, order="C"
+        )
+        self._y_is_1d = y.ndim == 1
+        y = y.astype(X.dtype, copy=False).reshape(len(y), -1)
+        if sample_weight is None:
+            return X, y, None
+        weight = check_weight(sample_weight, len(X), f"{type(self).__name__}.fit")
+        present = weight > 0
+        return X[present], y[present], weight[present]
+
+    def _bind_reps(self, n_in, n_out):
+        """Set ``rep_in_`` and ``rep_out_``; returns the group, or None."""
+        caller = f"{type(self).__name__}.fit"
+        group = parse_group(self.group) if isinstance(self.group, str) else self.group
+        self.rep_in_ = rep_of_inputs(self.rep_in, group, n_in, caller)
+        self.rep_out_ = rep_of_targets(self.rep_out, group, n_out, caller)
+        require_shared(self.rep_in_, self.rep_out_, caller)
+        return group
+
+    def _is_ready(self, X):
+        """Whether scikit-learn's checks of X, which take longer than one sample does, would change or find nothing."""
+        return (
+            hasattr(self, "n_features_in_")
+            and type(X) is np.ndarray
+            and X.ndim == 2
+            and X.shape[0] > 0
+            and X.shape[1] == self.n_features_in_
+            and X.dtype in self._predict_dtypes
+            and X.flags.c_contiguous
+            and not hasattr(self, "feature_names_in_")
+            and bool(np.isfinite(X).all())
+        )
+
+
+def check_weight(sample_weight, n, caller):
+    """The sample weights as a float64 vector of n entries ≥ 0, not all zero; an error starts with ``caller``."""
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n, sample_weight)
+    weight = check_array(
+        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
+    )
+    if weight.shape != (n,):
+        raise ValueError(
+            f"{caller}: sample_weight must have one entry per sample, shape ({n},), got {weight.shape}."
+        )
+    if weight.min() < 0 or not weight.any():
+        raise ValueError(
+            f"{caller}: sample_weight must be ≥ 0 and not zero throughout, got values from "
+            f"{weight.min():.3g} to {weight.max():.3g}."
+        )
+    return weight
+
+
+def is_int(value, least):
+    """Whether a value is an int ≥ ``least``; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+
+
+def an_int(least):
+    """For ``_allowed``: an int ≥ ``least``."""
+    return lambda value: is_int(value, least), f"an int ≥ {least}"
+
+
+def a_number(words, holds):
+    """For ``_allowed``: a real number, of which ``holds`` is to be true; ``words`` say the same."""
+    return lambda value: isinstance(value, Real) and holds(value), f"a number {words}"
+
+
+def one_of(*choices):
+    """For ``_allowed``: one of several strings."""
+    words = " or ".join(map(repr, choices))
+    return lambda value: isinstance(value, str) and value in choices, words
+
+
+def or_else(other, allowed):
+    """For ``_allowed``: one more value, None or a string, besides the ``allowed`` ones."""
+    passes, words = allowed
+
+    def is_allowed(value):
+        return (isinstance(value, type(other)) and value == other) or passes(value)
+
+    return is_allowed, f"{words} or {other!r}"
