@@ -9,11 +9,11 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from fastemlp._operator import Operator
+from fastemlp.irreducibles.balance import change_of_coordinates
 from fastemlp.irreducibles.chain import Chain
 from fastemlp.irreducibles.decompose import decompose_all
 from fastemlp.irreducibles.reductive import reductive_form
 from fastemlp.isometries.base import read_only
-from fastemlp.operators import KroneckerProduct
 from fastemlp.reps import Rep, drho_operator, rho_operator, slots, terms
 
 from .constraint import atom_generators, word_generators
@@ -156,7 +156,12 @@ def isotypic_decomposition(rep, *, random_state=0):
         caller="isotypic_decomposition",
     )
     parts = [
-        _Part(term, n, chain, _shear(form.factors, word))
+        _Part(
+            term,
+            n,
+            chain,
+            None if form.factors is None else change_of_coordinates(form.factors, word),
+        )
         for (term, n), (chain, word) in zip(types, sides, strict=True)
     ]
     U = _ChangeOfBasis(parts, perm, catalogue)
@@ -196,17 +201,6 @@ def _in_coordinates(C, factors):
         ]
 
     return [dense(A, 0) for A in C.lie], [dense(h, 1) for h in C.discrete]
-
-
-def _shear(factors, word):
-    """The change of coordinates on a word, and its inverse: KroneckerProducts, or None for none."""
-    if factors is None:
-        return None
-    matrices = [factors[a] for a in word]
-    sizes = [len(S) for S in matrices]
-    return KroneckerProduct(matrices, sizes), KroneckerProduct(
-        list(map(np.linalg.inv, matrices)), sizes
-    )
 
 
 def _irrep(mu, parts, catalogue, group):

@@ -1,6 +1,6 @@
 """Representations taken apart: coordinates closed under the adjoint, irreducibles, and words in them."""
 
-from .balance import adjoint_defect, balance, normalise
+from .balance import adjoint_defect, balance, change_of_coordinates, normalise, stretch
 from .catalogue import Catalogue
 from .chain import Chain, Fusion
 from .characters import character, count_traces, generated_elements, whole_mean
@@ -18,6 +18,7 @@ __all__ = [
     "SchurIsometry",
     "adjoint_defect",
     "balance",
+    "change_of_coordinates",
     "character",
     "count_traces",
     "decompose",
@@ -26,5 +27,6 @@ __all__ = [
     "normalise",
     "reductive_form",
     "reductive_group",
+    "stretch",
     "whole_mean",
 ]

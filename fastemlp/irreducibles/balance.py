@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import scipy.linalg
 from scipy.sparse import csr_array, eye_array, hstack, vstack
 from scipy.sparse.linalg import LinearOperator, cg
 
-from fastemlp.operators import TensorConstraint
+from fastemlp.operators import KroneckerProduct, TensorConstraint
 
 from .spans import from_rows, real_rows
 
@@ -100,6 +102,19 @@ def adjoint_defect(C):
     for h in _stacked(C.discrete, C.dims, np.eye):
         defects += [np.linalg.norm(g.conj().T @ g - np.eye(len(g))) for g in h]
     return float(max(defects))
+
+
+def change_of_coordinates(factors, word):
+    """``⊗S`` over the atoms of a word, and its inverse: two KroneckerProducts."""
+    inverses = {a: np.linalg.inv(factors[a]) for a in set(word)}
+    sizes = [len(factors[a]) for a in word]
+    there, back = ([matrices[a] for a in word] for matrices in (factors, inverses))
+    return KroneckerProduct(there, sizes), KroneckerProduct(back, sizes)
+
+
+def stretch(factors, word):
+    """The norm of ``⊗S`` over the atoms of a word: the most that it stretches a vector."""
+    return math.prod(np.linalg.norm(factors[a], 2) for a in word)
 
 
 def _is_large(C):

@@ -10,14 +10,14 @@ import scipy.linalg
 
 from fastemlp._budget import DEFAULT_BUDGET
 from fastemlp.exceptions import BudgetError, CertificationError, NotReductive, Status
-from fastemlp.irreducibles import Postponed, count_traces
+from fastemlp.irreducibles import Postponed, change_of_coordinates, count_traces, stretch
 from fastemlp.irreducibles.catalogue import Catalogue
 from fastemlp.irreducibles.check import given_residual, pairing_residual
 from fastemlp.irreducibles.decompose import decompose
 from fastemlp.irreducibles.gap import probed_gap, spectral_gap
 from fastemlp.irreducibles.intertwiners import SchurIsometry
 from fastemlp.irreducibles.reductive import ROUNDOFF, reductive_form
-from fastemlp.operators import EPS, KroneckerProduct, TensorConstraint
+from fastemlp.operators import EPS, TensorConstraint
 
 from .certify import (
     LARGEST_ANGLE,
@@ -195,8 +195,7 @@ def _sheared(C, form, inner, tol, memory_budget):
     norm = estimate_norm(op, np.random.default_rng(0)) if op.n_rows else 0.0
     # what balancing lost of the generators turns the span there, as its own errors do
     there = inner.angle + (form.seen / inner.gap if rank else 0.0)
-    stretch = math.prod(np.linalg.norm(form.factors[a], 2) for a in C.slots)
-    angle = carried_angle(there, stretch, R)
+    angle = carried_angle(there, stretch(form.factors, C.slots), R)
     if angle > LARGEST_ANGLE and C.accuracy <= ROUNDOFF:
         # errors of the worst direction are far from those of rounding: see what these do
         angle = SAFETY * max(_turn(C, Q, seed, memory_budget) for seed in range(PERTURBED))
@@ -220,7 +219,7 @@ def carried_bytes(m, rank, dtype):
 
 def _carried(C, factors, inner):
     """``(⊗S) y = Q R`` for a basis y in balanced coordinates: Q with orthonormal columns, written out; and R."""
-    shear = KroneckerProduct([factors[a] for a in C.slots], [C.dims[a] for a in C.slots])
+    shear, _ = change_of_coordinates(factors, C.slots)
     m, rank = inner.Q.shape
     # in the order of LAPACK, which then works in place
     Y = np.empty((m, rank), np.result_type(C.dtype, inner.Q.dtype), order="F")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,8 +9,8 @@ import numpy as np
 from fastemlp._budget import DEFAULT_BUDGET, mib
 from fastemlp._progress import progress_bar
 from fastemlp.exceptions import BudgetError, ConvergenceError
-from fastemlp.irreducibles.balance import balance, normalise
-from fastemlp.operators import PAIR_TERMS, KroneckerProduct, TensorConstraint
+from fastemlp.irreducibles import balance, change_of_coordinates, normalise, stretch
+from fastemlp.operators import PAIR_TERMS, TensorConstraint
 
 from ..certify import (
     LARGEST_ANGLE,
@@ -199,13 +198,9 @@ def _in_original_coordinates(found, op, factors, projector, tol, rng, angle):
     ``angle`` bounds that of Q in balanced coordinates.
     """
     C, norm = op.C, estimate_norm(op, rng, 8)
-    there, back = (
-        KroneckerProduct([S[a] for a in C.slots], [C.dims[a] for a in C.slots])
-        for S in (factors, [np.linalg.inv(S) for S in factors])
-    )
+    there, back = change_of_coordinates(factors, C.slots)
     Q = _by_blocks(there.matmat, found.Q)
-    stretch = math.prod(np.linalg.norm(factors[a], 2) for a in C.slots)
-    bound = carried_angle(angle, stretch, np.linalg.qr(Q, mode="r"))
+    bound = carried_angle(angle, stretch(factors, C.slots), np.linalg.qr(Q, mode="r"))
     # errors of the worst direction are far from those that happen: then what is known there stands for an estimate
     angle = bound if bound <= LARGEST_ANGLE else angle
     Q = orthonormalise(Q)
