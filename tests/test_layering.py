@@ -2,8 +2,8 @@
 
 The order is the architecture (left never imports right)::
 
-    _warnings, exceptions < _kernels, _threads, _progress, _budget, _gap, _operator < operators, isometries, groups
-             < orbits < irreducibles < reps, solver < store < bases
+    _warnings, exceptions < _kernels, _threads, _progress, _arrays, _budget, _gap, _operator
+             < operators, isometries, groups < orbits < irreducibles < reps, solver < store < bases
              < nn < training < estimators < dynamics < testing, datasets
              < fastemlp < plotting, distributed, export < cli < __main__
 
@@ -28,7 +28,7 @@ ROOT = "fastemlp"  # the package's own __init__, which gathers the public names
 # Modules of one row never import each other.
 ORDER = (
     {"_warnings", "exceptions"},
-    {"_kernels", "_threads", "_progress", "_budget", "_gap", "_operator"},
+    {"_kernels", "_threads", "_progress", "_arrays", "_budget", "_gap", "_operator"},
     {"operators", "isometries", "groups"},
     {"orbits"},
     {"irreducibles"},

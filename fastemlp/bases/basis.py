@@ -6,6 +6,7 @@ every later call in this process (see ``clear_basis_cache``).
 
 import numpy as np
 
+from fastemlp._arrays import unit_columns
 from fastemlp._budget import DEFAULT_BUDGET, checked_budget
 from fastemlp._operator import Operator
 from fastemlp.isometries import DirectSumIsometry
@@ -91,15 +92,10 @@ class Basis(Operator):
             index = np.atleast_1d(np.arange(self.shape[0])[rows])
             if _is_all(rows) or len(index) > self.rank:
                 return self.to_dense()[rows]
-            E = np.zeros((self.shape[0], len(index)), self.dtype)
-            E[index, np.arange(len(index))] = 1
-            part = self.rmatmat(E).conj().T
+            part = self.rmatmat(unit_columns(self.shape[0], index, self.dtype)).conj().T
             return part[0] if np.ndim(np.arange(self.shape[0])[rows]) == 0 else part
         chosen = np.arange(self.rank)[columns]
-        index = np.atleast_1d(chosen)
-        E = np.zeros((self.rank, len(index)), self.dtype)
-        E[index, np.arange(len(index))] = 1
-        part = self.matmat(E)[rows]
+        part = self.matmat(unit_columns(self.rank, np.atleast_1d(chosen), self.dtype))[rows]
         return part[..., 0] if chosen.ndim == 0 else part
 
     def astype(self, dtype):

@@ -7,6 +7,7 @@ from itertools import chain, combinations_with_replacement, groupby, product
 
 import numpy as np
 
+from fastemlp._arrays import chunks
 from fastemlp.bases.basis import equivariant_basis
 from fastemlp.reps import Scalar
 
@@ -86,7 +87,7 @@ class PolynomialFeatures:
         A = np.empty((len(X), self.dim, self.rank))
         for path in self.paths:
             n_products = len(path.columns[0])
-            for rows in chunks(len(X), n_products * sum(path.Q.shape)):
+            for rows in row_chunks(len(X), n_products * sum(path.Q.shape)):
                 values = path.products(X[rows]) @ path.Q
                 values = values.reshape(-1, n_products, self.dim, values.shape[1] // self.dim)
                 A[rows, :, path.features] = values.swapaxes(1, 2).reshape(len(values), self.dim, -1)
@@ -186,7 +187,6 @@ def type_name(rep):
     return "V0" if rep == Scalar else str(rep)
 
 
-def chunks(n, numbers_per_row):
+def row_chunks(n, numbers_per_row):
     """Slices of n rows, each of which takes about ``_CHUNK`` numbers."""
-    step = max(1, _CHUNK // max(1, numbers_per_row))
-    return (slice(start, start + step) for start in range(0, n, step))
+    return chunks(n, max(1, _CHUNK // max(1, numbers_per_row)))

@@ -12,7 +12,7 @@ from fastemlp.bases.explain import why_empty
 from fastemlp.estimators.base import EquivariantRegressor, an_int, documented
 from fastemlp.estimators.columns import distinct_rows
 from fastemlp.estimators.diagnosis import unexplained, warn_if_nothing_learned
-from fastemlp.estimators.polynomials import PolynomialFeatures, chunks, type_name
+from fastemlp.estimators.polynomials import PolynomialFeatures, row_chunks, type_name
 from fastemlp.estimators.scaling import EquivariantScaler
 from fastemlp.reps import objects
 
@@ -155,7 +155,7 @@ class EquivariantRidge(EquivariantRegressor):
     def _predict(self, X):
         y = np.empty((len(X), self.rep_out_.size()), X.dtype)
         widest = max(features.rank * features.dim for features, _ in self._targets)
-        for rows in chunks(len(X), widest):
+        for rows in row_chunks(len(X), widest):
             x = self.scaler_in_.transform(X[rows].astype(np.float64, copy=False))
             scaled = np.empty((len(x), y.shape[1]))
             with np.errstate(over="ignore", invalid="ignore"):  # a warning will say it better
@@ -224,7 +224,7 @@ class LeaveOneOutRidge:
         """``Σ_i w_i ‖y_i − prediction of y_i by the fit to all others‖²`` for each penalty."""
         n, d, q = self.U.shape
         total = np.zeros(len(alphas))
-        for rows in chunks(n, d * (q + d)):
+        for rows in row_chunks(n, d * (q + d)):
             U, Y = self.U[rows], self.Y[rows]
             # I − H and the residual are what lies outside the span, plus what α holds back inside it
             outside = np.eye(d) - U @ U.swapaxes(1, 2) - self.share[rows, None, None] * self.P

@@ -9,8 +9,8 @@ from itertools import chain
 import numpy as np
 import scipy.linalg
 
+from fastemlp._arrays import read_only
 from fastemlp.exceptions import BudgetError, CertificationError, Status
-from fastemlp.isometries.base import read_only
 
 from .split import Members, choose_recipe, commutant_units, components, frames, isotypic_parts
 

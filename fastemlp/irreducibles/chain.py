@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastemlp.isometries.base import read_only
+from fastemlp._arrays import read_only
 
 
 @dataclass(frozen=True, eq=False)

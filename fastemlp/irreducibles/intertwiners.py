@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from fastemlp._arrays import read_only
 from fastemlp.irreducibles.chain import Chain, Fusion
-from fastemlp.isometries.base import Isometry, read_only
+from fastemlp.isometries.base import Isometry
 
 
 class SchurIsometry(Isometry):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack
 
+from fastemlp._arrays import read_only
 from fastemlp.exceptions import BudgetError, CertificationError, Status
-from fastemlp.isometries.base import read_only
 
 from .catalogue import Splitting
 from .orbitals import ELEMENTS, MonomialGroup

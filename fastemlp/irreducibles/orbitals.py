@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array, eye_array, kron
 
+from fastemlp._arrays import chunks
 from fastemlp.isometries.orbit import roots_of_unity
 from fastemlp.operators import TensorConstraint
 from fastemlp.orbits import Monomial, fixed_space, readable
@@ -66,8 +67,7 @@ class Orbitals:
     def times(self, c, X):
         """``A X`` for X of shape (n_columns, b), some rows of A at a time."""
         out = np.empty((len(self.labels), X.shape[1]), np.result_type(self.dtype, X))
-        for start in range(0, len(out), ROWS):
-            rows = slice(start, start + ROWS)
+        for rows in chunks(len(out), ROWS):
             np.matmul(self.entries(c, rows), X, out=out[rows])
         return out
 

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import csc_array
 
+from fastemlp._arrays import chunks, unit_columns
 from fastemlp._operator import Operator
 
 #: ``to_dense`` refuses to make a larger array than this many bytes.
@@ -52,13 +53,10 @@ class Isometry(Operator):
         self._require_memory("to_sparse")
         blocks = [np.zeros((0, 2), np.int64)], [np.zeros(0, self.dtype)]
         width = max(1, 2**24 // max(self.shape[0], 1))
-        for start in range(0, self.rank, width):
-            stop = min(start + width, self.rank)
-            E = np.zeros((self.rank, stop - start), self.dtype)
-            E[np.arange(start, stop), np.arange(stop - start)] = 1
-            columns = self.matmat(E)
+        for part in chunks(self.rank, width):
+            columns = self.matmat(unit_columns(self.rank, part, self.dtype))
             i, j = np.nonzero(np.abs(columns) > 1e-14)
-            blocks[0].append(np.stack([i, j + start], axis=1))
+            blocks[0].append(np.stack([i, j + part.start], axis=1))
             blocks[1].append(columns[i, j])
         index = np.concatenate(blocks[0])
         return csc_array((np.concatenate(blocks[1]), (index[:, 0], index[:, 1])), shape=self.shape)
@@ -98,12 +96,3 @@ class Isometry(Operator):
 
     def __repr__(self):
         return f"{type(self).__name__}(shape={self.shape}, {self.nbytes / 2**10:.0f} KiB)"
-
-
-def read_only(array):
-    """The array, contiguous and read-only; copied only if it must be."""
-    array = np.ascontiguousarray(array)
-    if array.flags.writeable:
-        array = array.view()
-        array.flags.writeable = False
-    return array

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fastemlp.isometries.base import Isometry, read_only
+from fastemlp._arrays import read_only
+from fastemlp.isometries.base import Isometry
 
 
 class DenseIsometry(Isometry):

@@ -3,8 +3,9 @@
 import numpy as np
 from scipy.sparse import csc_array
 
+from fastemlp._arrays import chunks, read_only
 from fastemlp._kernels.orbits import count_sizes, gather, scatter
-from fastemlp.isometries.base import Isometry, read_only
+from fastemlp.isometries.base import Isometry
 
 
 class OrbitIsometry(Isometry):
@@ -80,7 +81,7 @@ class OrbitIsometry(Isometry):
         if count_sizes(self.labels, counts):
             return float("inf")
         # as many ratios at a time as take no memory to speak of
-        parts = [slice(i, i + 2**16) for i in range(0, self.rank, 2**16)]
+        parts = chunks(self.rank, 2**16)
         defect = max(np.abs(counts[p] / self.sizes[p] - 1).max() for p in parts) if parts else 0.0
         return max(float(defect), float(np.finfo(np.float64).eps)) if self.rank else 0.0
 

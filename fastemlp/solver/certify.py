@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastemlp._arrays import chunks
 from fastemlp._gap import GAP_RATIO
 from fastemlp.exceptions import CertificationError, ConvergenceError, Status
 from fastemlp.isometries import DenseIsometry
@@ -18,6 +19,8 @@ from .solution import NullspaceSolution
 LARGEST_ANGLE = 1e-8
 #: A discrete generator of norm N on the tensor hides its own identity where tol·N is above this.
 BLURRED = 1e-5
+#: Columns that are measured at a time.
+BLOCK = 64
 #: Least-squares steps that sharpening takes at most, per round.
 POLISHING = 1000
 
@@ -123,8 +126,8 @@ def require_clear(op, gap, accuracy=0.0):
 
 def _sharpened(op, Q, target):
     """Q with residuals of at most target, where C can tell."""
-    parts = [slice(i, i + 64) for i in range(0, Q.shape[1], 64)]
-    return orthonormalise(np.hstack([polish(op, Q[:, part], target, POLISHING) for part in parts]))
+    parts = [polish(op, Q[:, part], target, POLISHING) for part in chunks(Q.shape[1], BLOCK)]
+    return orthonormalise(np.hstack(parts))
 
 
 def require_angle(op, solution, tol):
@@ -200,11 +203,10 @@ def require_known(caller, accuracy, gap, rank, where=""):
 
 
 def measured(op, Q, *, norm, gap, strategies, status=Status.CONVERGED, n_steps=0, n_restarts=0):
-    """The solution with its numbers, unchecked. Applies C to Q in blocks of 64 columns."""
+    """The solution with its numbers, unchecked. Applies C to Q in blocks of columns."""
     largest = square = 0.0
-    for start in range(0, Q.shape[1] if op.n_rows else 0, 64):
-        columns = op.apply(Q[:, start : start + 64])
-        norms = np.linalg.norm(columns, axis=0).astype(float)
+    for part in chunks(Q.shape[1] if op.n_rows else 0, BLOCK):
+        norms = np.linalg.norm(op.apply(Q[:, part]), axis=0).astype(float)
         largest, square = max(largest, float(norms.max())), square + float(norms @ norms)
     isometry = DenseIsometry(Q)
     spread = float(np.sqrt(square)) / norm if norm else 0.0

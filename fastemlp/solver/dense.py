@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
+from fastemlp._arrays import chunks, unit_columns
 from fastemlp._budget import DEFAULT_BUDGET, mib
 from fastemlp._gap import split_rank
 from fastemlp.exceptions import BudgetError
@@ -89,11 +90,8 @@ def _materialise(op, width=256):
     matrix = np.zeros((op.n_rows, op.m), dtype=op.dtype, order="F")
     if op.n_rows == 0:
         return matrix
-    for start in range(0, op.m, width):
-        stop = min(start + width, op.m)
-        E = np.zeros((op.m, stop - start), dtype=op.dtype)
-        E[np.arange(start, stop), np.arange(stop - start)] = 1
-        matrix[:, start:stop] = op.apply(E)
+    for part in chunks(op.m, width):
+        matrix[:, part] = op.apply(unit_columns(op.m, part, op.dtype))
     return matrix
 
 

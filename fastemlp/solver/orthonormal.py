@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
+from fastemlp._arrays import chunks
+
 #: Rows handled at a time.
 ROWS = 4096
 
@@ -33,7 +35,7 @@ def orthonormalise(Q):
         inverse = (
             scipy.linalg.solve_triangular(L, np.eye(len(L), dtype=L.dtype), lower=True).conj().T
         )
-        for rows in _rows(Q):
+        for rows in chunks(len(Q), ROWS):
             Q[rows] = Q[rows] @ inverse
         if defect <= np.sqrt(eps):
             break
@@ -42,10 +44,6 @@ def orthonormalise(Q):
 
 def _gram(Q):
     gram = np.zeros((Q.shape[1], Q.shape[1]), Q.dtype)
-    for rows in _rows(Q):
+    for rows in chunks(len(Q), ROWS):
         gram += Q[rows].conj().T @ Q[rows]
     return gram
-
-
-def _rows(Q):
-    return [slice(start, start + ROWS) for start in range(0, len(Q), ROWS)]

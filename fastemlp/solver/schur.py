@@ -8,6 +8,7 @@ from numbers import Integral
 import numpy as np
 import scipy.linalg
 
+from fastemlp._arrays import chunks, unit_columns
 from fastemlp._budget import DEFAULT_BUDGET
 from fastemlp.exceptions import BudgetError, CertificationError, NotReductive, Status
 from fastemlp.irreducibles import Postponed, change_of_coordinates, count_traces, stretch
@@ -223,9 +224,8 @@ def _carried(C, factors, inner):
     m, rank = inner.Q.shape
     # in the order of LAPACK, which then works in place
     Y = np.empty((m, rank), np.result_type(C.dtype, inner.Q.dtype), order="F")
-    for start in range(0, rank, COLUMNS):
-        units = np.eye(rank, min(COLUMNS, rank - start), -start)
-        Y[:, start : start + COLUMNS] = shear.matmat(inner.Q.matmat(units))
+    for part in chunks(rank, COLUMNS):
+        Y[:, part] = shear.matmat(inner.Q.matmat(unit_columns(rank, part, np.float64)))
     return scipy.linalg.qr(Y, overwrite_a=True, mode="economic", check_finite=False)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fastemlp._arrays import chunks
 from fastemlp._budget import DEFAULT_BUDGET, mib
 from fastemlp._progress import progress_bar
 from fastemlp.exceptions import BudgetError, ConvergenceError
@@ -30,7 +31,7 @@ from ..polish import polish
 from ..strategy import Choice, Strategy, Unfit
 from .block_lanczos import block_lanczos
 from .conjugate import SlowError
-from .projection import BLOCK, FIRST_BLOCK, Projector, Search, chunks
+from .projection import BLOCK, FIRST_BLOCK, Projector, Search
 
 # Seconds of processor time, from below: see ``orbits``.
 #: Per problem, and per multiply-add of a product with C.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastemlp._arrays import chunks
 from fastemlp.exceptions import BudgetError
 
 from ..counted_operator import random_block
@@ -310,8 +311,3 @@ class Search:
                 f"and memory_budget = {n_bytes * self.max_rank / 2**20:.2f} MiB holds {self.max_rank} "
                 "of them. Raise memory_budget, or solve for a smaller type."
             )
-
-
-def chunks(n, width):
-    """Slices that cover range(n), of at most this width."""
-    return [slice(start, min(start + width, n)) for start in range(0, n, width)]

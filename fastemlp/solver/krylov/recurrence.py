@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
+from fastemlp._arrays import chunks
+
 
 @dataclass(frozen=True, eq=False)
 class RitzState:
@@ -199,5 +201,4 @@ def orthonormal_factor(W, drop):
 
 def row_chunks(m, width):
     """Slices of about 2²⁰ entries, so that a product can overwrite its own operand."""
-    step = max(1, 2**20 // max(width, 1))
-    return [slice(start, start + step) for start in range(0, m, step)]
+    return chunks(m, max(1, 2**20 // max(width, 1)))
