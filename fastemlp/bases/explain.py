@@ -34,8 +34,8 @@ def explain(rep, *, memory_budget=DEFAULT_BUDGET):
     Notes
     -----
     Nothing is solved, but that orbits are counted where nothing else is exact and they may make the problem smaller (a
-    pass over all coordinates). Times are those of one core and, like the memory, predicted from below from measured costs per
-    operation; expect up to three times as much on a machine of today.
+    pass over all coordinates). Times are those of one core and, like the memory, predicted from below from measured
+    costs per operation; expect up to three times as much on a machine of today.
 
     Examples
     --------
