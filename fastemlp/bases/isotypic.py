@@ -10,10 +10,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from fastemlp._arrays import read_only
 from fastemlp._operator import Operator
-from fastemlp.irreducibles.balance import change_of_coordinates
-from fastemlp.irreducibles.chain import Chain
-from fastemlp.irreducibles.decompose import decompose_all
-from fastemlp.irreducibles.reductive import reductive_form
+from fastemlp.irreducibles import Chain, change_of_coordinates, decompose_all, reductive_form
 from fastemlp.reps import Rep, drho_operator, rho_operator, slots, terms
 
 from .constraint import atom_generators, word_generators

@@ -8,7 +8,7 @@ from itertools import chain, combinations_with_replacement, groupby, product
 import numpy as np
 
 from fastemlp._arrays import chunks
-from fastemlp.bases.basis import equivariant_basis
+from fastemlp.bases import equivariant_basis
 from fastemlp.reps import Scalar
 
 #: A design matrix, or a basis of one tensor power, may take this many bytes.

@@ -7,8 +7,7 @@ import numpy as np
 from scipy import linalg
 
 from fastemlp._warnings import warn_user
-from fastemlp.bases.basis import equivariant_basis
-from fastemlp.bases.explain import why_empty
+from fastemlp.bases import equivariant_basis, why_empty
 from fastemlp.estimators.base import EquivariantRegressor, an_int, documented
 from fastemlp.estimators.columns import distinct_rows
 from fastemlp.estimators.diagnosis import unexplained, warn_if_nothing_learned

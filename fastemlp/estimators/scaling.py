@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastemlp.bases.basis import equivariant_basis
+from fastemlp.bases import equivariant_basis
 from fastemlp.reps import Scalar, objects
 
 #: Inputs of several objects are scaled down to this power in all, each to the least root mean square at the least.

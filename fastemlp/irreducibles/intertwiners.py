@@ -8,7 +8,7 @@ import numpy as np
 
 from fastemlp._arrays import read_only
 from fastemlp.irreducibles.chain import Chain, Fusion
-from fastemlp.isometries.base import Isometry
+from fastemlp.isometries import Isometry
 
 
 class SchurIsometry(Isometry):

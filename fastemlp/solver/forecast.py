@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 
 from fastemlp.exceptions import ConvergenceError
-from fastemlp.irreducibles.characters import character, generated_elements
+from fastemlp.irreducibles import character, generated_elements
 from fastemlp.operators import TensorConstraint
 
 from .dense import dense

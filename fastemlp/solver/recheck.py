@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastemlp.exceptions import BudgetError, ConvergenceError
-from fastemlp.irreducibles.intertwiners import SchurIsometry
+from fastemlp.irreducibles import SchurIsometry
 from fastemlp.isometries import OrbitIsometry
 from fastemlp.solver.krylov.conjugate import SlowError
 from fastemlp.solver.krylov.projection import CERTIFICATE_BLOCK, MISSED, Projector

@@ -11,12 +11,17 @@ import scipy.linalg
 from fastemlp._arrays import chunks, unit_columns
 from fastemlp._budget import DEFAULT_BUDGET
 from fastemlp.exceptions import BudgetError, CertificationError, NotReductive, Status
-from fastemlp.irreducibles import Postponed, change_of_coordinates, count_traces, stretch
-from fastemlp.irreducibles.catalogue import Catalogue
+from fastemlp.irreducibles import (
+    Catalogue,
+    Postponed,
+    SchurIsometry,
+    change_of_coordinates,
+    count_traces,
+    decompose,
+    stretch,
+)
 from fastemlp.irreducibles.check import given_residual, pairing_residual
-from fastemlp.irreducibles.decompose import decompose
 from fastemlp.irreducibles.gap import probed_gap, spectral_gap
-from fastemlp.irreducibles.intertwiners import SchurIsometry
 from fastemlp.irreducibles.reductive import ROUNDOFF, reductive_form
 from fastemlp.operators import EPS, TensorConstraint
 

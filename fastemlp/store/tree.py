@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastemlp.irreducibles.intertwiners import SchurIsometry
+from fastemlp.irreducibles import SchurIsometry
 from fastemlp.isometries import Composition, DenseIsometry, DirectSumIsometry, OrbitIsometry
 
 #: The classes an entry may hold, by the name written in it. A new Isometry is stored once it stands here.
