@@ -50,7 +50,16 @@ class BudgetError(ValueError):
 
 
 class NotReductive(ValueError):
-    """The generators are not closed under the adjoint, so Schur's lemma with orthogonal complements does not apply."""
+    """The generators are not closed under the adjoint, so Schur's lemma with orthogonal complements does not apply.
+
+    Attributes
+    ----------
+    everywhere : bool; whether this is known of all coordinates, not only of those that were looked at
+    """
+
+    def __init__(self, message, everywhere=False):
+        super().__init__(message)
+        self.everywhere = everywhere
 
 
 class BasisStoreWarning(UserWarning):

@@ -49,8 +49,8 @@ def reductive_form(C, max_work=math.inf):
     """
     try:
         return ReductiveForm(reductive_group(C, max_work), None, C.accuracy, C.accuracy)
-    except NotReductive:
-        if 0 in C.dims or not C.dims:
+    except NotReductive as error:
+        if error.everywhere or 0 in C.dims or not C.dims:
             raise
         work = BALANCING * (len(C.lie) + len(C.discrete)) * sum(d**3 for d in C.dims)
         if work > max_work:

@@ -20,6 +20,8 @@ MAX_NUMBERS, MAX_ATOM = 2 * 10**7, 500
 ORTHOGONAL_FROM = 100
 #: What leaves the span by less than this, though by more than CLOSED, does so because generators are inexact.
 ROUNDED = 1e-6
+#: Cosines between a Lie algebra and its adjoint up to this are zero; in coordinates of condition 1e3 some are 1e-6.
+DEGENERATE = 1e-12
 #: Brackets by which a Lie algebra grows at a time.
 MANY = 64
 #: A discrete generator within so many times what it is known to from a unitary one is unitary.
@@ -88,9 +90,7 @@ class ReductiveGroup:
     def adjoint_defect(self):
         """How far the Lie algebra is from closed under the adjoint, discrete generators from normal or unitary."""
         joint = _Joint(self.dims, self.is_complex)
-        adjoints = np.array(
-            [joint.flat([A.conj().T for A in joint.unflat(row)]) for row in self._basis]
-        ).reshape(self._basis.shape)
+        adjoints = joint.adjoints(self._basis)
         outside = adjoints - (adjoints @ self._basis.T) @ self._basis
         defects = [0.0, *np.linalg.norm(outside, axis=1)]
         for h in self.discrete:
@@ -160,11 +160,21 @@ def reductive_group(C, max_work=math.inf, accuracy=None):
         if joint.outside(basis, joint.flat([B.conj().T for B in X])):
             raise NotReductive(
                 "the Lie algebra is not closed under the adjoint, so invariant subspaces need not have "
-                "invariant orthogonal complements"
+                "invariant orthogonal complements",
+                everywhere=_has_degenerate_trace(joint, basis),
             )
     return ReductiveGroup(
         C.dtype.kind == "c", tuple(dims), tuple(dual), *given, accuracy, basis, tuple(unitary)
     )
+
+
+def _has_degenerate_trace(joint, basis):
+    """Whether ``Re tr(AB)`` is degenerate on a Lie algebra, as on one with a nilpotent ideal.
+
+    The form is the same in all coordinates, and where these are closed under the adjoint ``tr(A Aᴴ) > 0``.
+    """
+    cosines = np.linalg.svd(basis @ joint.adjoints(basis).T, compute_uv=False)
+    return bool(cosines[-1] <= DEGENERATE)
 
 
 def completed(C, max_work=math.inf):
@@ -253,6 +263,11 @@ class _Joint:
             row[i:j].reshape(d, d)
             for i, j, d in zip(self.stops[:-1], self.stops[1:], self.dims, strict=True)
         ]
+
+    def adjoints(self, rows):
+        """The rows of ``Aᴴ``."""
+        found = [self.flat([A.conj().T for A in self.unflat(row)]) for row in rows]
+        return np.array(found).reshape(rows.shape)
 
     def orthonormal(self, rows):
         """Orthonormal basis of the real span of some rows, dependent ones dropped."""

@@ -6,8 +6,13 @@ from scipy.linalg import subspace_angles
 from scipy.sparse import csr_array
 from solver.operators import reflection, so, sp2, symmetric_group
 
+from fastemlp.bases.constraint import constraint
+from fastemlp.exceptions import NotReductive
+from fastemlp.groups import SL, SO, SU, Group, SO13p, Sp
+from fastemlp.irreducibles import reductive_form
 from fastemlp.irreducibles.balance import adjoint_defect, balance, normalise
 from fastemlp.operators import KroneckerProduct, TensorConstraint
+from fastemlp.reps import V
 from fastemlp.solver import dense
 
 
@@ -134,3 +139,41 @@ def test_atoms_too_large_are_left_alone(monkeypatch):
     S, balanced = balance(C)
     assert balanced is C
     np.testing.assert_array_equal(S[0].toarray(), np.eye(3))
+
+
+# -- groups for which no coordinates will do ----------------------------------------------------------------------
+
+NILPOTENT_IDEALS = {
+    "SE(2)": [[[0, -1, 0], [1, 0, 0], [0, 0, 0]], [[0, 0, 1], [0, 0, 0], [0, 0, 0]]],
+    "Heisenberg": [np.diag([1.0, 0.0], 1), np.diag([0.0, 1.0], 1)],
+    "affine line": [[[1.0, 0.0], [0.0, 0.0]], [[0.0, 1.0], [0.0, 0.0]]],
+    "nilpotent": [np.eye(4, k=1)],
+}
+
+
+@pytest.mark.parametrize("sheared", [False, True])
+@pytest.mark.parametrize("name", NILPOTENT_IDEALS)
+def test_a_degenerate_trace_form_ends_the_search(name, sheared):
+    lie = [np.array(A, float) for A in NILPOTENT_IDEALS[name]]
+    if sheared:
+        X = np.eye(len(lie[0])) + 0.5 * np.random.default_rng(0).standard_normal(lie[0].shape)
+        lie = [X @ A @ np.linalg.inv(X) for A in lie]
+    with pytest.raises(NotReductive, match="orthogonal complements") as error:
+        reductive_form(constraint((V**2 * V.T)(Group(lie))))
+    assert error.value.everywhere
+
+
+@pytest.mark.parametrize("group", [SO(3), SL(3), Sp(2), SO13p(), SU(2).realified()], ids=repr)
+@pytest.mark.parametrize("condition", [1e1, 1e2, 1e3])
+def test_it_does_not_for_conjugates_of_what_is_reductive(group, condition):
+    rng = np.random.default_rng(0)
+    Q, R = (np.linalg.qr(rng.standard_normal((group.d, group.d)))[0] for _ in "QR")
+    X = Q @ np.diag(np.geomspace(1, condition, group.d)) @ R
+    lie = [X @ A @ np.linalg.inv(X) for A in group.lie_algebra]
+    refusal = None
+    try:
+        reductive_form(constraint(V(Group(lie))))
+    except NotReductive as error:
+        refusal = error
+    # too sheared to be brought back, perhaps, but never said to be impossible
+    assert refusal is None or not refusal.everywhere
