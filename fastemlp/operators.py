@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 from scipy.sparse import csr_array, eye_array, issparse, kron
 
+from fastemlp._arrays import copies_below, copies_beside
 from fastemlp._kernels.pairs import pair_matmat
 from fastemlp._kernels.slots import slot_matmat
 from fastemlp._operator import Operator
@@ -131,7 +132,7 @@ class DirectSum(Operator):
     """
 
     def __init__(self, blocks):
-        self.blocks = tuple((op, int(n)) for op, n in blocks)
+        self.blocks = tuple((op, int(n)) for op, n in blocks if n)
         m = sum(n * op.shape[0] for op, n in self.blocks)
         dtype = np.result_type(np.float64, *(op.dtype for op, _ in self.blocks))
         super().__init__(dtype, (m, m))
@@ -145,16 +146,11 @@ class DirectSum(Operator):
     def _matmat(self, X):
         X = _operand(X, self.dtype)
         out = np.empty_like(X)
-        b = X.shape[1]
         start = 0
         for op, n in self.blocks:
-            m = op.shape[0]
-            stop = start + n * m
+            stop = start + n * op.shape[0]
             # the copies of a block are further columns of one product
-            columns = X[start:stop].reshape(n, m, b).transpose(1, 0, 2).reshape(m, n * b)
-            out[start:stop] = (
-                op.matmat(columns).reshape(m, n, b).transpose(1, 0, 2).reshape(n * m, b)
-            )
+            out[start:stop] = copies_below(op.matmat(copies_beside(X[start:stop], n)), n)
             start = stop
         return out
 
@@ -390,10 +386,24 @@ class TensorConstraint(Stack):
         return _total(terms, self.dims[a] * self.dims[c])
 
     @cached_property
+    def norms(self):
+        """Bounds on the norms of ``drho(A)`` and ``rho(h)``: two lists of float."""
+        atoms = set(self.slots)
+        lie = [{a: norm_bound(A[a], 0.0) for a in atoms} for A in self.lie]
+        discrete = [{a: norm_bound(h[a], 1.0) for a in atoms} for h in self.discrete]
+        sums = [sum(n[a] for a in self.slots) for n in lie]
+        return sums, [math.prod(n[a] for a in self.slots) for n in discrete]
+
+    @property
     def discrete_norm(self):
-        """A bound on the largest norm of a discrete generator on the tensor; 0 if there is none."""
-        norms = ({a: norm_bound(h[a], 1.0) for a in set(self.slots)} for h in self.discrete)
-        return max((math.prod(n[a] for a in self.slots) for n in norms), default=0.0)
+        """A bound on the largest norm of a ``rho(h)``; 0 if there is none."""
+        return max(self.norms[1], default=0.0)
+
+    @property
+    def norm_bound(self):
+        """A bound on ‖C‖; a float."""
+        lie, discrete = self.norms
+        return math.hypot(*lie, *(1 + n for n in discrete))
 
     def part(self, lie, discrete):
         """The constraint of some of the generators: index lists into ``lie`` and ``discrete``."""

@@ -175,17 +175,11 @@ def _from_store(term, isometry, entry):
         return None
     # a checksum finds accidents; products with C find the rest
     C = constraint(term)
-    if defect(C, isometry, _size_of(C)):
+    if defect(C, isometry, C.norm_bound):
         return None
     evidence = {name: entry[name] for name in numbers}
     certificate = Certificate(**evidence, strategies=tuple(strategies))
     return SolvedType(isometry, certificate, entry["warning"])
-
-
-def _size_of(C):
-    """A bound on ``‖C‖``, from the Frobenius norms of the small matrices."""
-    norms = [sum(np.linalg.norm(A[a].data) for a in C.slots if A[a] is not None) for A in C.lie]
-    return sum(norms) + len(C.discrete)
 
 
 def _solve(term, options):

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fastemlp._arrays import read_only
+from fastemlp._arrays import copies_below, copies_beside, read_only
 from fastemlp._operator import Operator
 from fastemlp.irreducibles import Chain, change_of_coordinates, decompose_all, reductive_form
 from fastemlp.reps import Rep, drho_operator, rho_operator, slots, terms
@@ -249,8 +249,7 @@ class _ChangeOfBasis(Operator):
         start = 0
         for part in self.parts:
             n, size = part.n, part.chain.size
-            columns = X[start : start + n * size].reshape(n, size, b).swapaxes(0, 1)
-            columns = change(part, columns.reshape(size, n * b))
+            columns = change(part, copies_beside(X[start : start + n * size], n))
             for mu, Y in part.chain.analyse(columns).items():
                 # (d, copies, n, b) to copies of the type first
                 Y = Y.reshape(len(Y), -1, n, b).transpose(2, 1, 0, 3)
@@ -269,15 +268,13 @@ class _ChangeOfBasis(Operator):
             start = stop
         out, used = [np.zeros((0, b), X.dtype)], dict.fromkeys(blocks, 0)
         for part in self.parts:
-            n, size = part.n, part.chain.size
-            state = {}
+            n, state = part.n, {}
             for mu, count in part.chain.multiplicities()[-1].items():
                 first = used[mu]
                 used[mu] = first + n * count
                 Y = blocks[mu][first : used[mu]].reshape(n, count, self.sizes[mu], b)
                 state[mu] = Y.transpose(2, 1, 0, 3).reshape(self.sizes[mu], count, n * b)
-            columns = change(part, part.chain.synthesise(state, n * b)).reshape(size, n, b)
-            out.append(columns.swapaxes(0, 1).reshape(n * size, b))
+            out.append(copies_below(change(part, part.chain.synthesise(state, n * b)), n))
         out = np.concatenate(out)
         if self.perm is None:
             return out

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import block_diag, csc_array, eye_array, kron
 
+from fastemlp._arrays import copies_below, copies_beside
 from fastemlp.isometries.base import Isometry
 
 
@@ -16,7 +17,7 @@ class DirectSumIsometry(Isometry):
     """
 
     def __init__(self, parts, perm=None):
-        self.parts = tuple((part, int(n)) for part, n in parts)
+        self.parts = tuple((part, int(n)) for part, n in parts if n)
         self.perm = perm
         m = sum(n * part.shape[0] for part, n in self.parts)
         rank = sum(n * part.rank for part, n in self.parts)
@@ -37,20 +38,20 @@ class DirectSumIsometry(Isometry):
 
     def _map_parts(self, X, function, axis_in, axis_out):
         """Apply ``function`` type by type; a type's copies are further columns of one product."""
-        b = X.shape[1]
         pieces = []
         start = 0
         for part, n in self.parts:
-            k_in, k_out = part.shape[axis_in], part.shape[axis_out]
-            stop = start + n * k_in
-            columns = X[start:stop].reshape(n, k_in, b).transpose(1, 0, 2).reshape(k_in, n * b)
-            image = function(part, columns).reshape(k_out, n, b)
-            pieces.append(image.transpose(1, 0, 2).reshape(n * k_out, b))
+            stop = start + n * part.shape[axis_in]
+            pieces.append(copies_below(function(part, copies_beside(X[start:stop], n)), n))
             start = stop
-        return np.concatenate(pieces) if pieces else np.zeros((self.shape[axis_out], b), X.dtype)
+        return (
+            np.concatenate(pieces)
+            if pieces
+            else np.zeros((self.shape[axis_out], X.shape[1]), X.dtype)
+        )
 
     def to_sparse(self):
-        blocks = [kron(eye_array(n), part.to_sparse()) for part, n in self.parts if n]
+        blocks = [kron(eye_array(n), part.to_sparse()) for part, n in self.parts]
         if not blocks:
             return csc_array(self.shape, dtype=self.dtype)
         stacked = block_diag(blocks, format="coo")

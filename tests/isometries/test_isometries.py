@@ -176,3 +176,10 @@ def test_multiplicity_costs_nothing():
     assert many.nbytes < 10 * schur(constraint((V**4)(C(5)))).Q.nbytes
     x = np.random.default_rng(0).standard_normal(many.rank)
     np.testing.assert_allclose(many.H @ (many @ x), x, rtol=0, atol=1e-12)
+
+
+def test_no_copies_of_a_type_take_no_room():
+    Q = DirectSumIsometry([(DENSE, 0), (DENSE, 2), (ORBITS, 0)], None)
+    expected = DirectSumIsometry([(DENSE, 2)], None)
+    np.testing.assert_array_equal(Q.to_dense(), expected.to_dense())
+    np.testing.assert_array_equal(Q.to_sparse().toarray(), expected.to_dense())
