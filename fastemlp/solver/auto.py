@@ -69,14 +69,15 @@ def solve_nullspace(
     failures = []
     for choice in plan.choices:
         try:
-            return _counted(choice.solve(options), plan)
+            return _of_known_rank(choice.solve(options), plan)
         except Unsuited:
             continue
         except (ConvergenceError, BudgetError, NotReductive) as error:
             failures.append((choice.method, error))
             status = getattr(error, "status", None)
             if choice.method != "schur" and status is Status.AMBIGUOUS_RANK:
-                # the constraint itself is unclear: another method would only guess
+                # the constraint itself is unclear: another method would only guess. The doubts of schur are about
+                # eigenvalues of elements that it drew
                 break
     if len(failures) == 1:
         raise failures[0][1]
@@ -112,7 +113,7 @@ def _nothing_fits(C, plan, memory_budget):
     )
 
 
-def _counted(solution, plan):
+def _of_known_rank(solution, plan):
     """The solution, if its rank is the one that characters count."""
     if plan.rank is not None and solution.rank != plan.rank:
         raise CertificationError(
