@@ -1,0 +1,37 @@
+"""Small things that are done to arrays everywhere."""
+
+import numpy as np
+
+
+def read_only(array):
+    """The array, contiguous and read-only; copied only if it must be."""
+    array = np.ascontiguousarray(array)
+    if array.flags.writeable:
+        array = array.view()
+        array.flags.writeable = False
+    return array
+
+
+def chunks(n, width):
+    """Slices that cover range(n), of at most this width."""
+    return [slice(start, min(start + width, n)) for start in range(0, n, width)]
+
+
+def unit_columns(n, index, dtype):
+    """The columns of the identity of size n at an index: ndarray (n, len(index))."""
+    index = np.arange(n)[index]
+    E = np.zeros((n, len(index)), dtype)
+    E[index, np.arange(len(index))] = 1
+    return E
+
+
+def copies_beside(X, n):
+    """N copies of a space from below each other, (n·m, b), to columns beside each other, (m, n·b)."""
+    size, b = len(X) // max(n, 1), X.shape[1]
+    return X.reshape(n, size, b).swapaxes(0, 1).reshape(size, n * b)
+
+
+def copies_below(Y, n):
+    """The inverse of ``copies_beside``."""
+    size, b = len(Y), Y.shape[1] // max(n, 1)
+    return Y.reshape(size, n, b).swapaxes(0, 1).reshape(n * size, b)

@@ -1,0 +1,103 @@
+"""A solution in balanced coordinates, carried back to those that the generators were given in."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+
+from fastemlp._arrays import chunks, unit_columns
+from fastemlp.exceptions import BudgetError, CertificationError, NotReductive
+from fastemlp.irreducibles import change_of_coordinates, stretch
+from fastemlp.irreducibles.reductive import ROUNDOFF, reductive_form
+from fastemlp.operators import EPS, TensorConstraint
+
+from ..certify import LARGEST_ANGLE, carried_angle, certified, require_clear
+from ..counted_operator import CountedOperator, estimate_norm
+
+#: Arrays of the size of a basis, and of that of its triangular factor, that are held once it is carried from balanced
+#: coordinates; columns that are carried at a time, and arrays of so many.
+CARRIED, TRIANGLES, COLUMNS, BLOCKS = 2.1, 3, 128, 5
+#: Roundings of the generators that are solved for to see how they turn the nullspace, and the margin on what is seen.
+PERTURBED, SAFETY = 2, 10.0
+
+
+def lifted(C, form, inner, tol, memory_budget, solve):
+    """Carry a solution y in balanced coordinates back to ``x = (⊗S) y``, orthonormalised and certified against C.
+
+    Parameters
+    ----------
+    C : TensorConstraint
+    form : ReductiveForm of C, with factors
+    inner : NullspaceSolution in its coordinates
+    tol : float; residuals allowed
+    memory_budget : int, bytes
+    solve : callable (TensorConstraint, ReductiveGroup, Generator) -> NullspaceSolution
+        As ``inner`` was found, for generators that are rounded anew.
+    """
+    m, rank = inner.Q.shape
+    n_bytes = carried_bytes(m, rank, C.dtype)
+    if n_bytes > memory_budget:
+        raise BudgetError(
+            f"balance: the basis of a conjugated group, of shape ({m}, {rank}), needs {n_bytes / 2**20:,.0f} MiB, more "
+            f"than memory_budget = {memory_budget / 2**20:,.0f} MiB."
+        )
+    op = CountedOperator(C, "schur in balanced coordinates")
+    require_clear(op, inner.gap, form.seen)
+    Q, R = _carried(C, form.factors, inner)
+    norm = estimate_norm(op, np.random.default_rng(0)) if op.n_rows else 0.0
+    # what balancing lost of the generators turns the span there, as its own errors do
+    there = inner.angle + (form.seen / inner.gap if rank else 0.0)
+    angle = carried_angle(there, stretch(form.factors, C.slots), R)
+    if angle > LARGEST_ANGLE and C.accuracy <= ROUNDOFF:
+        # errors of the worst direction are far from those of rounding: see what these do
+        angle = SAFETY * max(_turn(C, Q, seed, solve) for seed in range(PERTURBED))
+    return certified(
+        op,
+        Q,
+        norm=norm,
+        gap=inner.gap,
+        tol=tol,
+        strategies=("balance", *inner.strategies),
+        angle=min(angle, 1.0),
+    )
+
+
+def carried_bytes(m, rank, dtype):
+    """What it takes to carry a basis from balanced coordinates."""
+    before = m * (rank + BLOCKS * min(rank, COLUMNS))
+    after = (CARRIED * m + TRIANGLES * rank) * rank
+    return max(before, after) * np.dtype(dtype).itemsize
+
+
+def _carried(C, factors, inner):
+    """``(⊗S) y = Q R`` for a basis y in balanced coordinates: Q with orthonormal columns, written out; and R."""
+    shear, _ = change_of_coordinates(factors, C.slots)
+    m, rank = inner.Q.shape
+    # in the order of LAPACK, which then works in place
+    Y = np.empty((m, rank), np.result_type(C.dtype, inner.Q.dtype), order="F")
+    for part in chunks(rank, COLUMNS):
+        Y[:, part] = shear.matmat(inner.Q.matmat(unit_columns(rank, part, np.float64)))
+    return scipy.linalg.qr(Y, overwrite_a=True, mode="economic", check_finite=False)
+
+
+def _turn(C, Q, seed, solve):
+    """The sine of the angle by which the nullspace turns when every entry of the generators is rounded anew."""
+    rng = np.random.default_rng(seed)
+
+    def rounded(B):
+        if B is not None:
+            B = B.copy()
+            B.data = B.data * (1 + EPS * rng.uniform(-1, 1, B.data.shape))
+        return B
+
+    lie, discrete = ([list(map(rounded, g)) for g in gs] for gs in (C.lie, C.discrete))
+    other = TensorConstraint(C.slots, C.dims, lie, discrete, C.accuracy)
+    try:
+        form = reductive_form(other)
+        inner = solve(other, form.group, rng)
+    except (NotReductive, CertificationError):
+        return 1.0
+    if form.factors is None or inner.rank != Q.shape[1]:
+        return 1.0
+    turned = _carried(other, form.factors, inner)[0]
+    return float(np.linalg.norm(turned - Q @ (Q.conj().T @ turned), 2))
