@@ -212,6 +212,15 @@ def test_a_wrong_import_on_disk_is_found(tmp_path):
     assert complaint("solver", "reps") == "reps is not to the left of solver"
 
 
+def test_contributing_tells_the_order():
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^_kernels  <.*$", text, flags=re.MULTILINE)
+    rows = [{RANK[name] for name in row.split(", ")} for row in line.split("  <  ")]
+    assert all(len(row) == 1 for row in rows)
+    ranks = [min(row) for row in rows]
+    assert ranks == sorted(set(ranks))
+
+
 def module_graph():
     """Every import between two files of the package: dict {module: set of modules}."""
     files = {
