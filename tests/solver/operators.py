@@ -1,64 +1,22 @@
-"""Constraint operators built from numpy alone, with known nullspaces."""
+"""Constraint operators with known nullspaces."""
 
 from __future__ import annotations
 
 from itertools import combinations
 
 import numpy as np
-from scipy.sparse.linalg import LinearOperator, aslinearoperator
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import aslinearoperator
+
+from fastemlp.operators import TensorConstraint
 
 
-class TensorConstraint(LinearOperator):
-    """Rows ``drho(A_i)`` and ``rho(h_k) − I`` on ``T_k = V^{⊗k}``, applied slot by slot."""
-
-    def __init__(self, k, lie=(), discrete=()):
-        self.k, self.lie, self.discrete = k, list(lie), list(discrete)
-        self.d = (self.lie + self.discrete)[0].shape[0]
-        m = self.d**k
-        n_generators = len(self.lie) + len(self.discrete)
-        super().__init__(np.result_type(*self.lie, *self.discrete), (n_generators * m, m))
-
-    def _slot(self, A, X, slot):
-        """A on one slot of the columns of X."""
-        shaped = X.reshape(self.d**slot, self.d, -1)
-        return np.matmul(A, shaped).reshape(X.shape)
-
-    def _generators(self, adjoint):
-        """Functions X -> (generator) X, one per block of rows."""
-
-        def kron_sum(A):
-            return lambda X: sum(
-                (self._slot(A, X, s) for s in range(self.k)), start=np.zeros_like(X)
-            )
-
-        def kron_power(h):
-            def apply(X):
-                Y = X
-                for s in range(self.k):
-                    Y = self._slot(h, Y, s)
-                return Y - X
-
-            return apply
-
-        def maybe(A):
-            return A.conj().T if adjoint else A
-
-        return [kron_sum(maybe(A)) for A in self.lie] + [
-            kron_power(maybe(h)) for h in self.discrete
-        ]
-
-    def _matmat(self, X):
-        return np.concatenate([f(X) for f in self._generators(False)])
-
-    def _matvec(self, x):
-        return self._matmat(x.reshape(-1, 1))
-
-    def _rmatmat(self, Y):
-        parts = np.split(np.ascontiguousarray(Y), len(self.lie) + len(self.discrete))
-        return sum(f(y) for f, y in zip(self._generators(True), parts, strict=True))
-
-    def _rmatvec(self, y):
-        return self._rmatmat(y.reshape(-1, 1))
+def tensor_power(k, lie=(), discrete=()):
+    """The TensorConstraint of V^{⊗k}, V given by matrices."""
+    d = [*lie, *discrete][0].shape[0]
+    return TensorConstraint(
+        [0] * k, [d], [[csr_array(A)] for A in lie], [[csr_array(h)] for h in discrete]
+    )
 
 
 def so(n):

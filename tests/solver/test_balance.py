@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import subspace_angles
 from scipy.sparse import csr_array
-from solver.operators import reflection, so, sp2, symmetric_group
+from solver.operators import reflection, so, sp2, symmetric_group, tensor_power
 
 from fastemlp.bases.constraint import constraint
 from fastemlp.exceptions import NotReductive
@@ -92,7 +92,7 @@ def test_the_nullspace_is_carried_along(name):
 
 def test_what_is_balanced_stays_as_it_is():
     lie = [A / np.sqrt(2) for A in so(3)]
-    C = TensorConstraint((0, 0), (3,), [[csr_array(A)] for A in lie], [[csr_array(reflection(3))]])
+    C = tensor_power(2, lie, [reflection(3)])
     S, balanced = balance(C)
     assert balanced is C
     np.testing.assert_array_equal(S[0], np.eye(3))

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import block_diag, expm, subspace_angles
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import aslinearoperator
-from solver.operators import so
+from solver.operators import so, tensor_power
 
 from fastemlp.exceptions import ConvergenceError
 from fastemlp.operators import TensorConstraint
@@ -25,10 +25,6 @@ def shift(n, angle, seed=0):
         j = (i + 1) % n
         h[2 * j : 2 * j + 2, 2 * i : 2 * i + 2] = expm(t * so(2)[0])
     return csr_array(h)
-
-
-def on(k, h):
-    return TensorConstraint([0] * k, (h.shape[0],), [], [[csr_array(h)]])
 
 
 def screw(angle, pitch):
@@ -50,7 +46,7 @@ def check(solution, rank):
     ("n", "angle", "rank"), [(30, 0.0, 2), (30, 1e-3, 0), (500, 0.0, 2), (500, 0.5, 0)]
 )
 def test_long_cycles(n, angle, rank):
-    solution = lobpcg(on(1, shift(n, angle)))
+    solution = lobpcg(tensor_power(1, [], [shift(n, angle)]))
     check(solution, rank)
     # h has the eigenvalues exp(i(±angle + 2πj)/n)
     smallest = 2 * np.sin((angle or 2 * np.pi) / n / 2)
@@ -60,17 +56,17 @@ def test_long_cycles(n, angle, rank):
 def test_a_gap_below_what_the_normal_equations_resolve_is_refused():
     # the smallest singular value, 1e-6, is 1e-12 in CᴴC
     with pytest.raises(ConvergenceError, match="expected ‖C q‖"):
-        lobpcg(on(1, shift(500, 1e-3)))
+        lobpcg(tensor_power(1, [], [shift(500, 1e-3)]))
 
 
 @pytest.mark.parametrize(("angle", "rank"), [(0.7, 48), (0.0, 96)])
 def test_maps_that_commute_with_a_cycle(angle, rank):
-    check(lobpcg(on(2, shift(24, angle))), rank)
+    check(lobpcg(tensor_power(2, [], [shift(24, angle)])), rank)
 
 
 @pytest.mark.parametrize(("angle", "pitch"), [(0.3, 0.5), (0.01, 0.01)])
 def test_affine_screw(angle, pitch):
-    C = on(4, screw(angle, pitch))
+    C = tensor_power(4, [], [screw(angle, pitch)])
     solution, reference = lobpcg(C), dense(C)
     check(solution, reference.rank)
     assert subspace_angles(solution.Q.to_dense(), reference.Q.to_dense()).max() <= 1e-7
@@ -78,7 +74,7 @@ def test_affine_screw(angle, pitch):
 
 def test_smoothed_aggregation_where_a_factorisation_is_too_large(monkeypatch):
     monkeypatch.setattr(sys.modules["fastemlp.solver.krylov.lobpcg"], "BANDED_FLOPS", 0)
-    solution = lobpcg(on(1, shift(300, 0.0)))
+    solution = lobpcg(tensor_power(1, [], [shift(300, 0.0)]))
     check(solution, 2)
     assert "smoothed aggregation" in solution.strategies[1]
 
@@ -86,7 +82,7 @@ def test_smoothed_aggregation_where_a_factorisation_is_too_large(monkeypatch):
 def test_complex_and_lie_generators():
     A = csr_array(np.diag([1j, -1j, 0.5j]))
     B = csr_array(np.diag([0.5j, 1j, 0]))
-    C = TensorConstraint((0, 0, 0, 0), (3,), [[A], [B]], [])
+    C = tensor_power(4, [A, B])
     solution, reference = lobpcg(C), dense(C)
     check(solution, reference.rank)
     assert np.iscomplexobj(solution.Q.to_dense())
@@ -111,7 +107,7 @@ def test_the_matrix_is_that_of_the_operator(dtype):
 
 @pytest.mark.parametrize("dtype", [float, complex])
 def test_banded_inverse(dtype):
-    A = assemble(on(1, shift(20, 0.3)), 2**30).astype(dtype)
+    A = assemble(tensor_power(1, [], [shift(20, 0.3)]), 2**30).astype(dtype)
     if dtype is complex:
         A = A * np.exp(1j * np.arange(40))
     N = csr_array(A.conj().T @ A)
@@ -123,29 +119,29 @@ def test_banded_inverse(dtype):
 
 
 def test_suits_long_cycles_only():
-    assert suits(on(1, shift(500, 0.5)))
-    assert suits(on(2, shift(50, 0.7)))
-    assert not suits(on(1, shift(10, 0.5)))
-    assert not suits(TensorConstraint([0] * 5, (3,), [[csr_array(A)] for A in so(3)], []))
+    assert suits(tensor_power(1, [], [shift(500, 0.5)]))
+    assert suits(tensor_power(2, [], [shift(50, 0.7)]))
+    assert not suits(tensor_power(1, [], [shift(10, 0.5)]))
+    assert not suits(tensor_power(5, so(3)))
     assert not suits(aslinearoperator(np.eye(60)))
 
 
 def test_no_constraint_and_bad_input():
-    assert lobpcg(on(2, csr_array(np.eye(3)))).rank == 9
+    assert lobpcg(tensor_power(2, [], [np.eye(3)])).rank == 9
     with pytest.raises(ValueError, match=r"expected a TensorConstraint or a sparse matrix"):
         lobpcg(aslinearoperator(np.eye(60)))
     with pytest.raises(ValueError, match=r"memory_budget = 0 MiB"):
-        lobpcg(on(2, shift(50, 0.7)), memory_budget=10_000)
+        lobpcg(tensor_power(2, [], [shift(50, 0.7)]), memory_budget=10_000)
     with pytest.raises(ValueError, match=r"holds 40 of them"):
-        lobpcg(on(2, shift(24, 0.7)), memory_budget=2304 * 8 * 40)
+        lobpcg(tensor_power(2, [], [shift(24, 0.7)]), memory_budget=2304 * 8 * 40)
     bad = shift(30, 0.1)
     bad.data[3] = np.nan
     with pytest.raises(ConvergenceError, match="NaN or infinite"):
-        lobpcg(on(1, bad))
+        lobpcg(tensor_power(1, [], [bad]))
 
 
 def test_same_seed_same_bits():
-    C = on(2, shift(20, 0.7))
+    C = tensor_power(2, [], [shift(20, 0.7)])
     first, second = lobpcg(C, random_state=1), lobpcg(C, random_state=1)
     np.testing.assert_array_equal(first.Q.to_dense(), second.Q.to_dense())
 
@@ -155,7 +151,7 @@ def test_same_seed_same_bits():
 def test_the_gap_is_that_of_the_constraint_on_small_types_too(k, gap):
     # nearly equal speeds of rotation: their difference is the smallest singular value
     lie = block_diag(*([[0, -w], [w, 0]] for w in (1.0, 1.0, 1.0 + gap)))
-    op = TensorConstraint([0] * k, (6,), [[csr_array(lie)]], [])
+    op = tensor_power(k, [lie])
     sigma = np.linalg.svd(op.matmat(np.eye(op.shape[1])), compute_uv=False)
     expected = sigma[sigma > 1e-12 * sigma[0]].min() / sigma[0]
     assert lobpcg(op).gap == pytest.approx(expected, rel=0.5)

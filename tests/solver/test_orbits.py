@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.linalg import subspace_angles
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import aslinearoperator
+from solver.operators import tensor_power
 
 from fastemlp.bases.constraint import constraint
 from fastemlp.exceptions import CertificationError, ConvergenceError
@@ -37,14 +38,6 @@ from fastemlp.operators import TensorConstraint
 from fastemlp.reps import V
 from fastemlp.solver import dense, orbits
 from fastemlp.solver.reductions.shrink import Restricted, shrink
-
-
-def one_atom(k, lie=(), discrete=()):
-    """V^{⊗k} from dense matrices."""
-    d = len((*lie, *discrete)[0])
-    return TensorConstraint(
-        [0] * k, [d], [[csr_array(A)] for A in lie], [[csr_array(h)] for h in discrete]
-    )
 
 
 def permutation(images, phases=1):
@@ -90,7 +83,7 @@ def bell(n, k):
 @pytest.mark.parametrize("n", [2, 3, 4, 9])
 @pytest.mark.parametrize("k", [0, 1, 2, 5])
 def test_symmetric_groups_count_set_partitions(n, k):
-    solution = orbits(constraint((V**k)(S(n))) if k else one_atom(0, discrete=[np.eye(n)]))
+    solution = orbits(constraint((V**k)(S(n))) if k else tensor_power(0, discrete=[np.eye(n)]))
     assert solution.rank == bell(n, k)
     assert solution.residual == 0.0
 
@@ -135,7 +128,7 @@ QUATERNIONS = [
 def test_quaternion_group(k):
     elements = oracles.finite_group_elements(QUATERNIONS)
     assert len(elements) == 8
-    op = one_atom(k, discrete=QUATERNIONS)
+    op = tensor_power(k, discrete=QUATERNIONS)
     solution = orbits(op)
     assert solution.rank == oracles.rank_by_characters(("^", ("V", 0), k), elements)
     check(solution, op)
@@ -166,7 +159,7 @@ W = np.exp(2j * np.pi / 3)
 )
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_complex_phases(discrete, order, k):
-    op = one_atom(k, discrete=discrete)
+    op = tensor_power(k, discrete=discrete)
     solution = orbits(op)
     check(solution, op)
     assert solution.Q.dtype == np.complex128
@@ -175,7 +168,7 @@ def test_complex_phases(discrete, order, k):
 
 @pytest.mark.parametrize(("last", "rank"), [(1, 1), (-1, 0)])
 def test_a_loop_must_close(last, rank):
-    op = one_atom(1, discrete=[permutation([1, 2, 0], [-1, -1, last])])
+    op = tensor_power(1, discrete=[permutation([1, 2, 0], [-1, -1, last])])
     solution = orbits(op)
     assert solution.rank == rank
     check(solution, op)
@@ -218,7 +211,7 @@ def test_random_generators_against_an_svd(op):
 
 
 def test_complex_operator_gets_a_complex_basis():
-    Q = orbits(one_atom(2, discrete=[permutation([1, 0, 2]) + 0j])).Q
+    Q = orbits(tensor_power(2, discrete=[permutation([1, 0, 2]) + 0j])).Q
     assert Q.dtype == np.complex128
     assert Q.phases is None
 
@@ -232,13 +225,13 @@ def test_no_generators_leave_everything():
 def test_refusals_name_the_generator():
     swap, turn = permutation([1, 0]), np.array([[0.6, -0.8], [0.8, 0.6]])
     with pytest.raises(ValueError, match=r"orbits: .* generator 1 of 2 is not of that form"):
-        orbits(one_atom(2, discrete=[swap, turn]))
+        orbits(tensor_power(2, discrete=[swap, turn]))
     with pytest.raises(ValueError, match=r"generator 0 of 1 is not of that form"):
-        orbits(one_atom(2, discrete=[2 * swap]))
+        orbits(tensor_power(2, discrete=[2 * swap]))
     with pytest.raises(ValueError, match=r"generator 0 of 1 is not of that form"):
-        orbits(one_atom(1, discrete=[permutation([0], np.exp(1j))]))
+        orbits(tensor_power(1, discrete=[permutation([0], np.exp(1j))]))
     with pytest.raises(ValueError, match=r"generator 1 of 2 has entries off the diagonal"):
-        orbits(one_atom(2, lie=[np.eye(2), swap]))
+        orbits(tensor_power(2, lie=[np.eye(2), swap]))
     with pytest.raises(
         ValueError, match=r"expected a TensorConstraint, .* got MatrixLinearOperator"
     ):
@@ -249,7 +242,7 @@ def test_phases_without_a_small_common_order_are_refused():
     def root(n):
         return permutation([0], np.exp(2j * np.pi / n))
 
-    op = one_atom(1, discrete=[root(719), root(713)])
+    op = tensor_power(1, discrete=[root(719), root(713)])
     with pytest.raises(ValueError, match="common order 512647, more than the 16384 allowed"):
         orbits(op)
     outer, rest = shrink(op)
@@ -285,7 +278,7 @@ def test_a_failed_check_raises(monkeypatch):
 )
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_weights_against_an_svd(lie, k):
-    op = one_atom(k, lie=lie)
+    op = tensor_power(k, lie=lie)
     solution = orbits(op)
     check(solution, op)
     sigma = np.linalg.svd(op.matmat(np.eye(op.shape[1], dtype=op.dtype)), compute_uv=False)
@@ -296,7 +289,7 @@ def test_weights_against_an_svd(lie, k):
 def test_boosts_in_light_cone_coordinates(k):
     # SO(1,1) on (t + x, t − x), and parity, which swaps them
     boost, parity = np.diag([1.0, -1.0]), permutation([1, 0])
-    op = one_atom(k, lie=[boost], discrete=[parity, -np.eye(2)])
+    op = tensor_power(k, lie=[boost], discrete=[parity, -np.eye(2)])
     solution = orbits(op)
     check(solution, op)
     assert solution.rank == dense(constraint((V**k)(O11()))).rank
@@ -309,14 +302,14 @@ def test_dilations_of_v_and_its_dual():
 
 
 def test_an_identity_beside_weights_changes_nothing():
-    assert orbits(one_atom(2, lie=[np.eye(2)], discrete=[np.eye(2)])).rank == 0
+    assert orbits(tensor_power(2, lie=[np.eye(2)], discrete=[np.eye(2)])).rank == 0
 
 
 def test_weights_that_are_neither_zero_nor_not():
     with pytest.raises(ConvergenceError, match="expected a gap of at least 1e"):
-        orbits(one_atom(2, lie=[np.diag([1.0, -1.0 + 1e-13])]), tol=1e-14)
+        orbits(tensor_power(2, lie=[np.diag([1.0, -1.0 + 1e-13])]), tol=1e-14)
     with pytest.raises(ConvergenceError, match="expected a gap of at least 1e"):
-        orbits(one_atom(2, lie=[np.diag([1.0, -1.0 + 1e-13, -1.0 + 1e-11])]))
+        orbits(tensor_power(2, lie=[np.diag([1.0, -1.0 + 1e-13, -1.0 + 1e-11])]))
 
 
 # -- shrink -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import subspace_angles
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
-from solver.operators import TensorConstraint, conjugated, planted, so
+from solver.operators import conjugated, planted, so, tensor_power
 
 from fastemlp.exceptions import CertificationError, ConvergenceError, Status
 from fastemlp.solver import dense, solve_nullspace
@@ -188,7 +188,7 @@ def test_single_precision_stays_single(solve, dtype):
 
 
 def test_small_budget_restarts_and_agrees():
-    C = TensorConstraint(6, conjugated(so(3)))
+    C = tensor_power(6, conjugated(so(3)))
     bounded = block_lanczos(C, memory_budget=729 * 8 * 200, block_size=8)
     assert bounded.n_restarts > 0
     assert bounded.rank == 15
@@ -223,7 +223,7 @@ def test_budget_too_small_says_how_much():
 
 
 def test_same_seed_same_bits():
-    C = TensorConstraint(6, so(3))
+    C = tensor_power(6, so(3))
     np.random.seed(0)  # noqa: NPY002  the global state must neither matter nor move
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     first, second = block_lanczos(C, random_state=3), block_lanczos(C, random_state=3)
