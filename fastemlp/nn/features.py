@@ -161,30 +161,26 @@ class Features:
         Returns
         -------
         x : int; first packed row
-        rows, columns : ndarrays of int; the row that each column of natural order goes to
+        columns : ndarray of int; which of natural order each row that is filled holds
         """
-        x, rows = tape.rows(self.size), []
+        x = tape.rows(self.size)
         for kind in self.types:
-            rows.append(kind.room(tape, x))
-            tape.feed(rows[-1], kind.index.size)
-            kind.add(tape, x, rows[-1])
-        return x, *self._places(rows)
+            given = kind.room(tape, x)
+            tape.feed(given, kind.index.size)
+            kind.add(tape, x, given)
+        return x, self._columns()
 
     def write(self, tape, x):
-        """The natural order of features packed from row x on: rows and columns as from ``read``."""
-        return self._places([kind.natural(tape, x) for kind in self.types])
+        """Rows of features packed from row x on, as natural coordinates, and the column that each of them is."""
+        rows = [kind.natural(tape, x) + np.arange(kind.index.size) for kind in self.types]
+        return np.concatenate([*rows, []]).astype(np.intp), self._columns()
 
     def find(self, rep):
         """The FeatureType of a rep, or None."""
         return next((t for t in self.types if t.rep == rep), None)
 
-    def _places(self, starts):
-        rows = [
-            start + np.arange(kind.index.size)
-            for kind, start in zip(self.types, starts, strict=True)
-        ]
-        columns = [kind.index.ravel() for kind in self.types]
-        return tuple(np.concatenate([*parts, []]).astype(np.intp) for parts in (rows, columns))
+    def _columns(self):
+        return np.concatenate([*(kind.index.ravel() for kind in self.types), []]).astype(np.intp)
 
     def __repr__(self):
         return f"Features({self.rep})"

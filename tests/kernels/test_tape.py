@@ -20,16 +20,14 @@ def instructions(request):
 
 def run(tape, x, out, shape, theta, dout):
     """Values of the result, its gradients in x and theta; x fills the first rows."""
-    dtype = x.dtype
     program = tape.finish(np.arange(out, out + int(np.prod(shape[:-1]))))
-    values = np.full((program.n_rows, x.shape[1]), np.nan, dtype)
-    grads, dtheta = np.full_like(values, np.nan), np.full_like(theta, np.nan)
-    values[: len(x)] = x
-    program.forward(theta, values)
-    rows = slice(out, out + dout.size // x.shape[1])
-    grads[rows] = dout.reshape(-1, x.shape[1])
-    program.backward(theta, values, grads, dtheta)
-    return values[rows].reshape(shape), grads[: len(x)], dtheta
+    rows = np.full((program.reverse.n_rows, x.shape[1]), np.nan, x.dtype)
+    dtheta = np.full_like(theta, np.nan)
+    rows[: len(x)] = x
+    program.forward(theta, rows)
+    rows[program.reverse.inputs] = dout.reshape(-1, x.shape[1])
+    program.reverse(theta, rows, dtheta)
+    return rows[program.forward.outputs].reshape(shape), rows[program.reverse.outputs], dtheta
 
 
 @pytest.mark.usefixtures("instructions")
@@ -183,13 +181,13 @@ def test_composed_weights_and_their_gradient():
     weights = program.weights.of(theta)
     v = np.einsum("jai,ix->jax", theta[w:].reshape(m, n, k), theta[index])
     np.testing.assert_allclose(weights[len(theta) :], v.ravel(), rtol=1e-12)
-    values, dout = np.empty((program.n_rows, 6)), rng.standard_normal((m, 6))
-    values[: n * r] = x = rng.standard_normal((n * r, 6))
-    program.forward(weights, values)
-    np.testing.assert_allclose(values[out:], v.reshape(m, -1) @ x, rtol=1e-12)
-    grads, dweights = np.full_like(values, np.nan), np.full_like(weights, np.nan)
-    grads[out:] = dout
-    program.backward(weights, values, grads, dweights)
+    rows, dout = np.full((program.reverse.n_rows, 6), np.nan), rng.standard_normal((m, 6))
+    rows[: n * r] = x = rng.standard_normal((n * r, 6))
+    program.forward(weights, rows)
+    np.testing.assert_allclose(rows[program.forward.outputs], v.reshape(m, -1) @ x, rtol=1e-12)
+    dweights = np.full_like(weights, np.nan)
+    rows[program.reverse.inputs] = dout
+    program.reverse(weights, rows, dweights)
     dtheta = program.weights.gradient(weights, dweights)
     dv = (dout @ x.T).reshape(m, n, r)
     expected = np.zeros_like(theta)
@@ -197,7 +195,7 @@ def test_composed_weights_and_their_gradient():
     expected[w:] = np.einsum("jax,ix->jai", dv, theta[index]).ravel()
     np.testing.assert_allclose(dtheta, expected, rtol=1e-11, atol=1e-12)
     with pytest.raises(ValueError, match=r"weights must be of shape \(91,\), .* got \(67,\)"):
-        program.forward(theta, values)
+        program.forward(theta, rows)
 
 
 def test_collapsed_weights_and_their_gradient():

@@ -1,0 +1,5 @@
+"""The tape: a network recorded once as a table of operations; passes over the table; one loop that runs any of them."""
+
+from fastemlp.nn.tape.record import Tape
+
+__all__ = ["Tape"]
