@@ -34,6 +34,9 @@ class Marks:
 
     def gaps(self, start, n):
         """Runs [first, last) of rows that are not in the set."""
-        missing = np.concatenate([[0], ~self._range(start, n), [0]]).astype(np.int8)
+        here = self._range(start, n)
+        if here.all():
+            return []  # nearly always
+        missing = np.concatenate([[0], ~here, [0]]).astype(np.int8)
         edges = start + np.flatnonzero(np.diff(missing))
         return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

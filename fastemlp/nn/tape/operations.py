@@ -34,7 +34,7 @@ class Operation(NamedTuple):
     MIX             m·d; k·d                                      alpha Σ_c w[j, c] a[c, i], w (m, k)
     CONTRACT        [m·]J·q; [m·]J·p; d·q·p, J = k, d maps        Σ M[a, (q, p)] v[a, j, p], v at a, M at b; the table
                                                                   has the m maps that act, and the entry (q, p) of M
-    MAPS            d·q·p; [m·]J·q; [m·]J·p                       dM[a, (q, p)] of CONTRACT: Σ_j dout[a, j, q] v[a, j, p]
+    MAPS            d·q·p; [m·]J·q; [m·]J·p                       gradient of M: Σ_j dout[a, j, q] v[a, j, p]
     ZERO, ONES      m                                             0, 1
     BIAS            m·d                                           C b, C (d, k), b (k, m) among the weights
     SIGMOID         m; m                                          s(a) = 1 / (1 + exp(−a))
@@ -77,8 +77,8 @@ class Operation(NamedTuple):
 
     @property
     def makes(self):
-        """(first, n) of the weights that it finds the gradient of."""
-        return self.weights, self.m * self.k if self.kind in WEIGHTS else 0
+        """(first, n) of the weights that it finds the gradient of, if it is one of WEIGHTS."""
+        return self.weights, self.m * self.k
 
 
 OPERATION = np.dtype(

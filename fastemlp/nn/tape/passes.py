@@ -41,7 +41,7 @@ def reverse(program):
 
 
 def _cotangents(op, R):
-    """What an operation adds to the gradients of the rows that it reads, and of its weights; those of row r in r + R."""
+    """What an operation adds to the gradients of what it reads, rows and weights; that of row r lies in r + R."""
     out = op.out + R
     back = op._replace(out=op.a + R, a=out, transposed=not op.transposed)
     if op.kind == Kind.COPY:

@@ -8,7 +8,7 @@ import numpy as np
 from fastemlp._kernels import tape as kernels
 from fastemlp.nn import checks
 from fastemlp.nn.tape.marks import Marks
-from fastemlp.nn.tape.operations import OPERATION, Operation
+from fastemlp.nn.tape.operations import OPERATION, WEIGHTS, Operation
 from fastemlp.nn.tape.passes import needed, reverse, tangent
 from fastemlp.nn.tape.reuse import reuse_rows
 
@@ -47,7 +47,8 @@ class Program:
         """The same with other operations, a list of Operation."""
         made = Marks()
         for operation in operations:
-            made.add(*operation.makes)
+            if operation.kind in WEIGHTS:
+                made.add(*operation.makes)
         idle = np.array(made.gaps(0, self.n_weights), int).reshape(-1, 2)
         return replace(self, operations=np.array(operations, OPERATION), idle=idle)
 

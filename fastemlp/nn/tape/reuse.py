@@ -15,10 +15,12 @@ def reuse_rows(program, fixed=0):
     """
     operations, n_rows = list(program), program.n_rows
     ranges = [[op.writes, *op.reads.values()] for op in operations]
-    bounds = np.setdiff1d(
-        [0, *program.starts, fixed, n_rows],
-        [row for some in ranges for x, n in some for row in range(x + 1, x + n)],
-    )
+    bound = np.zeros(n_rows + 1, bool)
+    bound[[0, *program.starts, fixed, n_rows]] = True
+    for some in ranges:
+        for x, n in some:
+            bound[x + 1 : x + n] = False
+    bounds = np.flatnonzero(bound)
     run_of = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
     touched = [np.array([x for x, n in some if n and x >= fixed], int) for some in ranges]
     touched = [set(run_of[x].tolist()) for x in (program.inputs, *touched, program.outputs)]

@@ -2,7 +2,7 @@
 
 from fastemlp._kernels.tape import Kind
 from fastemlp.nn.tape.marks import Marks
-from fastemlp.nn.tape.operations import Operation
+from fastemlp.nn.tape.operations import WEIGHTS, Operation
 
 
 class Writer:
@@ -46,13 +46,13 @@ class Writer:
             self.fill(first, size)
             self._read.add(first, size)
         self.written.add(out, n)
-        made = operation.makes
-        add = add or bool(self._made.any(*made))
-        self._made.add(*made)
-        self.operations.append(operation._replace(add=add))
+        if kind in WEIGHTS:
+            add = self._made.any(*operation.makes)
+            self._made.add(*operation.makes)
+        self.operations.append(operation._replace(add=bool(add)))
 
     def fill(self, first, n):
         """Zeros where nothing has been written yet among n rows."""
         for start, stop in self.written.gaps(first, n):
             self.operations.append(Operation(Kind.ZERO, start, m=stop - start))
-        self.written.add(first, n)
+            self.written.add(start, stop - start)
