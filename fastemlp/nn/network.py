@@ -36,7 +36,7 @@ class EMLPBlock:
         self.gate = Gate(features_out)
         gated = self.gate.features_in
         self.linear = Linear(features_in, gated)
-        self.bilinear = BiLinear(gated, gated, rng, made_by=self.linear)
+        self.bilinear = BiLinear(gated, gated, rng, self.linear, bilinear_gain)
         self.gain = bilinear_gain
         self.n_parameters = self.linear.n_parameters + self.bilinear.n_parameters
 
@@ -45,16 +45,10 @@ class EMLPBlock:
         return np.concatenate([self.linear.init(rng), self.bilinear.init(rng)])
 
     def record(self, tape, x):
-        """Apply to features packed from row x on; returns the first row of the result."""
-        parameters = tape.n_parameters
-        z = self.linear.record(tape, x)
-        if self.bilinear.paths:
-            size = self.gate.features_in.size
-            total = tape.rows(size)
-            tape.copy(total, z, size)
-            self.bilinear.record(tape, z, total, self.gain, before=(x, parameters))
-            z = total
-        return self.gate.record(tape, z)
+        """Apply to features packed in rows x; returns the Rows of the result."""
+        for layer in (self.linear, self.bilinear, self.gate):
+            x = layer.record(tape, x)
+        return x
 
     def __repr__(self):
         return f"EMLPBlock({self.linear!r})"

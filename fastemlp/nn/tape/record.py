@@ -6,13 +6,14 @@ from fastemlp._kernels.tape import COLLAPSE, COMPOSITION, EXPANSION, Kind
 from fastemlp.nn.orbit_maps import OrbitMaps
 from fastemlp.nn.tape.operations import OPERATION, Operation
 from fastemlp.nn.tape.program import Passes, Program, Weights
+from fastemlp.nn.tape.rows import Rows
 from fastemlp.nn.tape.writer import Writer
 
 
 class Tape:
     """Records what a network does, once, as a Program.
 
-    Every intermediate is a run of rows of one array (rows, batch), named by its first row. Samples lie fastest: an
+    Every intermediate is a run of ``Rows`` of one array (rows, batch). Samples lie fastest: an
     equivariant linear map is one matrix product over all components of an irreducible, everything else runs along
     contiguous memory, and nothing is ever transposed. As the order is known beforehand, so is what a backward pass
     may overwrite and what it has to add to; as all memory is one array, nothing is allocated on the way.
@@ -39,13 +40,13 @@ class Tape:
         self._writer = Writer()
         self._table = []
         self._constants, self._known, self._n_constants = [], {}, 0
-        self._inputs = []
+        self._inputs, self._origins = [], {}
 
     def rows(self, n):
-        """The first of n new rows."""
+        """Make n new Rows."""
         self._starts.append(self.n_rows)
         self.n_rows += n
-        return self.n_rows - n
+        return Rows(self.n_rows - n, n)
 
     def parameters(self, n):
         """The first of n new parameters."""
@@ -106,76 +107,83 @@ class Tape:
         self._n_composed += n
         return self._n_composed - n
 
-    def feed(self, x, n):
-        """Say that n rows are filled from outside."""
-        self._inputs += range(x, x + n)
-        self._writer.written.add(x, n)
+    def sign(self, y, layer, x):
+        """Note that a layer makes rows y of rows x, with the parameters that come next."""
+        self._origins[y, layer] = x, self.n_parameters
 
-    def copy(self, out, x, n):
-        """Add n rows of x to those of out, or set them."""
-        self._put(Kind.COPY, out, x, m=n)
+    def origin(self, y, layer):
+        """(x, the first parameter) of what a layer has signed; None if it did not make rows y."""
+        return self._origins.get((y, layer))
 
-    def change(self, out, x, C, m):
-        """out[c] (+)= C x[c] for m copies, C a constant of shape (rows of out, rows of x) per copy."""
+    def feed(self, x):
+        """Say that rows are filled from outside."""
+        self._inputs += range(x.start, x.start + x.n)
+        self._writer.written.add(*x)
+
+    def copy(self, out, x):
+        """Add rows x to rows out, or set them."""
+        self._put(Kind.COPY, out, x, m=x.n)
+
+    def change(self, out, x, C):
+        """out[c] (+)= C x[c] for every copy c, C a constant of shape (rows of out, rows of x) per copy."""
         d, k = C.shape
-        self._put(Kind.CHANGE, out, x, m=m, k=k, d=d, constants=self._constant(C))
+        self._put(Kind.CHANGE, out, x, m=x.n // k, k=k, d=d, constants=self._constant(C))
 
-    def ones(self, out, n):
-        """Set n rows to 1."""
-        self._put(Kind.ONES, out, m=n)
+    def ones(self, out):
+        """Set rows to 1."""
+        self._put(Kind.ONES, out, m=out.n)
 
-    def mix(self, out, x, m, k, d, alpha=1.0, composed=None):
-        """out[j, i] (+)= alpha Σ_c W[j, c] x[c, i], from k copies of size d to m. Returns where W begins.
+    def mix(self, out, x, d, alpha=1.0, composed=None):
+        """out[j, i] (+)= alpha Σ_c W[j, c] x[c, i], all copies of size d. Returns where W begins.
 
         W is made of new parameters, or begins at ``composed`` among the composed weights.
         """
+        m, k = out.n // d, x.n // d
         W = self.parameters(m * k) if composed is None else composed
         # composed weights count from −1 downwards until the number of parameters is known
         weights = W if composed is None else ~W
         self._put(Kind.MIX, out, x, m=m, k=k, d=d, alpha=alpha, weights=weights)
         return W
 
-    def bias(self, out, invariants, m):
-        """out[j] += invariants b[:, j] for m copies, invariants of shape (d, r). Returns where b, (r, m), begins."""
+    def bias(self, out, invariants):
+        """out[j] += invariants b[:, j] for every copy j, invariants (d, r). Returns where b, (r, m), begins."""
         d, r = invariants.shape
+        m = out.n // d
         b = self.parameters(r * m)
         self._put(Kind.BIAS, out, m=m, k=r, d=d, constants=self._constant(invariants), weights=b)
         return b
 
-    def contract(self, out, maps, v, *, n_maps, copies, entry, J, apart, own):
+    def contract(self, out, maps, v, *, copies, entry, apart, own):
         """out[a, j, q] (+)= Σ_p M[a, (q, p)] v[a, j, p]
 
         Parameters
         ----------
-        maps : first of the rows of ``n_maps`` objects, those of ``copies`` act
+        maps : Rows of objects of which those of ``copies`` act
         entry : ndarray of int (Q, P); which component of a map is its entry (q, p)
-        J : int; vectors each map acts on
         apart : bool; whether a result belongs to one map, or is summed over all
         own : bool; whether each map has vectors of its own
         """
-        q, p = entry.shape
-        sizes = {"m": len(copies), "k": J, "d": n_maps, "p": p, "q": q}
+        (q, p), m = entry.shape, len(copies)
+        sizes = {"m": m, "k": out.n // ((m if apart else 1) * q), "d": maps.n // entry.size}
         table = len(self._table)
-        self._put(Kind.CONTRACT, out, v, maps, **sizes, apart=apart, own=own, table=table)
+        self._put(Kind.CONTRACT, out, v, maps, **sizes, p=p, q=q, apart=apart, own=own, table=table)
         self._table += [*map(int, copies), *map(int, entry.ravel())]
 
-    def scale(self, out, factors, v, m, d):
-        """out[c, i] (+)= factors[c] v[c, i] for m copies of size d."""
-        one = np.zeros((1, 1), int)
-        self.contract(
-            out, factors, v, n_maps=m, copies=range(m), entry=one, J=d, apart=True, own=True
-        )
+    def scale(self, out, factors, v):
+        """out[c, i] (+)= factors[c] v[c, i] for every factor."""
+        one, copies = np.zeros((1, 1), int), range(factors.n)
+        self.contract(out, factors, v, copies=copies, entry=one, apart=True, own=True)
 
-    def sigmoid(self, out, x, n):
-        """Set n rows of out to 1 / (1 + exp(-x))."""
-        self._put(Kind.SIGMOID, out, x, m=n)
+    def sigmoid(self, out, x):
+        """Set rows out to 1 / (1 + exp(-x))."""
+        self._put(Kind.SIGMOID, out, x, m=x.n)
 
-    def fill(self, out, n):
-        """Zeros where nothing has been written yet among n rows."""
-        self._writer.fill(out, n)
+    def fill(self, out):
+        """Zeros where nothing has been written yet."""
+        self._writer.fill(*out)
 
     def _put(self, kind, *rows, **fields):
-        self._writer.put(Operation(kind, *rows, **fields))
+        self._writer.put(Operation(kind, *(x.start for x in rows), **fields))
 
     def _constant(self, C):
         """Where an array begins among the constants."""
@@ -189,7 +197,7 @@ class Tape:
     def finish(self, outputs):
         """The Passes of the program of which ``outputs``, an int array of rows, are the result."""
         for row in outputs:
-            self.fill(row, 1)
+            self._writer.fill(row, 1)
         n_parameters, n_weights = self.n_parameters, self.n_parameters + self._n_composed
         operations = [
             op if op.weights >= 0 else op._replace(weights=n_parameters + ~op.weights)
