@@ -230,112 +230,78 @@ def compose_backward(
 
 
 cdef packed struct Collapse:
-    # the first of the parameters w[j, t, c], of the results v[(j, q), (c, p)], rows `next_v` apart, and of the
-    # constants J[t, q, p]
-    Py_ssize_t w, v, next_v, constants
+    # the first of the parameters w[j, t, c] and of the results v[(j, q), (c, p)], rows `next_v` apart
+    Py_ssize_t w, v, next_v
+    # where the constants J[t, q, p] begin; or, of maps that are orbits, the coefficients C[q, p] and in the table the
+    # labels [q, p], −1 for none. Otherwise `table` is −1.
+    Py_ssize_t constants, table
     # sizes of j and c, and of t, q and p
     Py_ssize_t m, k, t, q, p
 
 
 COLLAPSE = np.dtype(
-    [(name, np.intp) for name in ("w", "v", "next_v", "constants", "m", "k", "t", "q", "p")]
+    [(name, np.intp) for name in ("w", "v", "next_v", "constants", "table", "m", "k", "t", "q", "p")]
 )
 
 
-def collapse(const Collapse[::1] collapses, const floating[::1] constants, floating[::1] weights):
-    """v[(j, q), (c, p)] = Σ_t w[j, t, c] J[t, q, p]"""
-    cdef Py_ssize_t s, j, q
+def collapse(
+    const Collapse[::1] collapses, const Py_ssize_t[::1] table, const floating[::1] constants, floating[::1] weights
+):
+    """v[(j, q), (c, p)] = Σ_t w[j, t, c] J[t, q, p]; of orbits, C[q, p] w[j, label[q, p], c], 0 where is no label"""
+    cdef Py_ssize_t s, j, q, c, p
     cdef const Collapse *op
-    cdef floating *W = &weights[0]
+    cdef const Py_ssize_t *labels
+    cdef const floating *C
+    cdef floating *w
+    cdef floating *v
     with nogil:
         for s in range(collapses.shape[0]):
             op = &collapses[s]
             for j in range(op.m):
+                w = &weights[op.w + j * op.t * op.k]
                 for q in range(op.q):
-                    matrix_product(
-                        op.k, op.p, op.t, <floating> 1, W + op.w + j * op.t * op.k, 1, op.k,
-                        start(constants) + op.constants + q * op.p, op.q * op.p, False, False,
-                        W + op.v + (j * op.q + q) * op.next_v, op.p,
-                    )
+                    v = &weights[op.v + (j * op.q + q) * op.next_v]
+                    C = start(constants) + op.constants + q * op.p
+                    if op.table < 0:
+                        matrix_product(
+                            op.k, op.p, op.t, <floating> 1, w, 1, op.k, C, op.q * op.p, False, False, v, op.p
+                        )
+                        continue
+                    labels = start(table) + op.table + q * op.p
+                    for c in range(op.k):
+                        for p in range(op.p):
+                            v[c * op.p + p] = 0 if labels[p] < 0 else C[p] * w[labels[p] * op.k + c]
 
 
 def collapse_backward(
-    const Collapse[::1] collapses, const floating[::1] constants, floating[::1] dweights
+    const Collapse[::1] collapses, const Py_ssize_t[::1] table, const floating[::1] constants, floating[::1] dweights
 ):
     """Add to the gradients of the parameters what comes through the collapsed weights."""
-    cdef Py_ssize_t s, j, q
+    cdef Py_ssize_t s, j, q, c, p
     cdef const Collapse *op
-    cdef floating *dW = &dweights[0]
+    cdef const Py_ssize_t *labels
+    cdef const floating *C
+    cdef floating *dw
+    cdef floating *dv
     with nogil:
         for s in range(collapses.shape[0]):
             op = &collapses[s]
             for j in range(op.m):
+                dw = &dweights[op.w + j * op.t * op.k]
                 for q in range(op.q):
-                    # dw[j, t, c] += Σ_p J[t, q, p] dv[(j, q), (c, p)]
-                    matrix_product(
-                        op.t, op.k, op.p, <floating> 1, start(constants) + op.constants + q * op.p, op.q * op.p, 1,
-                        dW + op.v + (j * op.q + q) * op.next_v, op.p, True, True, dW + op.w + j * op.t * op.k, op.k,
-                    )
-
-
-cdef packed struct Expansion:
-    # as for a collapse, of maps that are orbits: where the table of labels [q, p], −1 for none, and the coefficients
-    # among the constants begin
-    Py_ssize_t w, v, next_v, table, constants
-    Py_ssize_t m, k, t, q, p
-
-
-EXPANSION = np.dtype(
-    [(name, np.intp) for name in ("w", "v", "next_v", "table", "constants", "m", "k", "t", "q", "p")]
-)
-
-
-def expand(
-    const Expansion[::1] expansions, const Py_ssize_t[::1] table, const floating[::1] constants, floating[::1] weights
-):
-    """v[(j, q), (c, p)] = C[q, p] w[j, label[q, p], c], and 0 where there is no label"""
-    cdef Py_ssize_t s, j, q, c, p, label
-    cdef const Expansion *op
-    cdef const Py_ssize_t *labels
-    cdef const floating *C
-    cdef floating *W = &weights[0]
-    cdef floating *v
-    with nogil:
-        for s in range(expansions.shape[0]):
-            op = &expansions[s]
-            for j in range(op.m):
-                for q in range(op.q):
-                    labels = start(table) + op.table + q * op.p
+                    dv = &dweights[op.v + (j * op.q + q) * op.next_v]
                     C = start(constants) + op.constants + q * op.p
-                    for c in range(op.k):
-                        v = W + op.v + (j * op.q + q) * op.next_v + c * op.p
-                        for p in range(op.p):
-                            label = labels[p]
-                            v[p] = 0 if label < 0 else C[p] * W[op.w + (j * op.t + label) * op.k + c]
-
-
-def expand_backward(
-    const Expansion[::1] expansions, const Py_ssize_t[::1] table, const floating[::1] constants, floating[::1] dweights
-):
-    """Add to the gradients of the parameters what comes through the expanded weights."""
-    cdef Py_ssize_t s, j, q, c, p
-    cdef const Expansion *op
-    cdef const Py_ssize_t *labels
-    cdef const floating *C
-    cdef floating *dW = &dweights[0]
-    cdef const floating *dv
-    with nogil:
-        for s in range(expansions.shape[0]):
-            op = &expansions[s]
-            for j in range(op.m):
-                for q in range(op.q):
+                    if op.table < 0:
+                        # dw[j, t, c] += Σ_p J[t, q, p] dv[(j, q), (c, p)]
+                        matrix_product(
+                            op.t, op.k, op.p, <floating> 1, C, op.q * op.p, 1, dv, op.p, True, True, dw, op.k
+                        )
+                        continue
                     labels = start(table) + op.table + q * op.p
-                    C = start(constants) + op.constants + q * op.p
                     for c in range(op.k):
-                        dv = dW + op.v + (j * op.q + q) * op.next_v + c * op.p
                         for p in range(op.p):
                             if labels[p] >= 0:
-                                dW[op.w + (j * op.t + labels[p]) * op.k + c] += C[p] * dv[p]
+                                dw[labels[p] * op.k + c] += C[p] * dv[c * op.p + p]
 
 
 cdef void gather(

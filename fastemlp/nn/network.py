@@ -237,7 +237,7 @@ class Workspace:
         program = network.program
         self._forward = program.result if gradients is None else program.forward
         self._reverse = {"all": program.reverse, "frugal": program.frugal_reverse}.get(gradients)
-        last = program.tangent_reverse if gradients == "all" else self._reverse or self._forward
+        last = program.tangents[1] if gradients == "all" else self._reverse or self._forward
         self._n_rows, self._width = last.n_rows, _width(batch)
         self._memory = _aligned(self._n_rows * self._width, network.dtype)
         self._size_to(batch)
@@ -252,14 +252,14 @@ class Workspace:
         if len(x) != self._samples:
             self._size_to(len(x))
         self._load(x, self._forward, self._network.inputs)
-        self._forward.run(weights, self.rows)
+        self._forward(weights, self.rows)
         return self._store(self._forward, self._network.outputs, out)
 
     def tangent(self, weights, x_dot):
         """The derivative of the outputs along ``x_dot``, after ``forward``."""
-        network, ahead = self._network, self._network.program.tangent
+        network, (ahead, _) = self._network, self._network.program.tangents
         self._load(x_dot, ahead, network.inputs)
-        ahead.run(weights, self.rows)
+        ahead(weights, self.rows)
         return self._store(ahead, network.outputs)
 
     def backward(self, weights, dy, dweights, add=False):
@@ -273,15 +273,14 @@ class Workspace:
         dy = checks.samples(
             "backward", "dy", dy, network.features_out.size, network.dtype, self._samples
         )
-        checks.room("backward", "dweights", dweights, (network.program.weights.n,), network.dtype)
         self._load(dy, self._reverse, network.outputs)
-        self._reverse.run(weights, self.rows, dweights, add)
+        self._reverse(weights, self.rows, dweights, add)
 
     def tangent_backward(self, weights, dy_dot, dweights_dot):
         """The derivative of the gradients of weights, which it fills, and of x, after ``tangent`` and ``backward``."""
-        network, back = self._network, self._network.program.tangent_reverse
+        network, (_, back) = self._network, self._network.program.tangents
         self._load(dy_dot, back, network.outputs)
-        back.run(weights, self.rows, dweights_dot)
+        back(weights, self.rows, dweights_dot)
         return self._store(back, network.inputs)
 
     def input_gradient(self):

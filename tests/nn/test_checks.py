@@ -183,7 +183,7 @@ def test_a_program_refuses_rows_that_are_not_its_own():
         return np.zeros((n, width), dtype)
 
     room = np.empty_like(weights)
-    for some in (program.forward, program.reverse, program.tangent, program.tangent_reverse):
+    for some in (program.forward, program.reverse, *program.tangents):
         n = some.n_rows
         for wrong in (rows(n - 1), rows(n, dtype=np.float32), rows(n).T, [[0.0]], rows(n)[0]):
             with pytest.raises((TypeError, ValueError), match="must be"):

@@ -42,6 +42,8 @@ def reverse(program):
 
 def _cotangents(op, R):
     """What an operation adds to the gradients of what it reads, rows and weights; that of row r lies in r + R."""
+    if op.transposed or op.kind in (Kind.MAPS, Kind.SLOPE, Kind.BEND, *WEIGHTS):
+        raise ValueError(f"reverse: {Kind(op.kind).name} has no reverse, only what a Tape records.")
     out = op.out + R
     back = op._replace(out=op.a + R, a=out, transposed=not op.transposed)
     if op.kind == Kind.COPY:
@@ -58,8 +60,6 @@ def _cotangents(op, R):
         yield op._replace(kind=Kind.MAPS, out=op.b + R, a=out, b=op.a)
     elif op.kind == Kind.SIGMOID:
         yield back._replace(kind=Kind.SLOPE, b=op.out)
-    elif op.kind not in CONSTANT:
-        raise ValueError(f"reverse: {Kind(op.kind).name} has no reverse, only what a Tape records.")
 
 
 def tangent(program, along, first):
@@ -134,9 +134,8 @@ def _narrowed(operation, first, last):
     """An operation on just the copies that reach rows ``first`` to ``last`` of its result, if each goes by itself."""
     kind, m = operation.kind, operation.m
     mixes = kind in (Kind.MIX, Kind.BIAS)
-    if kind in (Kind.CONTRACT, Kind.MAPS) or (kind == Kind.BIAS and operation.k > 1):
-        return operation
-    if kind == Kind.MIX and operation.transposed:
+    together = operation.transposed if kind == Kind.MIX else kind == Kind.BIAS and operation.k > 1
+    if together or kind in (Kind.CONTRACT, Kind.MAPS):
         return operation
     out, size = operation.writes
     d = size // m

@@ -57,16 +57,11 @@ class Program:
 
         The gradient of the weights, if this finds one, goes or is added to ``gradient``.
         """
-        dtype = self.constants.dtype
+        dtype, n = self.constants.dtype, self.n_weights
+        weights = checks.vector("Network", "weights", weights, n, dtype, _WEIGHTS)
         checks.rows("Program", "rows", rows, self.n_rows, dtype)
         if gradient is not None:
-            checks.room("Program", "dweights", gradient, (self.n_weights,), dtype)
-        self.run(weights, rows, gradient, add)
-
-    def run(self, weights, rows, gradient=None, add=False):
-        """The same for arrays that are known to fit."""
-        dtype = self.constants.dtype
-        weights = checks.vector("Network", "weights", weights, self.n_weights, dtype, _WEIGHTS)
+            checks.room("Program", "dweights", gradient, (n,), dtype)
         kernels.run(self.operations, weights, self.constants, self.table, rows, gradient, add)
         if gradient is not None and not add:
             for start, stop in self.idle:
@@ -85,8 +80,9 @@ class Passes:
     ----------
     forward, result : Program; keeps every intermediate, or the output alone in fewer rows
     reverse, frugal_reverse : Program; after ``forward``, in further rows of the same array. The first keeps every
-        gradient, for ``tangent_reverse``, the other that of the input alone, in fewer rows.
-    tangent, tangent_reverse : Program; after ``forward`` and ``reverse``, in further rows: their derivatives
+        gradient, for its tangent, the other that of the input alone, in fewer rows.
+    tangents : (Program, Program)
+        After ``forward`` and ``reverse``, in further rows: the derivative of each along the inputs of both.
     weights : Weights
     n_rows, n_parameters : int
 
@@ -105,24 +101,14 @@ class Passes:
         self.n_rows, self.n_parameters = self.forward.n_rows, weights.n_parameters
 
     @cached_property
-    def _tangents(self):
+    def tangents(self):
         first = self.reverse.n_rows
-        ahead, known = tangent(self.forward, self.forward.inputs, first)
+        tangent_forward, known = tangent(self.forward, self.forward.inputs, first)
         along = np.concatenate([known, self.reverse.inputs])
-        return ahead, tangent(self.reverse, along, first)[0]
-
-    @property
-    def tangent(self):
-        """The derivative of ``forward`` along its inputs."""
-        return self._tangents[0]
-
-    @property
-    def tangent_reverse(self):
-        """The derivative of ``reverse`` along what ``tangent`` found, and along its inputs."""
-        return self._tangents[1]
+        return tangent_forward, tangent(self.reverse, along, first)[0]
 
     def __getstate__(self):
-        return {name: value for name, value in self.__dict__.items() if name != "_tangents"}
+        return {name: value for name, value in self.__dict__.items() if name != "tangents"}
 
 
 class Weights:
@@ -133,9 +119,9 @@ class Weights:
     n_parameters, n : int; numbers of parameters and of all weights
     """
 
-    def __init__(self, compositions, table, collapses, expansions, constants, n_parameters, n):
-        self._compositions, self._table = compositions, table
-        self._collapses, self._expansions, self._constants = collapses, expansions, constants
+    def __init__(self, compositions, collapses, table, constants, n_parameters, n):
+        self._compositions, self._collapses = compositions, collapses
+        self._table, self._constants = table, constants
         self.n_parameters, self.n = n_parameters, n
 
     def of(self, theta, out=None):
@@ -150,8 +136,7 @@ class Weights:
             checks.room("Network", "the room for weights", out, (self.n,), dtype)
         out[: self.n_parameters] = theta
         kernels.compose(self._compositions, self._table, out)
-        kernels.collapse(self._collapses, self._constants, out)
-        kernels.expand(self._expansions, self._table, self._constants, out)
+        kernels.collapse(self._collapses, self._table, self._constants, out)
         return out
 
     def gradient(self, weights, dweights):
@@ -161,6 +146,5 @@ class Weights:
         checks.room("Network", "dweights", dweights, (self.n,), dtype)
         if self.n > self.n_parameters:
             kernels.compose_backward(self._compositions, self._table, weights, dweights)
-            kernels.collapse_backward(self._collapses, self._constants, dweights)
-            kernels.expand_backward(self._expansions, self._table, self._constants, dweights)
+            kernels.collapse_backward(self._collapses, self._table, self._constants, dweights)
         return dweights[: self.n_parameters]

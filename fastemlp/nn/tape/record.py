@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastemlp._kernels.tape import COLLAPSE, COMPOSITION, EXPANSION, Kind
+from fastemlp._kernels.tape import COLLAPSE, COMPOSITION, Kind
 from fastemlp.nn.orbit_maps import OrbitMaps
 from fastemlp.nn.tape.operations import OPERATION, Operation
 from fastemlp.nn.tape.program import Passes, Program, Weights
@@ -13,10 +13,10 @@ from fastemlp.nn.tape.writer import Writer
 class Tape:
     """Records what a network does, once, as a Program.
 
-    Every intermediate is a run of ``Rows`` of one array (rows, batch). Samples lie fastest: an
-    equivariant linear map is one matrix product over all components of an irreducible, everything else runs along
-    contiguous memory, and nothing is ever transposed. As the order is known beforehand, so is what a backward pass
-    may overwrite and what it has to add to; as all memory is one array, nothing is allocated on the way.
+    Every intermediate is a run of ``Rows`` of one array (rows, batch). Samples lie fastest: an equivariant linear map is
+    one matrix product over all components of an irreducible, everything else runs along contiguous memory, and nothing
+    is ever transposed. As the order is known beforehand, so is what a pass may overwrite and what it has to add to
+    (``Writer``); as all memory is one array, nothing is allocated on the way.
 
     Parameters
     ----------
@@ -25,20 +25,13 @@ class Tape:
     Attributes
     ----------
     n_rows, n_parameters : int
-
-    Notes
-    -----
-    Operations add when their rows have been written before; ``sigmoid`` and ``ones`` set new ones. Rows that have been
-    read cannot be written any more.
     """
 
     def __init__(self, dtype):
         self.dtype = np.dtype(dtype)
         self.n_rows = self.n_parameters = self._n_composed = 0
-        self._starts = []
-        self._compositions, self._collapses, self._expansions = [], [], []
-        self._writer = Writer()
-        self._table = []
+        self._writer, self._starts, self._table = Writer(), [], []
+        self._compositions, self._collapses = [], []
         self._constants, self._known, self._n_constants = [], {}, 0
         self._inputs, self._origins = [], {}
 
@@ -86,11 +79,10 @@ class Tape:
         for J, k in maps:
             t, _, p = J.shape
             w = self.parameters(m * t * k)
-            if isinstance(J, OrbitMaps):
-                C = self._constant(J.coefficients)
-                self._expansions.append((w, v, next_v, self._labels(J), C, m, k, t, q, p))
-            else:
-                self._collapses.append((w, v, next_v, self._constant(J), m, k, t, q, p))
+            orbits = isinstance(J, OrbitMaps)
+            constants = self._constant(J.coefficients if orbits else J)
+            table = self._labels(J) if orbits else -1
+            self._collapses.append((w, v, next_v, constants, table, m, k, t, q, p))
             v += k * p
         return first
 
@@ -203,19 +195,13 @@ class Tape:
             op if op.weights >= 0 else op._replace(weights=n_parameters + ~op.weights)
             for op in self._writer.operations
         ]
-        made = [
-            np.array(some, dtype)
-            for some, dtype in (
-                (self._compositions, COMPOSITION),
-                (self._collapses, COLLAPSE),
-                (self._expansions, EXPANSION),
-            )
-        ]
-        for some in made:
-            some["v"] += n_parameters
+        compositions = np.array(self._compositions, COMPOSITION)
+        collapses = np.array(self._collapses, COLLAPSE)
+        for made in (compositions, collapses):
+            made["v"] += n_parameters
         constants = np.concatenate([*self._constants, np.empty(0, self.dtype)])
         table = np.array(self._table, np.intp)
-        weights = Weights(made[0], table, *made[1:], constants, n_parameters, n_weights)
+        weights = Weights(compositions, collapses, table, constants, n_parameters, n_weights)
         program = Program(
             np.array(operations, OPERATION),
             self.n_rows,

@@ -33,14 +33,13 @@ class Writer:
             raise RuntimeError(
                 f"Tape: {Kind(kind).name} writes to rows {out} to {out + n} after they were read."
             )
-        if kind == Kind.BIAS or (kind == Kind.MAPS and operation.d > operation.m):
-            self.fill(out, n)  # adds only, or does not reach all of them
         add = self.written.any(out, n)
         if add and kind in (Kind.SIGMOID, Kind.ONES):
             raise RuntimeError(
                 f"Tape: {Kind(kind).name} sets rows {out} to {out + n}, which hold something."
             )
-        if add:
+        # some can but add, or do not reach all of their rows
+        if add := add or kind == Kind.BIAS or (kind == Kind.MAPS and operation.d > operation.m):
             self.fill(out, n)
         for first, size in operation.reads.values():
             self.fill(first, size)
