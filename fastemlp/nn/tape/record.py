@@ -13,10 +13,10 @@ from fastemlp.nn.tape.writer import Writer
 class Tape:
     """Records what a network does, once, as a Program.
 
-    Every intermediate is a run of ``Rows`` of one array (rows, batch). Samples lie fastest: an equivariant linear map is
-    one matrix product over all components of an irreducible, everything else runs along contiguous memory, and nothing
-    is ever transposed. As the order is known beforehand, so is what a pass may overwrite and what it has to add to
-    (``Writer``); as all memory is one array, nothing is allocated on the way.
+    Every intermediate is a run of ``Rows`` of one array (rows, batch). Samples lie fastest: an equivariant linear map
+    is one matrix product over all components of an irreducible, everything else runs along contiguous memory, and
+    nothing is ever transposed. As the order is known beforehand, so is what a pass may overwrite and what it has to
+    add to (``Writer``); as all memory is one array, nothing is allocated on the way.
 
     Parameters
     ----------
