@@ -113,7 +113,7 @@ def run(
     floating[::1] gradient,
     bint add,
 ):
-    """Do what the operations say; gradients of weights go, or are added, to ``gradient`` (None if there are none)."""
+    """Do what the operations say; gradients of weights go, or are added, to ``gradient``, if it is not None."""
     cdef Py_ssize_t i, j, n = rows.shape[1]
     cdef const Operation *op
     cdef const floating *w = start(weights)
@@ -154,6 +154,8 @@ def run(
                 slope(a, b, out, op.m * n, op.add)
             elif op.kind == BEND:
                 bend(a, b, x + op.c * n, out, op.m * n, op.add)
+            elif dw == NULL:
+                continue
             elif op.kind == MIX_WEIGHTS:
                 # dW[j, c] (+)= alpha Σ_i a[j, i] b[c, i]
                 more = add or op.add != 0
@@ -252,8 +254,7 @@ def collapse(
     cdef const Collapse *op
     cdef const Py_ssize_t *labels
     cdef const floating *C
-    cdef floating *w
-    cdef floating *v
+    cdef floating *w, *v
     with nogil:
         for s in range(collapses.shape[0]):
             op = &collapses[s]
@@ -281,8 +282,7 @@ def collapse_backward(
     cdef const Collapse *op
     cdef const Py_ssize_t *labels
     cdef const floating *C
-    cdef floating *dw
-    cdef floating *dv
+    cdef floating *dw, *dv
     with nogil:
         for s in range(collapses.shape[0]):
             op = &collapses[s]

@@ -88,6 +88,17 @@ def test_weights_that_are_used_twice_have_the_sum_of_both_gradients():
     np.testing.assert_allclose(found[len(theta) :].reshape(2, 3), expected, rtol=1e-12)
 
 
+def test_the_gradient_of_weights_may_be_left_out(network):
+    passes, rng = network.program, np.random.default_rng(0)
+    weights = passes.weights.of(network.init(rng))
+    rows = rng.standard_normal((passes.reverse.n_rows, 16))
+    passes.forward(weights, rows)
+    again = rows.copy()
+    passes.reverse(weights, rows, np.empty_like(weights))
+    passes.reverse(weights, again)
+    np.testing.assert_array_equal(again, rows)
+
+
 def test_hessians_are_symmetric(network):
     rng = np.random.default_rng(0)
     theta, x = network.init(rng), rng.standard_normal((1, 6))

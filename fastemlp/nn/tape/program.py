@@ -55,7 +55,7 @@ class Program:
     def __call__(self, weights, rows, gradient=None, add=False):
         """Run on ``rows``, of shape (n_rows or more, batch), of which the inputs are filled.
 
-        The gradient of the weights, if this finds one, goes or is added to ``gradient``.
+        The gradient of the weights, if this finds one, goes or is added to ``gradient``; None leaves it out.
         """
         dtype, n = self.constants.dtype, self.n_weights
         weights = checks.vector("Network", "weights", weights, n, dtype, _WEIGHTS)
