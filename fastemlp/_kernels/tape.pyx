@@ -254,7 +254,8 @@ def collapse(
     cdef const Collapse *op
     cdef const Py_ssize_t *labels
     cdef const floating *C
-    cdef floating *w, *v
+    cdef floating *w
+    cdef floating *v
     with nogil:
         for s in range(collapses.shape[0]):
             op = &collapses[s]
@@ -282,7 +283,8 @@ def collapse_backward(
     cdef const Collapse *op
     cdef const Py_ssize_t *labels
     cdef const floating *C
-    cdef floating *dw, *dv
+    cdef floating *dw
+    cdef floating *dv
     with nogil:
         for s in range(collapses.shape[0]):
             op = &collapses[s]

@@ -84,8 +84,7 @@ class Operation(NamedTuple):
 OPERATION = np.dtype(
     [(name, np.float64 if name == "alpha" else np.intp) for name in Operation._fields]
 )
-#: Gradients of weights.
-WEIGHTS = (Kind.MIX_WEIGHTS, Kind.BIAS_WEIGHTS)
+WEIGHTS = (Kind.MIX_WEIGHTS, Kind.BIAS_WEIGHTS)  # they find gradients of weights
 
 
 def _contraction(o):

@@ -13,8 +13,7 @@ from fastemlp.nn.tape.marks import Marks
 from fastemlp.nn.tape.operations import WEIGHTS
 from fastemlp.nn.tape.writer import Writer
 
-#: They do not depend on any row.
-CONSTANT = (Kind.ZERO, Kind.ONES, Kind.BIAS)
+CONSTANT = (Kind.ZERO, Kind.ONES, Kind.BIAS)  # they depend on no row
 
 
 def reverse(program):
