@@ -1,8 +1,8 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""Runs a recorded network on a tile of samples: forward, backward and the derivative of both, without the GIL.
+"""Runs a program on a tile of samples, without the GIL: a network forward, backward, or the derivative of either.
 
-``fastemlp.nn.tape`` records and says what each operation means. Every intermediate is a run of rows of ``values``,
-of shape (rows, batch); ``grads`` has the gradient of each, ``dots`` its derivative along a direction.
+``fastemlp.nn.tape.operations`` says what each operation means. Every intermediate is a run of rows of one array, of
+shape (rows, batch).
 """
 
 import numpy as np
@@ -50,42 +50,28 @@ next(filter(use_instructions, reversed(INSTRUCTIONS)))
 
 cpdef enum Kind:
     ZERO
+    ONES
     COPY
     CHANGE
     MIX
     BIAS
     CONTRACT
+    MAPS
     SIGMOID
-    ONES
+    SLOPE
+    BEND
+    MIX_WEIGHTS
+    BIAS_WEIGHTS
 
 
+# fastemlp.nn.tape.operations.Operation, field by field
 cdef packed struct Operation:
     Py_ssize_t kind
-    # first rows of the result and of what is read
-    Py_ssize_t out, a, b
-    # where parameters, constants and indices begin
-    Py_ssize_t parameters, constants, table
-    # sizes
+    Py_ssize_t out, a, b, c
+    Py_ssize_t weights, constants, table
     Py_ssize_t m, k, d, p, q
-    # CONTRACT: whether each map has a result, and vectors, of its own
-    Py_ssize_t apart, own
-    # MIX: whether its weights are composed, and counted from behind the parameters until the tape is finished
-    Py_ssize_t composed
-    # whether to add to what is there: forward, then in the gradients of a and b
-    Py_ssize_t add, add_a, add_b
+    Py_ssize_t apart, own, transposed, add
     double alpha
-
-
-OPERATION = np.dtype(
-    [
-        (name, np.intp)
-        for name in (
-            "kind", "out", "a", "b", "parameters", "constants", "table", "m", "k", "d", "p", "q",
-            "apart", "own", "composed", "add", "add_a", "add_b",
-        )
-    ]
-    + [("alpha", np.float64)]
-)
 
 
 def load(
@@ -118,161 +104,65 @@ def store(
                 x[b, columns[i]] = values[rows[i], b]
 
 
-def forward(
+def run(
     const Operation[::1] operations,
-    const floating[::1] theta,
+    const floating[::1] weights,
     const floating[::1] constants,
     const Py_ssize_t[::1] table,
-    floating[:, ::1] values,
-):
-    """Fill ``values`` from the rows of the input."""
-    cdef Py_ssize_t i, j, n = values.shape[1]
-    cdef const Operation *op
-    cdef floating *v = &values[0, 0]
-    cdef floating **pointers = <floating **> allocate(operations)
-    with nogil:
-        for i in range(operations.shape[0]):
-            op = &operations[i]
-            if op.kind == SIGMOID:
-                sigmoid(v + op.out * n, v + op.a * n, op.m * n)
-            elif op.kind == ONES:
-                for j in range(op.m * n):
-                    v[op.out * n + j] = 1
-            elif op.kind == BIAS:
-                add_bias(op, start(theta), start(constants), v, n)
-            elif op.kind == CONTRACT:
-                contract(op, start(table), v + op.b * n, v + op.a * n, v + op.out * n, n, False, op.add, pointers)
-            else:
-                apply_linear(op, start(theta), start(constants), v, n)
-    free(<void *> pointers)
-
-
-def backward(
-    const Operation[::1] operations,
-    const Operation[::1] placed,
-    const floating[::1] theta,
-    const floating[::1] constants,
-    const Py_ssize_t[::1] table,
-    const floating[:, ::1] values,
-    floating[:, ::1] grads,
-    floating[::1] dtheta,
+    floating[:, ::1] rows,
+    floating[::1] gradient,
     bint add,
 ):
-    """Fill ``grads`` from the rows of the output; the gradient of the parameters goes, or is added, to ``dtheta``.
-
-    ``operations`` name rows of ``values``; ``placed``, the same otherwise, rows of ``grads``.
-    """
-    cdef Py_ssize_t i, n = values.shape[1]
+    """Do what the operations say; gradients of weights go, or are added, to ``gradient``, if it is not None."""
+    cdef Py_ssize_t i, j, n = rows.shape[1]
     cdef const Operation *op
-    cdef const Operation *to
-    cdef const floating *v = &values[0, 0]
-    cdef floating *g = &grads[0, 0]
-    cdef floating *dt = NULL if dtheta.shape[0] == 0 else &dtheta[0]
+    cdef const floating *w = start(weights)
+    cdef const floating *C = start(constants)
+    cdef floating *x = &rows[0, 0]
+    cdef floating *dw = NULL if gradient is None or gradient.shape[0] == 0 else &gradient[0]
+    cdef floating *out
+    cdef const floating *a
+    cdef const floating *b
+    cdef bint more
     cdef floating **pointers = <floating **> allocate(operations)
     with nogil:
         for i in range(operations.shape[0]):
             op = &operations[i]
-            to = &placed[i]
-            if op.kind == SIGMOID:
-                sigmoid_backward(v + op.out * n, g + to.out * n, g + to.a * n, op.m * n, op.add_a)
-            elif op.kind == CONTRACT:
-                contract(
-                    op, start(table), v + op.b * n, g + to.out * n, g + to.a * n, n, True, op.add_a, pointers
-                )
-                contract_to_maps(
-                    op, start(table), v + op.a * n, g + to.out * n, g + to.b * n, n, op.add_b, pointers
-                )
-            elif op.kind == BIAS:
-                bias_gradient(to, start(constants), g, dt, n, add)
-            else:
-                pull_linear(to, start(theta), start(constants), g, n)
-                if op.kind == MIX:
-                    mix_gradient(op, g + to.out * n, v + op.a * n, dt + op.parameters, n, add)
-    free(<void *> pointers)
-
-
-def tangent(
-    const Operation[::1] operations,
-    const floating[::1] theta,
-    const floating[::1] constants,
-    const Py_ssize_t[::1] table,
-    const floating[:, ::1] values,
-    floating[:, ::1] dots,
-):
-    """Fill ``dots``, the derivative of ``values``, from the rows of the input."""
-    cdef Py_ssize_t i, j, n = values.shape[1]
-    cdef const Operation *op
-    cdef const floating *v = &values[0, 0]
-    cdef const floating *s
-    cdef floating *w = &dots[0, 0]
-    cdef floating **pointers = <floating **> allocate(operations)
-    with nogil:
-        for i in range(operations.shape[0]):
-            op = &operations[i]
-            if op.kind == SIGMOID:
-                s = v + op.out * n
-                for j in range(op.m * n):
-                    w[op.out * n + j] = s[j] * (1 - s[j]) * w[op.a * n + j]
-            elif op.kind == CONTRACT:
-                # the product rule
-                contract(op, start(table), v + op.b * n, w + op.a * n, w + op.out * n, n, False, op.add, pointers)
-                contract(op, start(table), w + op.b * n, v + op.a * n, w + op.out * n, n, False, True, pointers)
+            out = x + op.out * n
+            a = x + op.a * n
+            b = x + op.b * n
+            if op.kind == ZERO:
+                memset(out, 0, op.m * n * sizeof(floating))
             elif op.kind == ONES:
-                memset(w + op.out * n, 0, op.m * n * sizeof(floating))
-            elif op.kind != BIAS:
-                apply_linear(op, start(theta), start(constants), w, n)
-    free(<void *> pointers)
-
-
-def tangent_backward(
-    const Operation[::1] operations,
-    const floating[::1] theta,
-    const floating[::1] constants,
-    const Py_ssize_t[::1] table,
-    const floating[:, ::1] values,
-    const floating[:, ::1] dots,
-    const floating[:, ::1] grads,
-    floating[:, ::1] grads_dot,
-    floating[::1] dtheta_dot,
-):
-    """Fill ``grads_dot`` and ``dtheta_dot``, the derivatives of what ``backward`` gives, from the output's rows."""
-    cdef Py_ssize_t i, j, n = values.shape[1]
-    cdef const Operation *op
-    cdef const floating *v = &values[0, 0]
-    cdef const floating *w = &dots[0, 0]
-    cdef const floating *g = &grads[0, 0]
-    cdef const floating *s
-    cdef floating *h = &grads_dot[0, 0]
-    cdef floating *dt = NULL if dtheta_dot.shape[0] == 0 else &dtheta_dot[0]
-    cdef floating **pointers = <floating **> allocate(operations)
-    with nogil:
-        for i in range(operations.shape[0]):
-            op = &operations[i]
-            if op.kind == SIGMOID:
-                s = v + op.out * n
-                sigmoid_backward(s, h + op.out * n, h + op.a * n, op.m * n, op.add_a)
                 for j in range(op.m * n):
-                    h[op.a * n + j] += g[op.out * n + j] * (1 - 2 * s[j]) * w[op.out * n + j]
-            elif op.kind == CONTRACT:
-                contract(
-                    op, start(table), v + op.b * n, h + op.out * n, h + op.a * n, n, True, op.add_a, pointers
-                )
-                contract(
-                    op, start(table), w + op.b * n, g + op.out * n, h + op.a * n, n, True, True, pointers
-                )
-                contract_to_maps(
-                    op, start(table), v + op.a * n, h + op.out * n, h + op.b * n, n, op.add_b, pointers
-                )
-                contract_to_maps(
-                    op, start(table), w + op.a * n, g + op.out * n, h + op.b * n, n, True, pointers
-                )
+                    out[j] = 1
+            elif op.kind == COPY:
+                copy(a, out, op.m * n, op.add)
+            elif op.kind == CHANGE:
+                change(op, C + op.constants, a, out, n)
+            elif op.kind == MIX:
+                mix(op, w + op.weights, a, out, n)
             elif op.kind == BIAS:
-                bias_gradient(op, start(constants), h, dt, n, False)
-            else:
-                pull_linear(op, start(theta), start(constants), h, n)
-                if op.kind == MIX:
-                    mix_gradient(op, h + op.out * n, v + op.a * n, dt + op.parameters, n, False)
-                    mix_gradient(op, g + op.out * n, w + op.a * n, dt + op.parameters, n, True)
+                add_bias(op, w + op.weights, C + op.constants, out, n)
+            elif op.kind == CONTRACT:
+                contract(op, start(table), b, a, out, n, pointers)
+            elif op.kind == MAPS:
+                contract_to_maps(op, start(table), b, a, out, n, pointers)
+            elif op.kind == SIGMOID:
+                sigmoid(out, a, op.m * n)
+            elif op.kind == SLOPE:
+                slope(a, b, out, op.m * n, op.add)
+            elif op.kind == BEND:
+                bend(a, b, x + op.c * n, out, op.m * n, op.add)
+            elif dw == NULL:
+                continue
+            elif op.kind == MIX_WEIGHTS:
+                # dW[j, c] (+)= alpha Σ_i a[j, i] b[c, i]
+                more = add or op.add != 0
+                gemm(False, True, op.m, op.k, op.d * n, <floating> op.alpha, a, b, more, dw + op.weights)
+            elif op.kind == BIAS_WEIGHTS:
+                more = add or op.add != 0
+                bias_gradient(op, C + op.constants, a, dw + op.weights, n, more)
     free(<void *> pointers)
 
 
@@ -342,112 +232,78 @@ def compose_backward(
 
 
 cdef packed struct Collapse:
-    # the first of the parameters w[j, t, c], of the results v[(j, q), (c, p)], rows `next_v` apart, and of the
-    # constants J[t, q, p]
-    Py_ssize_t w, v, next_v, constants
+    # the first of the parameters w[j, t, c] and of the results v[(j, q), (c, p)], rows `next_v` apart
+    Py_ssize_t w, v, next_v
+    # where the constants J[t, q, p] begin; or, of maps that are orbits, the coefficients C[q, p] and in the table the
+    # labels [q, p], −1 for none. Otherwise `table` is −1.
+    Py_ssize_t constants, table
     # sizes of j and c, and of t, q and p
     Py_ssize_t m, k, t, q, p
 
 
 COLLAPSE = np.dtype(
-    [(name, np.intp) for name in ("w", "v", "next_v", "constants", "m", "k", "t", "q", "p")]
+    [(name, np.intp) for name in ("w", "v", "next_v", "constants", "table", "m", "k", "t", "q", "p")]
 )
 
 
-def collapse(const Collapse[::1] collapses, const floating[::1] constants, floating[::1] weights):
-    """v[(j, q), (c, p)] = Σ_t w[j, t, c] J[t, q, p]"""
-    cdef Py_ssize_t s, j, q
+def collapse(
+    const Collapse[::1] collapses, const Py_ssize_t[::1] table, const floating[::1] constants, floating[::1] weights
+):
+    """v[(j, q), (c, p)] = Σ_t w[j, t, c] J[t, q, p]; of orbits, C[q, p] w[j, label[q, p], c], 0 where is no label"""
+    cdef Py_ssize_t s, j, q, c, p
     cdef const Collapse *op
-    cdef floating *W = &weights[0]
+    cdef const Py_ssize_t *labels
+    cdef const floating *C
+    cdef floating *w
+    cdef floating *v
     with nogil:
         for s in range(collapses.shape[0]):
             op = &collapses[s]
             for j in range(op.m):
+                w = &weights[op.w + j * op.t * op.k]
                 for q in range(op.q):
-                    matrix_product(
-                        op.k, op.p, op.t, <floating> 1, W + op.w + j * op.t * op.k, 1, op.k,
-                        start(constants) + op.constants + q * op.p, op.q * op.p, False, False,
-                        W + op.v + (j * op.q + q) * op.next_v, op.p,
-                    )
+                    v = &weights[op.v + (j * op.q + q) * op.next_v]
+                    C = start(constants) + op.constants + q * op.p
+                    if op.table < 0:
+                        matrix_product(
+                            op.k, op.p, op.t, <floating> 1, w, 1, op.k, C, op.q * op.p, False, False, v, op.p
+                        )
+                        continue
+                    labels = start(table) + op.table + q * op.p
+                    for c in range(op.k):
+                        for p in range(op.p):
+                            v[c * op.p + p] = 0 if labels[p] < 0 else C[p] * w[labels[p] * op.k + c]
 
 
 def collapse_backward(
-    const Collapse[::1] collapses, const floating[::1] constants, floating[::1] dweights
+    const Collapse[::1] collapses, const Py_ssize_t[::1] table, const floating[::1] constants, floating[::1] dweights
 ):
     """Add to the gradients of the parameters what comes through the collapsed weights."""
-    cdef Py_ssize_t s, j, q
+    cdef Py_ssize_t s, j, q, c, p
     cdef const Collapse *op
-    cdef floating *dW = &dweights[0]
+    cdef const Py_ssize_t *labels
+    cdef const floating *C
+    cdef floating *dw
+    cdef floating *dv
     with nogil:
         for s in range(collapses.shape[0]):
             op = &collapses[s]
             for j in range(op.m):
+                dw = &dweights[op.w + j * op.t * op.k]
                 for q in range(op.q):
-                    # dw[j, t, c] += Σ_p J[t, q, p] dv[(j, q), (c, p)]
-                    matrix_product(
-                        op.t, op.k, op.p, <floating> 1, start(constants) + op.constants + q * op.p, op.q * op.p, 1,
-                        dW + op.v + (j * op.q + q) * op.next_v, op.p, True, True, dW + op.w + j * op.t * op.k, op.k,
-                    )
-
-
-cdef packed struct Expansion:
-    # as for a collapse, of maps that are orbits: where the table of labels [q, p], −1 for none, and the coefficients
-    # among the constants begin
-    Py_ssize_t w, v, next_v, table, constants
-    Py_ssize_t m, k, t, q, p
-
-
-EXPANSION = np.dtype(
-    [(name, np.intp) for name in ("w", "v", "next_v", "table", "constants", "m", "k", "t", "q", "p")]
-)
-
-
-def expand(
-    const Expansion[::1] expansions, const Py_ssize_t[::1] table, const floating[::1] constants, floating[::1] weights
-):
-    """v[(j, q), (c, p)] = C[q, p] w[j, label[q, p], c], and 0 where there is no label"""
-    cdef Py_ssize_t s, j, q, c, p, label
-    cdef const Expansion *op
-    cdef const Py_ssize_t *labels
-    cdef const floating *C
-    cdef floating *W = &weights[0]
-    cdef floating *v
-    with nogil:
-        for s in range(expansions.shape[0]):
-            op = &expansions[s]
-            for j in range(op.m):
-                for q in range(op.q):
-                    labels = start(table) + op.table + q * op.p
+                    dv = &dweights[op.v + (j * op.q + q) * op.next_v]
                     C = start(constants) + op.constants + q * op.p
-                    for c in range(op.k):
-                        v = W + op.v + (j * op.q + q) * op.next_v + c * op.p
-                        for p in range(op.p):
-                            label = labels[p]
-                            v[p] = 0 if label < 0 else C[p] * W[op.w + (j * op.t + label) * op.k + c]
-
-
-def expand_backward(
-    const Expansion[::1] expansions, const Py_ssize_t[::1] table, const floating[::1] constants, floating[::1] dweights
-):
-    """Add to the gradients of the parameters what comes through the expanded weights."""
-    cdef Py_ssize_t s, j, q, c, p
-    cdef const Expansion *op
-    cdef const Py_ssize_t *labels
-    cdef const floating *C
-    cdef floating *dW = &dweights[0]
-    cdef const floating *dv
-    with nogil:
-        for s in range(expansions.shape[0]):
-            op = &expansions[s]
-            for j in range(op.m):
-                for q in range(op.q):
+                    if op.table < 0:
+                        # dw[j, t, c] += Σ_p J[t, q, p] dv[(j, q), (c, p)]
+                        matrix_product(
+                            op.t, op.k, op.p, <floating> 1, C, op.q * op.p, 1, dv, op.p, True, True, dw, op.k
+                        )
+                        continue
                     labels = start(table) + op.table + q * op.p
-                    C = start(constants) + op.constants + q * op.p
                     for c in range(op.k):
-                        dv = dW + op.v + (j * op.q + q) * op.next_v + c * op.p
                         for p in range(op.p):
                             if labels[p] >= 0:
-                                dW[op.w + (j * op.t + labels[p]) * op.k + c] += C[p] * dv[p]
+                                dw[labels[p] * op.k + c] += C[p] * dv[c * op.p + p]
 
 
 cdef void gather(
@@ -485,7 +341,7 @@ cdef void *allocate(const Operation[::1] operations) except NULL:
     cdef const Operation *op
     for i in range(operations.shape[0]):
         op = &operations[i]
-        if op.kind == CONTRACT:
+        if op.kind == CONTRACT or op.kind == MAPS:
             most = max(most, max(op.m, 1) * max(op.p, op.q) + op.k + op.q)
     cdef void *found = malloc(3 * most * sizeof(void *))
     if found == NULL:
@@ -496,62 +352,35 @@ cdef void *allocate(const Operation[::1] operations) except NULL:
 # ---- linear operations -----------------------------------------------------------------------------------------------
 
 
-cdef void apply_linear(
-    const Operation *op, const floating *theta, const floating *constants, floating *v, Py_ssize_t n
+cdef inline void copy(const floating *x, floating *out, Py_ssize_t n, bint add) noexcept nogil:
+    cdef Py_ssize_t i
+    if add:
+        for i in range(n):
+            out[i] += x[i]
+    else:
+        memcpy(out, x, n * sizeof(floating))
+
+
+cdef inline void mix(
+    const Operation *op, const floating *W, const floating *x, floating *out, Py_ssize_t n
 ) noexcept nogil:
-    cdef floating *out = v + op.out * n
-    cdef const floating *x = v + op.a * n
-    cdef const floating *W = theta + op.parameters
-    cdef const floating *C = constants + op.constants
-    cdef Py_ssize_t c
-    if op.kind == ZERO:
-        memset(out, 0, op.m * n * sizeof(floating))
-    elif op.kind == COPY:
-        if op.add:
-            for c in range(op.m * n):
-                out[c] += x[c]
-        else:
-            memcpy(out, x, op.m * n * sizeof(floating))
-    elif op.kind == MIX:
-        if op.d * n == 1:
-            mix_vector(op, W, x, out)
-        else:
-            gemm(False, False, op.m, op.d * n, op.k, <floating> op.alpha, W, x, op.add, out)
-    elif op.kind == CHANGE:
-        if n == 1:
-            gemm(False, True, op.m, op.d, op.k, <floating> 1, x, C, op.add, out)
-            return
-        for c in range(op.m):
-            gemm(False, False, op.d, n, op.k, <floating> 1, C, x + c * op.k * n, op.add, out + c * op.d * n)
+    """out[j, i] (+)= alpha Σ_c W[j, c] x[c, i]"""
+    if op.d * n == 1 and not op.transposed:
+        mix_vector(op, W, x, out)
+    else:
+        gemm(op.transposed, False, op.m, op.d * n, op.k, <floating> op.alpha, W, x, op.add, out)
 
 
-cdef void pull_linear(
-    const Operation *op, const floating *theta, const floating *constants, floating *g, Py_ssize_t n
+cdef inline void change(
+    const Operation *op, const floating *C, const floating *x, floating *out, Py_ssize_t n
 ) noexcept nogil:
-    cdef const floating *dout = g + op.out * n
-    cdef floating *dx = g + op.a * n
-    cdef const floating *W = theta + op.parameters
-    cdef const floating *C = constants + op.constants
-    cdef Py_ssize_t c
-    if op.kind == ZERO:
-        memset(g + op.out * n, 0, op.m * n * sizeof(floating))
-    elif op.kind == COPY:
-        if op.add_a:
-            for c in range(op.m * n):
-                dx[c] += dout[c]
-        else:
-            memcpy(dx, dout, op.m * n * sizeof(floating))
-    elif op.kind == MIX:
-        gemm(True, False, op.k, op.d * n, op.m, <floating> op.alpha, W, dout, op.add_a, dx)
-    elif op.kind == CHANGE:
-        for c in range(op.m):
-            gemm(True, False, op.k, n, op.d, <floating> 1, C, dout + c * op.d * n, op.add_a, dx + c * op.k * n)
-
-
-cdef inline void mix_gradient(
-    const Operation *op, const floating *dout, const floating *x, floating *dW, Py_ssize_t n, bint add
-) noexcept nogil:
-    gemm(False, True, op.m, op.k, op.d * n, <floating> op.alpha, dout, x, add, dW)
+    """out[j] (+)= C x[j]"""
+    cdef Py_ssize_t j
+    if n == 1:
+        gemm(False, not op.transposed, op.m, op.d, op.k, <floating> 1, x, C, op.add, out)
+        return
+    for j in range(op.m):
+        gemm(op.transposed, False, op.d, n, op.k, <floating> 1, C, x + j * op.k * n, op.add, out + j * op.d * n)
 
 
 cdef inline void mix_vector(
@@ -594,13 +423,10 @@ cdef inline void matrix_product(
 
 
 cdef void add_bias(
-    const Operation *op, const floating *theta, const floating *constants, floating *v, Py_ssize_t n
+    const Operation *op, const floating *bias, const floating *E, floating *out, Py_ssize_t n
 ) noexcept nogil:
-    cdef const floating *E = constants + op.constants
-    cdef const floating *bias = theta + op.parameters
     cdef Py_ssize_t j, i, r, b
     cdef floating value
-    cdef floating *out = v + op.out * n
     for j in range(op.m):
         for i in range(op.d):
             value = 0
@@ -612,11 +438,8 @@ cdef void add_bias(
 
 
 cdef void bias_gradient(
-    const Operation *op, const floating *constants, const floating *g, floating *dtheta, Py_ssize_t n, bint add
+    const Operation *op, const floating *E, const floating *dout, floating *dbias, Py_ssize_t n, bint add
 ) noexcept nogil:
-    cdef const floating *E = constants + op.constants
-    cdef const floating *dout = g + op.out * n
-    cdef floating *dbias = dtheta + op.parameters
     cdef Py_ssize_t j, i, r, b
     cdef floating total
     if not add:
@@ -641,16 +464,24 @@ cdef inline void sigmoid(floating *out, const floating *x, Py_ssize_t n) noexcep
         fastemlp_double_sigmoid(out, x, n)
 
 
-cdef void sigmoid_backward(
-    const floating *s, const floating *ds, floating *dx, Py_ssize_t n, bint add
+cdef void slope(
+    const floating *a, const floating *s, floating *out, Py_ssize_t n, bint add
 ) noexcept nogil:
     cdef Py_ssize_t i
     if add:
         for i in range(n):
-            dx[i] += s[i] * (1 - s[i]) * ds[i]
+            out[i] += s[i] * (1 - s[i]) * a[i]
     else:
         for i in range(n):
-            dx[i] = s[i] * (1 - s[i]) * ds[i]
+            out[i] = s[i] * (1 - s[i]) * a[i]
+
+
+cdef void bend(
+    const floating *a, const floating *s, const floating *c, floating *out, Py_ssize_t n, bint add
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] = (out[i] if add else 0) + a[i] * (1 - 2 * s[i]) * c[i]
 
 
 # ---- contractions: rows of maps M[a, entry], of vectors v[a or 0, j, p] and of results out[a or 0, j, q] -------------
@@ -658,36 +489,34 @@ cdef void sigmoid_backward(
 
 cdef void contract(
     const Operation *op, const Py_ssize_t *table, const floating *maps, const floating *v, floating *out,
-    Py_ssize_t n, bint transposed, bint add, floating **pointers,
+    Py_ssize_t n, floating **pointers,
 ) noexcept nogil:
-    """out[a or 0, j, q] (+)= Σ_p M[a, (q, p)] v[a or 0, j, p]; transposed, the gradient of v from that of out."""
+    """out[a or 0, j, q] (+)= Σ_p M[a, (q, p)] v[a or 0, j, p]"""
     cdef const Py_ssize_t *copies = table + op.table
     cdef const Py_ssize_t *entry = copies + op.m
-    cdef Py_ssize_t A = op.m, J = op.k, a, q, j, p, r, first, last
-    cdef Py_ssize_t P = op.q if transposed else op.p, Q = op.p if transposed else op.q
-    cdef Py_ssize_t step_q = 1 if transposed else op.p, step_p = op.p if transposed else 1
-    cdef bint own = op.apart if transposed else op.own, apart = op.own if transposed else op.apart
+    cdef Py_ssize_t A = op.m, J = op.k, P = op.p, Q = op.q, a, q, j, p, r, first, last
+    cdef Py_ssize_t step_q = 1 if op.transposed else P, step_p = Q if op.transposed else 1
     cdef floating **o = pointers
     cdef const floating **f = <const floating **> (o + J)
     cdef const floating **u = f + A * P
     # every map by itself, or all into one sum
-    for first in range(A if apart else 1):
-        last = first + 1 if apart else A
+    for first in range(A if op.apart else 1):
+        last = first + 1 if op.apart else A
         for q in range(Q):
             r = 0
             for a in range(first, last):
                 for p in range(P):
-                    f[r] = maps + (copies[a] * op.d + entry[q * step_q + p * step_p]) * n
-                    u[r] = v + ((a * J if own else 0) * P + p) * n
+                    f[r] = maps + (copies[a] * P * Q + entry[q * step_q + p * step_p]) * n
+                    u[r] = v + ((a * J if op.own else 0) * P + p) * n
                     r += 1
             for j in range(J):
                 o[j] = out + ((first * J + j) * Q + q) * n
-            products(o, f, u, P * n, J, r, n, add)
+            products(o, f, u, P * n, J, r, n, op.add)
 
 
 cdef void contract_to_maps(
     const Operation *op, const Py_ssize_t *table, const floating *v, const floating *dout, floating *dmaps,
-    Py_ssize_t n, bint add, floating **pointers,
+    Py_ssize_t n, floating **pointers,
 ) noexcept nogil:
     """dM[a, (q, p)] (+)= Σ_j dout[a or 0, j, q] v[a or 0, j, p]"""
     cdef const Py_ssize_t *copies = table + op.table
@@ -702,8 +531,8 @@ cdef void contract_to_maps(
                 f[j] = v + (((a * J if op.own else 0) + j) * P + p) * n
                 u[j] = dout + ((a * J if op.apart else 0) + j) * Q * n
             for q in range(Q):
-                o[q] = dmaps + (copies[a] * op.d + entry[q * P + p]) * n
-            products(o, f, u, n, Q, J, n, add)
+                o[q] = dmaps + (copies[a] * P * Q + entry[q * P + p]) * n
+            products(o, f, u, n, Q, J, n, op.add)
 
 
 cdef inline void products(

@@ -63,7 +63,9 @@ class BiLinear:
     ----------
     features_in, features_out : Features in the same Coordinates
     rng : numpy Generator; draws the acting copies, at most ``dim`` of each type
-    made_by : Linear, optional; the layer that makes ``features_in``
+    made_by : Linear, optional; the layer that makes ``features_in``, recorded just before
+    shortcut_gain : float, optional
+        ``y_c = x_c + gain · Σ w · (v_a v_b)`` instead, between features that are the same.
 
     Attributes
     ----------
@@ -80,9 +82,12 @@ class BiLinear:
     parameters.
     """
 
-    def __init__(self, features_in, features_out, rng, made_by=None):
+    def __init__(self, features_in, features_out, rng, made_by=None, shortcut_gain=None):
         self.features_in = features_in
         self.features_out = features_out
+        self.made_by = made_by
+        self.has_shortcut = shortcut_gain is not None
+        self.gain = shortcut_gain if self.has_shortcut else 1.0
         actors = {
             kind: np.sort(rng.choice(kind.mult, min(kind.mult, kind.dim), replace=False))
             for kind in features_in.types
@@ -128,30 +133,25 @@ class BiLinear:
             )
         return np.concatenate([*parts, []])
 
-    def record(self, tape, x, out=None, gain=1.0, before=None):
-        """Apply to features packed from row x on; returns the first row of the result.
-
-        Parameters
-        ----------
-        tape : Tape
-        x : int
-        out : int, optional
-            First packed row of features that ``gain`` times the result is added to; None makes new ones.
-        gain : float
-        before : (int, int), needed with ``made_by``; where that layer has its first packed row, and first parameter
+    def record(self, tape, x):
+        """Apply to features packed in rows x; returns the Rows of the result.
 
         Raises
         ------
         ValueError
-            If ``made_by`` was given and ``before`` is not.
+            If x was not made by ``made_by``.
         """
+        if self.has_shortcut and not self.paths:
+            return x
+        before = tape.origin(x, self.made_by)
         if before is None and any(path.images is not None for path in self.paths):
             raise ValueError(
-                "BiLinear: made_by says what its input is mixed from, which only a block of both layers can use "
-                "(EMLPBlock). Leave made_by out for a layer of its own."
+                "BiLinear: made_by says what its input is mixed from, but that layer did not make these rows. Record "
+                "it just before, as a block of both layers does (EMLPBlock), or leave made_by out."
             )
-        size = self.features_out.size
-        out = tape.rows(size) if out is None else out
+        out = tape.rows(self.features_out.size)
+        if self.has_shortcut:
+            tape.copy(out, x)
         natural, room = {}, {}
         for path in self.paths:
             for kind in (path.read, path.actor):
@@ -164,22 +164,20 @@ class BiLinear:
             n = [len(path.copies) * path.target.mult for path in paths]
             u = tape.rows(sum(n) * read.dim)
             W = self._composed(tape, paths, before, sum(n), together=True)
-            tape.mix(u, natural[read], sum(n), read.mult, read.dim, gain, W)
-            for path, count in zip(paths, n, strict=True):
-                self._contract(tape, path, natural, room[path.target], u, own=True)
-                u += count * read.dim
+            tape.mix(u, natural[read], read.dim, self.gain, W)
+            for path, part in zip(paths, u.split(k * read.dim for k in n), strict=True):
+                _contract(tape, path, natural, room[path.target], part, own=True)
         for (target, _), paths in self._contracted_first().items():
             # z[a, i, q] = Σ_p M[a, (q, p)] v[i, p], then y[j, q] += Σ_{a,i} w[j, (a, i)] z[a, i, q]
             n = [path.n_read for path in paths]
-            z = first = tape.rows(sum(n) * target.dim)
-            for path, count in zip(paths, n, strict=True):
-                self._contract(tape, path, natural, first, natural[path.read], own=False)
-                first += count * target.dim
+            z = tape.rows(sum(n) * target.dim)
+            for path, part in zip(paths, z.split(k * target.dim for k in n), strict=True):
+                _contract(tape, path, natural, part, natural[path.read], own=False)
             W = self._composed(tape, paths, before, target.mult, together=False)
-            tape.mix(room[target], z, target.mult, sum(n), target.dim, gain, W)
+            tape.mix(room[target], z, target.dim, self.gain, W)
         for target, rows in room.items():
             target.add(tape, out, rows)
-        tape.fill(out, size)  # no path may lead to a type
+        tape.fill(out)  # no path may lead to a type
         return out
 
     def _composed(self, tape, paths, before, m, together):
@@ -200,19 +198,6 @@ class BiLinear:
             into += n * images.mult
         return first
 
-    def _contract(self, tape, path, natural, out, v, own):
-        tape.contract(
-            out,
-            natural[path.actor],
-            v,
-            n_maps=path.actor.mult,
-            copies=path.copies,
-            entry=path.entry,
-            J=path.target.mult if own else path.read.mult,
-            apart=not own,
-            own=own,
-        )
-
     def _mixed_first(self):
         return _grouped([(p.read, p) for p in self.paths if not p.contracts_first])
 
@@ -222,6 +207,11 @@ class BiLinear:
 
     def __repr__(self):
         return f"BiLinear({self.features_in.rep} -> {self.features_out.rep})"
+
+
+def _contract(tape, path, natural, out, v, own):
+    maps = natural[path.actor]
+    tape.contract(out, maps, v, copies=path.copies, entry=path.entry, apart=not own, own=own)
 
 
 def _grouped(pairs):

@@ -49,21 +49,13 @@ def room(caller, name, x, shape, dtype):
         raise ValueError(f"{caller}: {name} is written to and must be C-contiguous and writeable.")
 
 
-def rows(caller, dtype, **arrays):
-    """Refuse arrays of rows, given as ``name=(array, n_rows)``, unless all are of shape (n_rows, one width).
-
-    Raises like ``samples``. The kernels read and write all of them in place.
-    """
-    width = None
-    for name, (x, n) in arrays.items():
-        _require_array(caller, name, x, dtype)
-        width = x.shape[-1] if width is None and x.ndim == 2 else width
-        if x.shape != (n, width):
-            raise ValueError(
-                f"{caller}: {name} must be of shape ({n}, {'batch' if width is None else width}), got {x.shape}."
-            )
-        if not (x.flags.c_contiguous and x.flags.writeable):
-            raise ValueError(f"{caller}: {name} must be C-contiguous and writeable.")
+def rows(caller, name, x, n, dtype):
+    """Refuse an array of fewer than n rows, or one that cannot be worked on in place. Raises like ``samples``."""
+    _require_array(caller, name, x, dtype)
+    if x.ndim != 2 or len(x) < n:
+        raise ValueError(f"{caller}: {name} must be of shape ({n} or more, batch), got {x.shape}.")
+    if not (x.flags.c_contiguous and x.flags.writeable):
+        raise ValueError(f"{caller}: {name} must be C-contiguous and writeable.")
 
 
 def _require_array(caller, name, x, dtype):

@@ -23,6 +23,10 @@ class Block:
     mult: int
     start: int
 
+    def packed(self, x):
+        """Its Rows among features packed in rows x."""
+        return x.part(self.start, self.mult * self.dim)
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureType:
@@ -51,23 +55,28 @@ class FeatureType:
         return self.U is None and len(self.parts) == 1
 
     def natural(self, tape, x):
-        """The first row of its own coordinates (mult, dim), for features packed from row x on."""
+        """Rows of its own coordinates (mult, dim), for features packed in rows x."""
+        parts = self.packed(x)
         if self.is_plain:
-            return x + self.parts[0][0]
+            return parts[0]
         out = tape.rows(self.mult * self.dim)
-        for (start, _), rows in zip(self.parts, self.matrices(), strict=True):
-            tape.change(out, x + start, rows.T, self.mult)
+        for part, matrix in zip(parts, self.matrices(), strict=True):
+            tape.change(out, part, matrix.T)
         return out
 
+    def packed(self, x):
+        """For each part its Rows among features packed in rows x."""
+        return [x.part(start, d * self.mult) for start, d in self.parts]
+
     def room(self, tape, x):
-        """The first row of where its own coordinates are to be written for ``add``."""
-        return x + self.parts[0][0] if self.is_plain else tape.rows(self.mult * self.dim)
+        """Rows where its own coordinates are to be written for ``add``."""
+        return self.packed(x)[0] if self.is_plain else tape.rows(self.mult * self.dim)
 
     def add(self, tape, x, natural):
-        """Add what was written to its ``room`` to features packed from row x on."""
+        """Add what was written to its ``room`` to features packed in rows x."""
         if not self.is_plain:
-            for (start, _), rows in zip(self.parts, self.matrices(), strict=True):
-                tape.change(x + start, natural, rows, self.mult)
+            for part, matrix in zip(self.packed(x), self.matrices(), strict=True):
+                tape.change(part, natural, matrix)
 
     def matrices(self):
         """For each part the map of shape (d, dim) from its own coordinates."""
@@ -94,20 +103,23 @@ class Images:
     index: np.ndarray
 
     def natural(self, tape, x):
-        """The first row of the images (mult, dim), for a layer that reads features packed from row x on."""
-        sources = [_ones(tape) if start is None else x + start for start, _, _ in self.maps]
+        """Rows of the images (mult, dim), for a layer that reads features packed in rows x."""
+        sources = [
+            _one(tape) if start is None else x.part(start, m * M.shape[1])
+            for start, m, M in self.maps
+        ]
         if len(self.maps) == 1 and np.array_equal(self.maps[0][2], np.eye(self.dim)):
             return sources[0]
-        out = first = tape.rows(self.mult * self.dim)
-        for source, (_, m, M) in zip(sources, self.maps, strict=True):
-            tape.change(first, source, M, m)
-            first += m * self.dim
+        out = tape.rows(self.mult * self.dim)
+        parts = out.split(m * self.dim for _, m, _ in self.maps)
+        for part, source, (_, _, M) in zip(parts, sources, self.maps, strict=True):
+            tape.change(part, source, M)
         return out
 
 
-def _ones(tape):
+def _one(tape):
     row = tape.rows(1)
-    tape.ones(row, 1)
+    tape.ones(row)
     return row
 
 
@@ -160,31 +172,29 @@ class Features:
 
         Returns
         -------
-        x : int; first packed row
-        rows, columns : ndarrays of int; the row that each column of natural order goes to
+        x : Rows; the packed form
+        columns : ndarray of int; which of natural order each row that is filled holds
         """
-        x, rows = tape.rows(self.size), []
+        x = tape.rows(self.size)
         for kind in self.types:
-            rows.append(kind.room(tape, x))
-            tape.feed(rows[-1], kind.index.size)
-            kind.add(tape, x, rows[-1])
-        return x, *self._places(rows)
+            given = kind.room(tape, x)
+            tape.feed(given)
+            kind.add(tape, x, given)
+        return x, self._columns()
 
     def write(self, tape, x):
-        """The natural order of features packed from row x on: rows and columns as from ``read``."""
-        return self._places([kind.natural(tape, x) for kind in self.types])
+        """Row by row of natural coordinates, for features packed in rows x, and the column that each of them is."""
+        found = [
+            np.arange(start, start + n) for start, n in (k.natural(tape, x) for k in self.types)
+        ]
+        return np.concatenate([*found, []]).astype(np.intp), self._columns()
 
     def find(self, rep):
         """The FeatureType of a rep, or None."""
         return next((t for t in self.types if t.rep == rep), None)
 
-    def _places(self, starts):
-        rows = [
-            start + np.arange(kind.index.size)
-            for kind, start in zip(self.types, starts, strict=True)
-        ]
-        columns = [kind.index.ravel() for kind in self.types]
-        return tuple(np.concatenate([*parts, []]).astype(np.intp) for parts in (rows, columns))
+    def _columns(self):
+        return np.concatenate([*(kind.index.ravel() for kind in self.types), []]).astype(np.intp)
 
     def __repr__(self):
         return f"Features({self.rep})"

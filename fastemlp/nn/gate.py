@@ -42,23 +42,24 @@ class Gate:
         return ()
 
     def record(self, tape, x):
-        """Apply to features packed from row x on; returns the first row of the result."""
+        """Apply to features packed in rows x; returns the Rows of the result."""
         y = tape.rows(self.features_out.size)
         scalars = self.features_out.find(Scalar)
         n_scalars = 0 if scalars is None else scalars.mult
         n_sigmoids = n_scalars + _n_gates(self.features_out.rep.canonical()[0])
         # scalars and then gates are the first rows of irreducible 0
-        sigma = tape.rows(n_sigmoids)
-        tape.sigmoid(sigma, x, n_sigmoids)
-        gates = sigma
+        gates = tape.rows(n_sigmoids)
+        tape.sigmoid(gates, x.part(0, n_sigmoids))
+        first = 0
         for kind in self.features_out.types:
             twin = self.features_in.find(kind.rep)
             if kind.rep.is_permutation and kind.rep != Scalar:
                 _swish(tape, kind, twin, x, y)
                 continue
-            for (out, d), (v, _) in zip(kind.parts, twin.parts, strict=True):
-                tape.scale(y + out, gates, x + v, kind.mult, d)
-            gates += kind.mult
+            # the gated twin may have more scalars
+            for out, (start, _) in zip(kind.packed(y), twin.parts, strict=True):
+                tape.scale(out, gates.part(first, kind.mult), x.part(start, out.n))
+            first += kind.mult
         return y
 
     def __repr__(self):
@@ -66,8 +67,8 @@ class Gate:
 
 
 def _swish(tape, kind, twin, x, y):
-    n = kind.mult * kind.dim
-    v, out, sigma = twin.natural(tape, x), kind.room(tape, y), tape.rows(n)
-    tape.sigmoid(sigma, v, n)
-    tape.scale(out, sigma, v, n, 1)
+    v, out = twin.natural(tape, x), kind.room(tape, y)
+    sigma = tape.rows(v.n)
+    tape.sigmoid(sigma, v)
+    tape.scale(out, sigma, v)
     kind.add(tape, y, out)

@@ -101,18 +101,18 @@ class Linear:
         return np.concatenate([*parts, []])
 
     def record(self, tape, x):
-        """Apply to features packed from row x on; returns the first row of the result."""
+        """Apply to features packed in rows x; returns the Rows of the result."""
         y = tape.rows(self.features_out.size)
+        tape.sign(y, self, x)
         for target, sources, invariants in self._paths:
-            out = y + target.start
+            out = target.packed(y)
             for run, dense in _runs(sources, target.mult):
-                first = x + run[0][0].start
                 if dense:
-                    _mix_collapsed(tape, out, first, target, run)
+                    _mix_collapsed(tape, out, x, target, run)
                 else:
-                    _mix_images(tape, out, first, target, *run[0])
+                    _mix_images(tape, out, x, target, *run[0])
             if invariants.shape[1]:
-                tape.bias(out, invariants, target.mult)
+                tape.bias(out, invariants)
         return y
 
     def __repr__(self):
@@ -124,20 +124,22 @@ def _fan_in(sources):
 
 
 def _mix_images(tape, out, x, target, source, J):
-    """Add a mix of the images of the copies from row x on under every map J."""
+    """Add a mix of the images of the source's copies under every map J."""
+    x = source.packed(x)
     if not _is_identity(J):
-        image = tape.rows(J.shape[0] * source.mult * target.dim)
-        for k, unit in enumerate(J):
-            tape.change(image + k * source.mult * target.dim, x, unit, source.mult)
+        size = source.mult * target.dim
+        image = tape.rows(len(J) * size)
+        for part, unit in zip(image.split([size] * len(J)), J, strict=True):
+            tape.change(part, x, unit)
         x = image
-    tape.mix(out, x, target.mult, len(J) * source.mult, target.dim)
+    tape.mix(out, x, target.dim)
 
 
 def _mix_collapsed(tape, out, x, target, run):
     """The same for neighbouring sources at once, by one dense matrix."""
     W = tape.collapse([(J, source.mult) for source, J in run], target.mult)
     n_in = sum(source.mult * source.dim for source, _ in run)
-    tape.mix(out, x, target.mult * target.dim, n_in, 1, composed=W)
+    tape.mix(out, x.part(run[0][0].start, n_in), 1, composed=W)
 
 
 def _runs(sources, mult_out):

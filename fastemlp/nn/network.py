@@ -36,7 +36,7 @@ class EMLPBlock:
         self.gate = Gate(features_out)
         gated = self.gate.features_in
         self.linear = Linear(features_in, gated)
-        self.bilinear = BiLinear(gated, gated, rng, made_by=self.linear)
+        self.bilinear = BiLinear(gated, gated, rng, self.linear, bilinear_gain)
         self.gain = bilinear_gain
         self.n_parameters = self.linear.n_parameters + self.bilinear.n_parameters
 
@@ -45,16 +45,10 @@ class EMLPBlock:
         return np.concatenate([self.linear.init(rng), self.bilinear.init(rng)])
 
     def record(self, tape, x):
-        """Apply to features packed from row x on; returns the first row of the result."""
-        parameters = tape.n_parameters
-        z = self.linear.record(tape, x)
-        if self.bilinear.paths:
-            size = self.gate.features_in.size
-            total = tape.rows(size)
-            tape.copy(total, z, size)
-            self.bilinear.record(tape, z, total, self.gain, before=(x, parameters))
-            z = total
-        return self.gate.record(tape, z)
+        """Apply to features packed in rows x; returns the Rows of the result."""
+        for layer in (self.linear, self.bilinear, self.gate):
+            x = layer.record(tape, x)
+        return x
 
     def __repr__(self):
         return f"EMLPBlock({self.linear!r})"
@@ -73,7 +67,8 @@ class Network:
     Attributes
     ----------
     n_parameters : int
-    program : Program; what the layers recorded
+    inputs, outputs : ndarrays of int; the column of x, or y, that each input or output of the program is
+    program : Passes; of what the layers recorded
     """
 
     def __init__(self, layers, features_in, features_out, dtype):
@@ -82,11 +77,11 @@ class Network:
         self.features_out = features_out
         self.dtype = np.dtype(dtype)
         tape = Tape(dtype)
-        x, *self.inputs = features_in.read(tape)
+        x, self.inputs = features_in.read(tape)
         for layer in self.layers:
             x = layer.record(tape, x)
-        self.outputs = features_out.write(tape, x)
-        self.program = tape.finish(self.outputs[0])
+        rows, self.outputs = features_out.write(tape, x)
+        self.program = tape.finish(rows)
         self.n_parameters = self.program.n_parameters
 
     @property
@@ -169,12 +164,10 @@ class Network:
         """
         x = self._inputs_of("Network.tangent", "x", x)
         x_dot = self._inputs_of("Network.tangent", "x_dot", x_dot, len(x))
-        at, along = (Workspace(self, len(x), "all") for _ in range(2))
+        workspace = Workspace(self, len(x), "all")
         weights = self.program.weights.of(theta)
-        y = at.forward(weights, x)
-        load(x_dot, *self.inputs, along.values)
-        self.program.tangent(weights, at.values, along.values)
-        y_dot = along.output()
+        y = workspace.forward(weights, x)
+        y_dot = workspace.tangent(weights, x_dot)
 
         def backward(dy, dy_dot):
             width = self.features_out.size
@@ -182,13 +175,10 @@ class Network:
                 "Network.tangent's backward", "dy_dot", dy_dot, width, self.dtype, len(x)
             )
             gradients = np.empty((2, len(weights)), self.dtype)
-            at.backward(weights, dy, gradients[0])
-            load(dy_dot, *self.outputs, along.grads)
-            self.program.tangent_backward(
-                weights, at.values, along.values, at.grads, along.grads, gradients[1]
-            )
+            workspace.backward(weights, dy, gradients[0])
+            dx_dot = workspace.tangent_backward(weights, dy_dot, gradients[1])
             dtheta, dtheta_dot = (self.program.weights.gradient(weights, g) for g in gradients)
-            return at.input_gradient(), along.input_gradient(), dtheta, dtheta_dot
+            return workspace.input_gradient(), dx_dot, dtheta, dtheta_dot
 
         return y, y_dot, backward
 
@@ -235,7 +225,11 @@ class Workspace:
     batch : int; the most samples that will come
     gradients : {"frugal", "all", None}
         What of a backward pass is wanted: the gradients of parameters and input, those of all intermediates too (for
-        ``Program.tangent_backward``), or nothing.
+        ``tangent_backward``), or nothing.
+
+    Attributes
+    ----------
+    rows : ndarray (n_rows, samples or a few more); of all passes, one after the other
     """
 
     def __init__(self, network, batch, gradients="frugal"):
@@ -243,15 +237,9 @@ class Workspace:
         program = network.program
         self._forward = program.result if gradients is None else program.forward
         self._reverse = {"all": program.reverse, "frugal": program.frugal_reverse}.get(gradients)
-        passes = [p for p in (self._forward, self._reverse) if p is not None]
-        self._n_rows = [p.n_rows for p in passes]
-        # rows and columns of inputs and outputs, among values and among gradients
-        self._places = [
-            [(p.place[rows], columns) for rows, columns in (network.inputs, network.outputs)]
-            for p in passes
-        ]
-        self._width = _width(batch)
-        self._memory = [_aligned(n * self._width, network.dtype) for n in self._n_rows]
+        last = program.tangents[1] if gradients == "all" else self._reverse or self._forward
+        self._n_rows, self._width = last.n_rows, _width(batch)
+        self._memory = _aligned(self._n_rows * self._width, network.dtype)
         self._size_to(batch)
 
     def forward(self, weights, x, out=None):
@@ -263,19 +251,21 @@ class Workspace:
     def _forward_checked(self, weights, x, out=None):
         if len(x) != self._samples:
             self._size_to(len(x))
-        inputs, _ = self._places[0]
-        load(x, *inputs, self.values)
-        self._forward.fill(weights, self.values)
-        return self.output(out)
+        self._load(x, self._forward, self._network.inputs)
+        self._forward(weights, self.rows)
+        return self._store(self._forward, self._network.outputs, out)
 
-    def output(self, out=None):
-        """What the rows of the output hold, of shape (samples, n_out)."""
-        return self._natural(self.values, self._network.features_out, self._places[0][1], out)
+    def tangent(self, weights, x_dot):
+        """The derivative of the outputs along ``x_dot``, after ``forward``."""
+        network, (ahead, _) = self._network, self._network.program.tangents
+        self._load(x_dot, ahead, network.inputs)
+        ahead(weights, self.rows)
+        return self._store(ahead, network.outputs)
 
     def backward(self, weights, dy, dweights, add=False):
         """From the gradient of the outputs to that of the weights, written or added to dweights."""
         network = self._network
-        if self.grads is None:
+        if self._reverse is None:
             raise ValueError(
                 "Workspace.backward: made with gradients=None, it keeps nothing that a backward pass needs. "
                 "Make a Workspace(network, batch)."
@@ -283,12 +273,19 @@ class Workspace:
         dy = checks.samples(
             "backward", "dy", dy, network.features_out.size, network.dtype, self._samples
         )
-        load(dy, *self._places[1][1], self.grads)
-        network.program.backward(weights, self.values, self.grads, dweights, add, self._reverse)
+        self._load(dy, self._reverse, network.outputs)
+        self._reverse(weights, self.rows, dweights, add)
+
+    def tangent_backward(self, weights, dy_dot, dweights_dot):
+        """The derivative of the gradients of weights, which it fills, and of x, after ``tangent`` and ``backward``."""
+        network, (_, back) = self._network, self._network.program.tangents
+        self._load(dy_dot, back, network.outputs)
+        back(weights, self.rows, dweights_dot)
+        return self._store(back, network.inputs)
 
     def input_gradient(self):
         """The gradient of x, of shape (samples, n_in), after ``backward``."""
-        return self._natural(self.grads, self._network.features_in, self._places[1][0])
+        return self._store(self._reverse, self._network.inputs)
 
     def _size_to(self, samples):
         width = _width(samples)
@@ -297,21 +294,19 @@ class Workspace:
                 f"Workspace: made for {self._width} samples at most, got {samples}. "
                 f"Make a Workspace(network, {samples})."
             )
-        views = [
-            memory[: n * width].reshape(n, width)
-            for memory, n in zip(self._memory, self._n_rows, strict=True)
-        ]
         self._samples = samples
-        self.values, self.grads = views if len(views) > 1 else (*views, None)
+        self.rows = self._memory[: self._n_rows * width].reshape(self._n_rows, width)
 
-    def _natural(self, rows, features, places, out=None):
+    def _load(self, x, program, columns):
+        load(x, program.inputs, columns, self.rows)
+
+    def _store(self, program, columns, out=None):
+        shape, dtype = (self._samples, len(columns)), self._network.dtype
         if out is None:
-            out = np.empty((self._samples, features.size), self._network.dtype)
+            out = np.empty(shape, dtype)
         else:
-            checks.room(
-                "Workspace", "out", out, (self._samples, features.size), self._network.dtype
-            )
-        store(rows, *places, out)
+            checks.room("Workspace", "out", out, shape, dtype)
+        store(self.rows, program.outputs, columns, out)
         return out
 
 

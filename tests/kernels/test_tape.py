@@ -18,18 +18,27 @@ def instructions(request):
     use_instructions(AVAILABLE[-1])
 
 
+def given(tape, n):
+    """Rows that are filled from outside."""
+    x = tape.rows(n)
+    tape.feed(x)
+    return x
+
+
+def finish(tape, out):
+    return tape.finish(np.arange(out.start, out.start + out.n))
+
+
 def run(tape, x, out, shape, theta, dout):
     """Values of the result, its gradients in x and theta; x fills the first rows."""
-    dtype = x.dtype
-    program = tape.finish(np.arange(out, out + int(np.prod(shape[:-1]))))
-    values = np.full((program.n_rows, x.shape[1]), np.nan, dtype)
-    grads, dtheta = np.full_like(values, np.nan), np.full_like(theta, np.nan)
-    values[: len(x)] = x
-    program.forward(theta, values)
-    rows = slice(out, out + dout.size // x.shape[1])
-    grads[rows] = dout.reshape(-1, x.shape[1])
-    program.backward(theta, values, grads, dtheta)
-    return values[rows].reshape(shape), grads[: len(x)], dtheta
+    program = finish(tape, out)
+    rows = np.full((program.reverse.n_rows, x.shape[1]), np.nan, x.dtype)
+    dtheta = np.full_like(theta, np.nan)
+    rows[: len(x)] = x
+    program.forward(theta, rows)
+    rows[program.reverse.inputs] = dout.reshape(-1, x.shape[1])
+    program.reverse(theta, rows, dtheta)
+    return rows[program.forward.outputs].reshape(shape), rows[program.reverse.outputs], dtheta
 
 
 @pytest.mark.usefixtures("instructions")
@@ -49,14 +58,12 @@ def test_contract_is_its_oracle_and_backward_its_adjoint(own, apart, sizes, dtyp
     dout, before = draw(*shape), draw(*shape)
     x = np.concatenate([a.reshape(-1, batch) for a in (maps, v, before)])
     tape = Tape(dtype)
-    tape.feed(tape.rows(len(x)), len(x))
-    first_v = (A + 1) * Q * P
-    out = tape.rows(before.size // batch)
+    sizes = [a.size // batch for a in (maps, v, before)]
+    some, vectors, held = given(tape, len(x)).split(sizes)
+    out = tape.rows(held.n)
     if added:
-        tape.copy(out, first_v + v.size // batch, before.size // batch)
-    tape.contract(
-        out, 0, first_v, n_maps=A + 1, copies=copies, entry=entry, J=J, apart=apart, own=own
-    )
+        tape.copy(out, held)
+    tape.contract(out, some, vectors, copies=copies, entry=entry, apart=apart, own=own)
     found, dx, _ = run(tape, x, out, shape, np.empty(0, dtype), dout)
     wide_v = np.broadcast_to(v, (A, J, P, batch))
     wide_dout = np.broadcast_to(dout, (A, J, Q, batch))
@@ -69,7 +76,7 @@ def test_contract_is_its_oracle_and_backward_its_adjoint(own, apart, sizes, dtyp
     dmaps[copies[:, None, None], entry] = np.einsum("ajqb,ajpb->aqpb", wide_dout, wide_v)
     dv = np.einsum("aqpb,ajqb->ajpb", M, wide_dout)
     dv = dv if own else dv.sum(0, keepdims=True)
-    parts = np.split(dx, [first_v, first_v + v.size // batch])
+    parts = np.split(dx, np.cumsum(sizes)[:2])
     np.testing.assert_allclose(parts[0].reshape(maps.shape), dmaps, **tolerance)
     np.testing.assert_allclose(parts[1].reshape(v.shape), dv, **tolerance)
     np.testing.assert_array_equal(parts[2].reshape(shape), added * dout)
@@ -86,11 +93,11 @@ def test_mix_is_its_oracle_and_backward_its_adjoint(m, k, d, dtype, batch, added
     rng = np.random.default_rng(0)
     x, before, dout = (rng.standard_normal((n * d, batch)).astype(dtype) for n in (k, m, m))
     tape = Tape(dtype)
-    tape.feed(tape.rows((k + m) * d), (k + m) * d)
+    mixed, held = given(tape, (k + m) * d).split([k * d, m * d])
     out = tape.rows(m * d)
     if added:
-        tape.copy(out, k * d, m * d)
-    tape.mix(out, 0, m, k, d, alpha=0.5)
+        tape.copy(out, held)
+    tape.mix(out, mixed, d, alpha=0.5)
     W = rng.standard_normal((m, k)).astype(dtype)
     found, dx, dW = run(tape, np.concatenate([x, before]), out, dout.shape, W.ravel(), dout)
     tolerance = {"rtol": 0, "atol": 40 * np.sqrt(max(k, m * batch)) * np.finfo(dtype).eps}
@@ -109,9 +116,8 @@ def test_sigmoid_to_the_last_digits(dtype):
     x = np.concatenate([np.linspace(-800, 800, 100), np.linspace(-20, 20, 1000), [np.nan]])
     x = x.astype(dtype)[None]
     tape = Tape(dtype)
-    tape.feed(tape.rows(1), 1)
-    out = tape.rows(1)
-    tape.sigmoid(out, 0, 1)
+    row, out = given(tape, 1), tape.rows(1)
+    tape.sigmoid(out, row)
     found, dx, _ = run(tape, x, out, x.shape, np.empty(0, dtype), np.ones_like(x))
     expected = 1 / (1 + np.exp(-np.clip(x.astype(float), -80, None)))
     eps = np.finfo(dtype).eps
@@ -126,11 +132,10 @@ def test_linear_operations(batch):
     x = rng.standard_normal((k * d, batch))
     C, E = rng.standard_normal((3, d)), rng.standard_normal((3, 2))
     tape = Tape(np.float64)
-    tape.feed(tape.rows(k * d), k * d)
-    mixed, out = tape.rows(m * d), tape.rows(m * 3)
-    W = tape.mix(mixed, 0, m, k, d, alpha=0.5)
-    tape.change(out, mixed, C, m)
-    b = tape.bias(out, E, m)
+    rows, mixed, out = given(tape, k * d), tape.rows(m * d), tape.rows(m * 3)
+    W = tape.mix(mixed, rows, d, alpha=0.5)
+    tape.change(out, mixed, C)
+    b = tape.bias(out, E)
     theta = rng.standard_normal(tape.n_parameters)
     dout = rng.standard_normal((m, 3, batch))
     found, dx, dtheta = run(tape, x, out, dout.shape, theta, dout)
@@ -148,48 +153,46 @@ def test_linear_operations(batch):
 
 def test_rows_that_were_read_are_not_written_again():
     tape = Tape(np.float64)
-    tape.feed(tape.rows(2), 2)
-    y, z = tape.rows(2), tape.rows(2)
-    tape.copy(y, 0, 2)
-    tape.copy(z, y, 2)
+    x, y, z = given(tape, 2), tape.rows(2), tape.rows(2)
+    tape.copy(y, x)
+    tape.copy(z, y)
     with pytest.raises(RuntimeError, match="COPY writes to rows 2 to 4 after they were read"):
-        tape.copy(y, 0, 2)
+        tape.copy(y, x)
 
 
 @pytest.mark.parametrize("kind", ["sigmoid", "ones"])
 def test_what_sets_rows_does_not_add_to_them(kind):
     tape = Tape(np.float64)
-    tape.feed(tape.rows(2), 2)
-    y = tape.rows(2)
-    tape.copy(y, 0, 2)
+    x, y = given(tape, 2), tape.rows(2)
+    tape.copy(y, x)
     with pytest.raises(
         RuntimeError, match=f"{kind.upper()} sets rows 2 to 4, which hold something"
     ):
-        tape.ones(y, 2) if kind == "ones" else tape.sigmoid(y, 0, 2)
+        tape.ones(y) if kind == "ones" else tape.sigmoid(y, x)
 
 
 def test_composed_weights_and_their_gradient():
     rng = np.random.default_rng(0)
     m, n, k, r = 4, 3, 5, 2  # w[j, a, i], B[i, x]
     tape = Tape(np.float64)
-    tape.feed(tape.rows(n * r), n * r)
+    x_rows = given(tape, n * r)
     B, w = tape.parameters(7), tape.parameters(m * n * k)
     index = B + rng.integers(0, 7, (k, r))  # some twice
     out, into = tape.rows(m), tape.composed(m * n * r)
     tape.compose(w, index, m=m, n=n, next_w=n * k, into=into, next_v=n * r)
-    tape.mix(out, 0, m, n * r, 1, composed=into)
-    program = tape.finish(np.arange(out, out + m))
+    tape.mix(out, x_rows, 1, composed=into)
+    program = finish(tape, out)
     theta = rng.standard_normal(tape.n_parameters)
     weights = program.weights.of(theta)
     v = np.einsum("jai,ix->jax", theta[w:].reshape(m, n, k), theta[index])
     np.testing.assert_allclose(weights[len(theta) :], v.ravel(), rtol=1e-12)
-    values, dout = np.empty((program.n_rows, 6)), rng.standard_normal((m, 6))
-    values[: n * r] = x = rng.standard_normal((n * r, 6))
-    program.forward(weights, values)
-    np.testing.assert_allclose(values[out:], v.reshape(m, -1) @ x, rtol=1e-12)
-    grads, dweights = np.full_like(values, np.nan), np.full_like(weights, np.nan)
-    grads[out:] = dout
-    program.backward(weights, values, grads, dweights)
+    rows, dout = np.full((program.reverse.n_rows, 6), np.nan), rng.standard_normal((m, 6))
+    rows[: n * r] = x = rng.standard_normal((n * r, 6))
+    program.forward(weights, rows)
+    np.testing.assert_allclose(rows[program.forward.outputs], v.reshape(m, -1) @ x, rtol=1e-12)
+    dweights = np.full_like(weights, np.nan)
+    rows[program.reverse.inputs] = dout
+    program.reverse(weights, rows, dweights)
     dtheta = program.weights.gradient(weights, dweights)
     dv = (dout @ x.T).reshape(m, n, r)
     expected = np.zeros_like(theta)
@@ -197,7 +200,7 @@ def test_composed_weights_and_their_gradient():
     expected[w:] = np.einsum("jax,ix->jai", dv, theta[index]).ravel()
     np.testing.assert_allclose(dtheta, expected, rtol=1e-11, atol=1e-12)
     with pytest.raises(ValueError, match=r"weights must be of shape \(91,\), .* got \(67,\)"):
-        program.forward(theta, values)
+        program.forward(theta, rows)
 
 
 def test_collapsed_weights_and_their_gradient():
@@ -206,11 +209,11 @@ def test_collapsed_weights_and_their_gradient():
     maps = [(rng.standard_normal((t, q, p)), k) for t, p, k in ((5, 2, 6), (1, 1, 2), (2, 4, 3))]
     n_in = sum(J.shape[2] * k for J, k in maps)
     tape = Tape(np.float64)
-    tape.feed(tape.rows(n_in), n_in)
-    tape.change(tape.rows(1), 0, rng.standard_normal((1, n_in)), 1)  # constants before those of J
+    x = given(tape, n_in)
+    tape.change(tape.rows(1), x, rng.standard_normal((1, n_in)))  # constants before those of J
     out, first = tape.rows(m * q), tape.parameters(1) + 1
-    tape.mix(out, 0, m * q, n_in, 1, composed=tape.collapse(maps, m))
-    program = tape.finish(np.arange(out, out + m * q))
+    tape.mix(out, x, 1, composed=tape.collapse(maps, m))
+    program = finish(tape, out)
     theta = rng.standard_normal(tape.n_parameters)
     weights = program.weights.of(theta)
     np.testing.assert_array_equal(weights[: len(theta)], theta)
@@ -231,13 +234,13 @@ def test_collapsed_weights_and_their_gradient():
 
 def test_what_no_output_depends_on_is_left_out():
     tape = Tape(np.float64)
-    tape.feed(tape.rows(2), 2)
-    mixed, gates, unused, out = tape.rows(10), tape.rows(10), tape.rows(3), tape.rows(2)
-    tape.mix(mixed, 0, 5, 1, 2)
-    tape.bias(mixed, np.ones((2, 1)), 5)
-    tape.sigmoid(gates, mixed, 10)
-    tape.mix(unused, mixed, 3, 10, 1)
-    tape.change(out, gates + 4, np.array([[1.0, 0.0], [1.0, 1.0]]), 1)
+    first = given(tape, 2)
+    mixed, gates, unused, out = (tape.rows(n) for n in (10, 10, 3, 2))
+    tape.mix(mixed, first, 2)
+    tape.bias(mixed, np.ones((2, 1)))
+    tape.sigmoid(gates, mixed)
+    tape.mix(unused, mixed, 1)
+    tape.change(out, gates.part(4, 2), np.array([[1.0, 0.0], [1.0, 1.0]]))
     theta = np.arange(1.0, 41) / 10
     x, dout = np.array([[0.3, -0.2, 0.4], [0.1, 0.7, -0.6]]), np.ones((2, 3))
     found, dx, dtheta = run(tape, x, out, dout.shape, theta, dout)

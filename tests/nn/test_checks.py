@@ -179,20 +179,17 @@ def test_a_program_refuses_rows_that_are_not_its_own():
     program = network.program
     weights = program.weights.of(theta)
 
-    def values(n=program.n_rows, width=16, dtype=np.float64):
+    def rows(n, width=16, dtype=np.float64):
         return np.zeros((n, width), dtype)
 
-    room, fewer = np.empty_like(weights), program.n_rows - 1
-    for wrong in (values(fewer), values(width=8), values(dtype=np.float32), values().T, [[0.0]]):
-        with pytest.raises((TypeError, ValueError), match="must be"):
-            program.backward(weights, values(), wrong, room)
-        with pytest.raises((TypeError, ValueError), match="must be"):
-            program.tangent(weights, values(), wrong)
-        with pytest.raises((TypeError, ValueError), match="must be"):
-            program.tangent_backward(weights, values(), values(), values(), wrong, room)
-    for wrong in (values(fewer), values(dtype=np.float32), values().T, [[0.0]]):
-        with pytest.raises((TypeError, ValueError), match="must be"):
-            program.forward(weights, wrong)
+    room = np.empty_like(weights)
+    for some in (program.forward, program.reverse, *program.tangents):
+        n = some.n_rows
+        for wrong in (rows(n - 1), rows(n, dtype=np.float32), rows(n).T, [[0.0]], rows(n)[0]):
+            with pytest.raises((TypeError, ValueError), match="must be"):
+                some(weights, wrong, room)
+        with pytest.raises(ValueError, match="dweights must be of shape"):
+            some(weights, rows(n), np.empty(3))
     with pytest.raises(ValueError, match=r"the room for weights must be of shape"):
         program.weights.of(theta, np.empty(3))
     with pytest.raises(ValueError, match="dweights must be of shape"):

@@ -268,12 +268,16 @@ def test_bilinear_is_a_layer_among_others(group):
     assert_equivariant(network, theta, rng)
 
 
-def test_bilinear_made_by_a_layer_needs_the_block_of_both():
+def test_bilinear_made_by_a_layer_comes_after_it():
     a, z = features_of(V(O(3)), (20 * Scalar + 9 * V)(O(3)))
-    linear = Linear(a, z)
-    layer = BiLinear(z, z, np.random.default_rng(0), made_by=linear)
-    with pytest.raises(ValueError, match=r"made_by .* only a block of both layers .*EMLPBlock"):
-        Network([linear, layer], a, z, np.float64)
+    linear, other = Linear(a, z), Linear(a, z)
+    layer, plain = (BiLinear(z, z, np.random.default_rng(0), made_by=m) for m in (linear, None))
+    made_by, on_its_own = (Network([linear, last], a, z, np.float64) for last in (layer, plain))
+    assert made_by.program.weights.n > on_its_own.program.weights.n == made_by.n_parameters
+    with pytest.raises(ValueError, match=r"made_by says .* did not make these rows.*EMLPBlock"):
+        Network([other, layer], a, z, np.float64)
+    with pytest.raises(ValueError, match=r"made_by says .* did not make these rows.*EMLPBlock"):
+        Network([layer], z, z, np.float64)
 
 
 def test_bilinear_reads_at_most_dim_copies_and_no_scalars():

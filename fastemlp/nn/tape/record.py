@@ -1,0 +1,216 @@
+"""A network as a straight line of operations on rows of samples."""
+
+import numpy as np
+
+from fastemlp._kernels.tape import COLLAPSE, COMPOSITION, Kind
+from fastemlp.nn.orbit_maps import OrbitMaps
+from fastemlp.nn.tape.operations import OPERATION, Operation
+from fastemlp.nn.tape.program import Passes, Program, Weights
+from fastemlp.nn.tape.rows import Rows
+from fastemlp.nn.tape.writer import Writer
+
+
+class Tape:
+    """Records what a network does, once, as a Program.
+
+    Every intermediate is a run of ``Rows`` of one array (rows, batch). Samples lie fastest: an equivariant linear map
+    is one matrix product over all components of an irreducible, everything else runs along contiguous memory, and
+    nothing is ever transposed. As the order is known beforehand, so is what a pass may overwrite and what it has to
+    add to (``Writer``); as all memory is one array, nothing is allocated on the way.
+
+    Parameters
+    ----------
+    dtype : float32 or float64; of the constants
+
+    Attributes
+    ----------
+    n_rows, n_parameters : int
+    """
+
+    def __init__(self, dtype):
+        self.dtype = np.dtype(dtype)
+        self.n_rows = self.n_parameters = self._n_composed = 0
+        self._writer, self._starts, self._table = Writer(), [], []
+        self._compositions, self._collapses = [], []
+        self._constants, self._known, self._n_constants = [], {}, 0
+        self._inputs, self._origins = [], {}
+
+    def rows(self, n):
+        """Make n new Rows."""
+        self._starts.append(self.n_rows)
+        self.n_rows += n
+        return Rows(self.n_rows - n, n)
+
+    def parameters(self, n):
+        """The first of n new parameters."""
+        self.n_parameters += n
+        return self.n_parameters - n
+
+    def compose(self, w, index, *, m, n, next_w, into, next_v):
+        """Weights for a product with B: v[j, a, x] = Σ_i w[j, a, i] B[i, x], composed once, not sample by sample.
+
+        Parameters
+        ----------
+        w : first of the parameters w, m rows of shape (n, k), ``next_w`` apart
+        index : ndarray of int (k, r); which parameter B[i, x] is
+        into : first of the results v, as from ``composed``, rows ``next_v`` apart
+        """
+        k, r = index.shape
+        self._compositions.append((w, into, next_w, next_v, len(self._table), m, n, k, r))
+        self._table += index.T.ravel().tolist()
+
+    def collapse(self, maps, m):
+        """Weights of a map to m copies that is mixed of several: v[(j, q), (c, p)] = Σ_t w[j, t, c] J[t, q, p].
+
+        Parameters
+        ----------
+        maps : list of (J, k)
+            Constants J of shape (t, q, p) or OrbitMaps, and the number of copies c they act on; their v lie side by
+            side. The w are new parameters, those of the first J first.
+        m : int
+
+        Returns
+        -------
+        int; where v begins among the composed weights
+        """
+        q = maps[0][0].shape[1]
+        next_v = sum(k * J.shape[2] for J, k in maps)
+        first = v = self.composed(m * q * next_v)
+        for J, k in maps:
+            t, _, p = J.shape
+            w = self.parameters(m * t * k)
+            orbits = isinstance(J, OrbitMaps)
+            constants = self._constant(J.coefficients if orbits else J)
+            table = self._labels(J) if orbits else -1
+            self._collapses.append((w, v, next_v, constants, table, m, k, t, q, p))
+            v += k * p
+        return first
+
+    def _labels(self, J):
+        """Where the labels of OrbitMaps begin in the table."""
+        key = "labels", J.labels.shape, J.labels.tobytes()
+        if key not in self._known:
+            self._known[key] = len(self._table)
+            self._table += J.labels.ravel().tolist()
+        return self._known[key]
+
+    def composed(self, n):
+        """The first of n new weights that are made of parameters, for ``mix``."""
+        self._n_composed += n
+        return self._n_composed - n
+
+    def sign(self, y, layer, x):
+        """Note that a layer makes rows y of rows x, with the parameters that come next."""
+        self._origins[y, layer] = x, self.n_parameters
+
+    def origin(self, y, layer):
+        """(x, the first parameter) of what a layer has signed; None if it did not make rows y."""
+        return self._origins.get((y, layer))
+
+    def feed(self, x):
+        """Say that rows are filled from outside."""
+        self._inputs += range(x.start, x.start + x.n)
+        self._writer.written.add(*x)
+
+    def copy(self, out, x):
+        """Add rows x to rows out, or set them."""
+        self._put(Kind.COPY, out, x, m=x.n)
+
+    def change(self, out, x, C):
+        """out[c] (+)= C x[c] for every copy c, C a constant of shape (rows of out, rows of x) per copy."""
+        d, k = C.shape
+        self._put(Kind.CHANGE, out, x, m=x.n // k, k=k, d=d, constants=self._constant(C))
+
+    def ones(self, out):
+        """Set rows to 1."""
+        self._put(Kind.ONES, out, m=out.n)
+
+    def mix(self, out, x, d, alpha=1.0, composed=None):
+        """out[j, i] (+)= alpha Σ_c W[j, c] x[c, i], all copies of size d. Returns where W begins.
+
+        W is made of new parameters, or begins at ``composed`` among the composed weights.
+        """
+        m, k = out.n // d, x.n // d
+        W = self.parameters(m * k) if composed is None else composed
+        # composed weights count from −1 downwards until the number of parameters is known
+        weights = W if composed is None else ~W
+        self._put(Kind.MIX, out, x, m=m, k=k, d=d, alpha=alpha, weights=weights)
+        return W
+
+    def bias(self, out, invariants):
+        """out[j] += invariants b[:, j] for every copy j, invariants (d, r). Returns where b, (r, m), begins."""
+        d, r = invariants.shape
+        m = out.n // d
+        b = self.parameters(r * m)
+        self._put(Kind.BIAS, out, m=m, k=r, d=d, constants=self._constant(invariants), weights=b)
+        return b
+
+    def contract(self, out, maps, v, *, copies, entry, apart, own):
+        """out[a, j, q] (+)= Σ_p M[a, (q, p)] v[a, j, p]
+
+        Parameters
+        ----------
+        maps : Rows of objects of which those of ``copies`` act
+        entry : ndarray of int (Q, P); which component of a map is its entry (q, p)
+        apart : bool; whether a result belongs to one map, or is summed over all
+        own : bool; whether each map has vectors of its own
+        """
+        (q, p), m = entry.shape, len(copies)
+        sizes = {"m": m, "k": out.n // ((m if apart else 1) * q), "d": maps.n // entry.size}
+        table = len(self._table)
+        self._put(Kind.CONTRACT, out, v, maps, **sizes, p=p, q=q, apart=apart, own=own, table=table)
+        self._table += [*map(int, copies), *map(int, entry.ravel())]
+
+    def scale(self, out, factors, v):
+        """out[c, i] (+)= factors[c] v[c, i] for every factor."""
+        one, copies = np.zeros((1, 1), int), range(factors.n)
+        self.contract(out, factors, v, copies=copies, entry=one, apart=True, own=True)
+
+    def sigmoid(self, out, x):
+        """Set rows out to 1 / (1 + exp(-x))."""
+        self._put(Kind.SIGMOID, out, x, m=x.n)
+
+    def fill(self, out):
+        """Zeros where nothing has been written yet."""
+        self._writer.fill(*out)
+
+    def _put(self, kind, *rows, **fields):
+        self._writer.put(Operation(kind, *(x.start for x in rows), **fields))
+
+    def _constant(self, C):
+        """Where an array begins among the constants."""
+        key = C.shape, C.tobytes()
+        if key not in self._known:
+            self._known[key] = self._n_constants
+            self._constants.append(C.ravel().astype(self.dtype))
+            self._n_constants += C.size
+        return self._known[key]
+
+    def finish(self, outputs):
+        """The Passes of the program of which ``outputs``, an int array of rows, are the result."""
+        for row in outputs:
+            self._writer.fill(row, 1)
+        n_parameters, n_weights = self.n_parameters, self.n_parameters + self._n_composed
+        operations = [
+            op if op.weights >= 0 else op._replace(weights=n_parameters + ~op.weights)
+            for op in self._writer.operations
+        ]
+        compositions = np.array(self._compositions, COMPOSITION)
+        collapses = np.array(self._collapses, COLLAPSE)
+        for made in (compositions, collapses):
+            made["v"] += n_parameters
+        constants = np.concatenate([*self._constants, np.empty(0, self.dtype)])
+        table = np.array(self._table, np.intp)
+        weights = Weights(compositions, collapses, table, constants, n_parameters, n_weights)
+        program = Program(
+            np.array(operations, OPERATION),
+            self.n_rows,
+            np.array(self._inputs, np.intp),
+            np.array(outputs, np.intp),
+            np.array(self._starts, np.intp),
+            constants,
+            table,
+            n_weights,
+            np.array([[0, n_weights]]),
+        )
+        return Passes(program, weights)
