@@ -144,14 +144,14 @@ def test_a_decomposition_that_never_succeeds_says_what_helps(monkeypatch):
 
 def test_a_network_without_a_certified_decomposition_works_without(monkeypatch):
     word = importlib.import_module("fastemlp.irreducibles.decompose")
-    free = EMLP(V**2, V**2, SO(3), num_layers=0).n_parameters
+    free = EMLP(V**2, V**2, SO(3), n_layers=0).n_parameters
     monkeypatch.setattr(word, "given_residual", lambda *a, **k: (np.nan, []))
-    assert EMLP(V**2, V**2, SO(3), num_layers=0).n_parameters == free
+    assert EMLP(V**2, V**2, SO(3), n_layers=0).n_parameters == free
 
 
 @pytest.mark.parametrize("n", [300, 20000, 10**6, 10**9])
 def test_networks_tell_small_turns_from_none(n):
-    network = EMLP(V**2, V**2, C(n), num_layers=0)
+    network = EMLP(V**2, V**2, C(n), n_layers=0)
     # weights and bias
     assert network.n_parameters == 6 + 2
 
@@ -292,7 +292,7 @@ def test_irreps_of_a_skew_group_are_types():
     assert equivariant_basis(plane >> V(HEXAGON)).rank == 1
     assert equivariant_basis(plane * plane).rank == 1
     assert sorted(i.size() for i in irreps(plane * plane + plane)) == [1, 1, 2]
-    network = EMLP(2 * plane, plane + V(HEXAGON), HEXAGON, num_layers=1, dtype=np.float64)
+    network = EMLP(2 * plane, plane + V(HEXAGON), HEXAGON, n_layers=1, dtype=np.float64)
     rng = np.random.default_rng(0)
     theta = network.init(rng)
     assert_equivariant(

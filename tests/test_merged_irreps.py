@@ -83,7 +83,7 @@ def test_what_falls_apart_is_not_taken_for_irreducible():
 
 
 def test_a_network_of_matrices_holds_the_transpose():
-    network = nn.EMLP(V**2, V**2, S(40), num_layers=0)
+    network = nn.EMLP(V**2, V**2, S(40), n_layers=0)
     assert network.n_parameters == 15 + 2
 
 

@@ -57,7 +57,7 @@ def test_a_gradient_does_not_depend_on_how_a_batch_is_cut(monkeypatch, batch_siz
 def test_an_error_in_a_share_is_raised(monkeypatch):
     X, y = make_o5_synthetic(200, random_state=0)
     monkeypatch.setattr(fastemlp.training.objective, "n_threads", lambda: 2)
-    network = EMLP(2 * V, Scalar, O(5), ch=12)
+    network = EMLP(2 * V, Scalar, O(5), channels=12)
 
     def broken(prediction, target, weight=None, out=None):
         raise ArithmeticError("no loss")

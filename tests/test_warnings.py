@@ -21,7 +21,7 @@ X = np.random.default_rng(0).standard_normal((20, 3))
         lambda: equivariant_basis((V**5)(FIFTHS), store=False),
         lambda: EquivariantRidge(group=S(3), rep_in=V, degree=1).fit(X, X[:, 0] - X[:, 1]),
         lambda: FastEMLPRegressor(group=S(3), rep_in=V, max_iter=3).fit(X, X[::-1, 0]),
-        lambda: require_reach(EMLP(V, Scalar, S(3), ch=[Scalar, Scalar, Scalar]), "here"),
+        lambda: require_reach(EMLP(V, Scalar, S(3), channels=[Scalar, Scalar, Scalar]), "here"),
     ],
 )
 def test_warnings_point_at_the_user(call):
@@ -30,3 +30,9 @@ def test_warnings_point_at_the_user(call):
         call()
     assert caught
     assert {w.filename for w in caught} == {__file__}
+
+
+def test_names_of_the_papers_library_are_taken_with_a_word():
+    with pytest.warns(FutureWarning, match="EMLP: ch is called channels here"):
+        network = EMLP(V, V, S(3), ch=10, num_layers=1)
+    assert network.n_parameters == EMLP(V, V, S(3), channels=10, n_layers=1).n_parameters

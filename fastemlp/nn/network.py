@@ -1,11 +1,13 @@
 """Whole networks: EMLP and, as the case with no symmetry, MLP."""
 
+from functools import wraps
 from itertools import pairwise
 
 import numpy as np
 
 from fastemlp._kernels.tape import load, store
 from fastemlp._threads import in_threads
+from fastemlp._warnings import warn_user
 from fastemlp.nn import checks
 from fastemlp.nn.bilinear import BiLinear
 from fastemlp.nn.channels import hidden_reps, is_count, widths
@@ -154,7 +156,7 @@ class Network:
         >>> from fastemlp.groups import O
         >>> from fastemlp.nn import EMLP
         >>> from fastemlp.reps import Scalar, V
-        >>> network = EMLP(2 * V, Scalar, O(3), ch=20, num_layers=1, dtype=np.float64)
+        >>> network = EMLP(2 * V, Scalar, O(3), channels=20, n_layers=1, dtype=np.float64)
         >>> rng = np.random.default_rng(0)
         >>> theta, x, v = network.init(rng), rng.standard_normal((1, 6)), rng.standard_normal((1, 6))
         >>> energy, along_v, backward = network.tangent(theta, x, v)
@@ -322,12 +324,27 @@ def _width(samples):
     return samples if samples == 1 else -(-samples // _LANES) * _LANES
 
 
+def _also_old_names(function):
+    """Let ``ch`` and ``num_layers``, the names of the paper's library, stand for ``channels`` and ``n_layers``."""
+
+    @wraps(function)
+    def called(*args, **options):
+        for old, new in (("ch", "channels"), ("num_layers", "n_layers")):
+            if old in options:
+                warn_user(f"{function.__name__}: {old} is called {new} here.", FutureWarning)
+                options[new] = options.pop(old)
+        return function(*args, **options)
+
+    return called
+
+
+@_also_old_names
 def EMLP(
     rep_in,
     rep_out,
     group,
-    ch=384,
-    num_layers=3,
+    channels=384,
+    n_layers=3,
     *,
     dtype=np.float32,
     random_state=0,
@@ -339,9 +356,9 @@ def EMLP(
     ----------
     rep_in, rep_out : Rep, bound or not
     group : Group, or a sequence of Groups where the reps say which acts; a product of them is as good
-    ch : int, str or Rep, or a list or tuple of these, one per hidden layer
+    channels : int, str or Rep, or a list or tuple of these, one per hidden layer
         An int n means ``uniform_rep(n, group)``; in text, as in ``"16+32V+8V2"``, a bare number counts scalars.
-    num_layers : int ≥ 0; hidden layers
+    n_layers : int ≥ 0; hidden layers
     dtype : float32 or float64
     random_state : int; draws which copies act in the bilinear layers
     bilinear_gain : float or (float, float)
@@ -364,7 +381,7 @@ def EMLP(
     >>> from fastemlp.groups import SO13p
     >>> from fastemlp.nn import EMLP
     >>> from fastemlp.reps import Scalar, V
-    >>> network = EMLP(4 * V, Scalar, SO13p(), ch=50, num_layers=2)
+    >>> network = EMLP(4 * V, Scalar, SO13p(), channels=50, n_layers=2)
     >>> theta = network.init(np.random.default_rng(0))
     >>> y, backward = network.forward(theta, np.ones((3, 16), np.float32))
     >>> dx, dtheta = backward(np.ones_like(y))
@@ -379,7 +396,7 @@ def EMLP(
                 f"EMLP: {rep} does not say which of the groups {', '.join(map(repr, groups))} acts. "
                 f"Write for example V({groups[0]!r})."
             )
-    reps = [ends[0], *hidden_reps(ch, num_layers, groups, "EMLP"), ends[1]]
+    reps = [ends[0], *hidden_reps(channels, n_layers, groups, "EMLP"), ends[1]]
     require_independent(tuple({g: None for rep in reps for g in rep.groups}), "EMLP")
     for rep in reps:
         if any(g.is_complex for g in rep.groups):
@@ -397,21 +414,22 @@ def EMLP(
     return Network([*blocks, Linear(features[-2], features[-1])], features[0], features[-1], dtype)
 
 
-def MLP(n_in, n_out, ch=384, num_layers=3, *, dtype=np.float32):
+@_also_old_names
+def MLP(n_in, n_out, channels=384, n_layers=3, *, dtype=np.float32):
     """A plain multilayer perceptron with swish: the EMLP of scalars, with no group at all.
 
     Parameters
     ----------
     n_in, n_out : int
-    ch : int, or a list or tuple of ints, one per hidden layer
-    num_layers : int ≥ 0
+    channels : int, or a list or tuple of ints, one per hidden layer
+    n_layers : int ≥ 0
     dtype : float32 or float64
 
     Returns
     -------
     Network
     """
-    hidden = widths(ch, num_layers, "MLP")
+    hidden = widths(channels, n_layers, "MLP")
     for width in hidden:
         if not is_count(width):
             raise ValueError(

@@ -9,10 +9,10 @@ from fastemlp.reps import Scalar, V
 
 N = 6
 NETWORKS = [
-    EMLP(2 * V + Scalar, V + Scalar, SO(3), ch=12, num_layers=2, dtype=np.float64),
-    EMLP(2 * V, Scalar, O(3), ch=10, num_layers=1),
-    EMLP(V, V, S(4), ch=10, num_layers=1),
-    MLP(3, 2, ch=8, num_layers=2),
+    EMLP(2 * V + Scalar, V + Scalar, SO(3), channels=12, n_layers=2, dtype=np.float64),
+    EMLP(2 * V, Scalar, O(3), channels=10, n_layers=1),
+    EMLP(V, V, S(4), channels=10, n_layers=1),
+    MLP(3, 2, channels=8, n_layers=2),
 ]
 WRONG_SAMPLES = {
     "narrow": lambda x: x[:, :-1],

@@ -128,7 +128,7 @@ class TestLayers:
 
     def test_network(self, group, rep_in, rep_out):
         rng = np.random.default_rng(4)
-        network = EMLP(rep_in, rep_out, group, ch=20, num_layers=2, dtype=np.float64)
+        network = EMLP(rep_in, rep_out, group, channels=20, n_layers=2, dtype=np.float64)
         theta = network.init(rng)
         assert_derivatives(network, theta, rng)
         assert_equivariant(network, theta, rng)
@@ -219,7 +219,7 @@ def test_an_irreducible_maps_to_itself_by_the_identity_exactly(group):
 
 def test_the_first_block_has_a_gain_of_its_own():
     def gains(**options):
-        network = EMLP(2 * V, Scalar, O(3), ch=10, num_layers=3, **options)
+        network = EMLP(2 * V, Scalar, O(3), channels=10, n_layers=3, **options)
         return [block.gain for block in network.layers[:-1]]
 
     assert gains() == [0.05, 0.03, 0.03]
@@ -373,14 +373,14 @@ def test_the_sigmoid_is_right_to_the_last_bits_and_saturates(dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_precision_is_kept(dtype):
-    network = EMLP(2 * V, V + Scalar, O(3), ch=30, num_layers=2, dtype=dtype)
+    network = EMLP(2 * V, V + Scalar, O(3), channels=30, n_layers=2, dtype=dtype)
     theta = network.init(np.random.default_rng(0))
     y, backward = network.forward(theta, np.ones((2, 6), dtype))
     assert {a.dtype for a in (theta, y, *backward(y))} == {np.dtype(dtype)}
 
 
 def test_same_seed_same_architecture_and_weights():
-    networks = [EMLP(2 * V, V, SO(3), ch=60, random_state=3) for _ in range(2)]
+    networks = [EMLP(2 * V, V, SO(3), channels=60, random_state=3) for _ in range(2)]
     for a, b in zip(*(n.layers[0].bilinear.paths for n in networks), strict=True):
         np.testing.assert_array_equal(a.copies, b.copies)
     a, b = (n.init(np.random.default_rng(1)) for n in networks)
@@ -389,7 +389,7 @@ def test_same_seed_same_architecture_and_weights():
 
 @pytest.mark.parametrize("batch", [1, 2, 15, 16, 17, 100, TILE, TILE + 1, 3 * TILE + 5])
 def test_a_sample_does_not_depend_on_its_batch(batch):
-    network = EMLP(2 * V, V + Scalar, O(3), ch=40, num_layers=2, dtype=np.float64)
+    network = EMLP(2 * V, V + Scalar, O(3), channels=40, n_layers=2, dtype=np.float64)
     rng = np.random.default_rng(0)
     theta = network.init(rng)
     x = rng.standard_normal((batch, 6))
@@ -404,7 +404,7 @@ def test_a_sample_does_not_depend_on_its_batch(batch):
 
 
 def test_mlp_is_the_emlp_of_scalars():
-    network = MLP(3, 2, ch=(5, 7), num_layers=2, dtype=np.float64)
+    network = MLP(3, 2, channels=(5, 7), n_layers=2, dtype=np.float64)
     rng = np.random.default_rng(0)
     theta = randomised(network.init(rng), rng)
     x = rng.standard_normal((4, 3))
@@ -421,21 +421,21 @@ def test_mlp_is_the_emlp_of_scalars():
 
 def test_widths_must_match_layers():
     with pytest.raises(ValueError, match="EMLP: channels lists 2 layers, expected 3, one entry"):
-        EMLP(V, V, SO(3), ch=[5, 6], num_layers=3)
+        EMLP(V, V, SO(3), channels=[5, 6], n_layers=3)
 
 
 def test_reps_must_say_which_of_several_groups_acts():
     with pytest.raises(
         ValueError, match=r"EMLP: V does not say which of the groups O\(3\), S\(4\)"
     ):
-        EMLP(V(S(4)), V, (O(3), S(4)), ch=10)
+        EMLP(V(S(4)), V, (O(3), S(4)), channels=10)
 
 
 def test_complex_groups_are_refused_with_the_way_out():
     with pytest.raises(ValueError, match=r"Use group.realified\(\)"):
-        EMLP(V, V, SU(2), ch=10)
+        EMLP(V, V, SU(2), channels=10)
     group = SU(2).realified()
-    network = EMLP(2 * V, V + Scalar, group, ch=20, num_layers=1, dtype=np.float64)
+    network = EMLP(2 * V, V + Scalar, group, channels=20, n_layers=1, dtype=np.float64)
     params = network.init(np.random.default_rng(0))
     x = np.random.default_rng(1).standard_normal((3, 8))
     g = group.sample(0)
@@ -447,6 +447,6 @@ def test_complex_groups_are_refused_with_the_way_out():
 
 
 def test_hidden_layers_may_be_given_as_reps():
-    network = EMLP(V, Scalar, SO(3), ch=[6 * Scalar + 2 * V, 4 * V], num_layers=2)
+    network = EMLP(V, Scalar, SO(3), channels=[6 * Scalar + 2 * V, 4 * V], n_layers=2)
     assert str(network.layers[0].gate.features_out.rep) == "6V0+2V"
     assert "EMLPBlock" in repr(network)

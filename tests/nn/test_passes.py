@@ -13,7 +13,7 @@ from fastemlp.reps import Scalar, V
 
 @pytest.fixture(scope="module")
 def network():
-    return EMLP(2 * V, Scalar, O(3), ch=20, num_layers=2, dtype=np.float64)
+    return EMLP(2 * V, Scalar, O(3), channels=20, n_layers=2, dtype=np.float64)
 
 
 def kinds(program):

@@ -169,7 +169,7 @@ def test_linear_networks_against_dense_intertwiners():
         a, b = rep_in(group), rep_out(group)
         if a.size() * b.size() > 260:
             continue
-        assert found(EMLP(a, b, group, num_layers=0)) == passed(a, b), (group, a, b)
+        assert found(EMLP(a, b, group, n_layers=0)) == passed(a, b), (group, a, b)
         n_cases += 1
     assert n_cases >= 200
 

@@ -37,7 +37,7 @@ def test_no_row_has_two_owners(requests):
 
 @pytest.mark.parametrize("group", [O(3), SO13p(), S(4)], ids=repr)
 def test_results_are_the_same_in_fewer_rows(group):
-    network = EMLP(2 * V + Scalar, V + Scalar, group, ch=100, num_layers=4, dtype=np.float64)
+    network = EMLP(2 * V + Scalar, V + Scalar, group, channels=100, n_layers=4, dtype=np.float64)
     rng = np.random.default_rng(0)
     theta, x = network.init(rng), rng.standard_normal((3, network.rep_in.size()))
     y, _ = network.forward(theta, x)
@@ -47,7 +47,7 @@ def test_results_are_the_same_in_fewer_rows(group):
 
 @pytest.mark.parametrize("group", [O(3), SO13p(), S(4)], ids=repr)
 def test_gradients_are_the_same_in_fewer_rows(group):
-    network = EMLP(2 * V + Scalar, V + Scalar, group, ch=100, num_layers=4, dtype=np.float64)
+    network = EMLP(2 * V + Scalar, V + Scalar, group, channels=100, n_layers=4, dtype=np.float64)
     rng = np.random.default_rng(0)
     weights = network.program.weights.of(network.init(rng))
     x, dy = (rng.standard_normal((3, rep.size())) for rep in (network.rep_in, network.rep_out))

@@ -75,7 +75,7 @@ def test_irreps_are_bound_to_their_group():
 
 
 DOORS = {
-    "EMLP": lambda group, a, b: EMLP(a, b, group, ch=8, num_layers=1),
+    "EMLP": lambda group, a, b: EMLP(a, b, group, channels=8, n_layers=1),
     "FastEMLPRegressor": lambda group, a, b: FastEMLPRegressor(
         group, rep_in=a, rep_out=b, channels=8, n_layers=1, max_iter=1
     ).fit(*_data(a, b)),
@@ -129,7 +129,7 @@ def test_inputs_and_outputs_of_different_groups_are_refused(estimator):
     with pytest.raises(ValueError, match=r"equivariance_error: .* two independent groups"):
         equivariance_error(lambda x: x, V(SO(3)), V(O(3)), np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"EMLP: .* two independent groups"):
-        EMLP(V(SO(3)), V(O(3)), (SO(3), O(3)), ch=Scalar, num_layers=1)
+        EMLP(V(SO(3)), V(O(3)), (SO(3), O(3)), channels=Scalar, n_layers=1)
 
 
 @pytest.mark.parametrize("factors", list(itertools.permutations([S(5), SO(3), Z(2)], 2)), ids=repr)
@@ -146,7 +146,7 @@ def test_a_group_is_not_mixed_with_a_product_that_contains_it(factors, k):
         lambda: V(whole) >> V(part),
         lambda: (V + V(whole))(part),
         lambda: (V(part) * V + Scalar)(whole),
-        lambda: EMLP(V(part), V(whole), whole, ch=8),
+        lambda: EMLP(V(part), V(whole), whole, channels=8),
         lambda: equivariance_error(lambda x: x, V(part), V(whole), np.ones((2, part.d))),
     ):
         with pytest.raises(ValueError, match=message):
@@ -163,8 +163,8 @@ def test_a_group_is_not_mixed_with_a_product_that_contains_it(factors, k):
 def test_a_declared_product_is_its_factors_to_a_network(factors):
     one, other = factors
     rep_in, rep_out = V(one) * V(other) + V(one), V(other) + Scalar
-    network = EMLP(rep_in, rep_out, one * other, ch=60, num_layers=1, dtype=np.float64)
-    twin = EMLP(rep_in, rep_out, factors, ch=60, num_layers=1, dtype=np.float64)
+    network = EMLP(rep_in, rep_out, one * other, channels=60, n_layers=1, dtype=np.float64)
+    twin = EMLP(rep_in, rep_out, factors, channels=60, n_layers=1, dtype=np.float64)
     theta = network.init(np.random.default_rng(0))
     np.testing.assert_array_equal(theta, twin.init(np.random.default_rng(0)))
     X = np.random.default_rng(1).standard_normal((4, rep_in.size()))

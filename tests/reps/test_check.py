@@ -143,7 +143,7 @@ def test_a_false_declaration_of_permutations_is_refused(group):
     with pytest.raises(ValueError, match=message):
         check_rep(Declared()(group))
     with pytest.raises(ValueError, match=message):
-        EMLP(2 * V, Scalar, group, ch=3 * Declared() + 2 * Scalar, num_layers=1)
+        EMLP(2 * V, Scalar, group, channels=3 * Declared() + 2 * Scalar, n_layers=1)
     with pytest.raises(ValueError, match=message):
         irreps(Declared()(group) * V(group))
 

@@ -185,7 +185,7 @@ def test_cosets_in_other_words():
 
 def test_a_network_of_regular_types_is_equivariant_and_gates_nothing():
     group = D(6)
-    network = EMLP(2 * V, V + P, group, ch="4regular+4V0", num_layers=2, dtype=np.float64)
+    network = EMLP(2 * V, V + P, group, channels="4regular+4V0", n_layers=2, dtype=np.float64)
     theta = network.init(np.random.default_rng(0))
     X = np.random.default_rng(1).standard_normal((5, 4))
     error = equivariance_error(lambda x: network(theta, x), network.rep_in, network.rep_out, X)

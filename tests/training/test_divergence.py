@@ -18,7 +18,7 @@ def data():
 
 
 def network():
-    return MLP(4, 2, ch=8, num_layers=1, dtype=np.float64)
+    return MLP(4, 2, channels=8, n_layers=1, dtype=np.float64)
 
 
 class SpoiledLoss:

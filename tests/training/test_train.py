@@ -28,7 +28,7 @@ def linear_data(n=60, dtype=np.float64):
 
 
 def small_network(dtype=np.float64):
-    return MLP(4, 2, ch=16, num_layers=1, dtype=dtype)
+    return MLP(4, 2, channels=16, n_layers=1, dtype=dtype)
 
 
 def run(X, y, seed=0, dtype=np.float64, **options):
@@ -169,7 +169,7 @@ def test_full_batch_training_does_not_see_the_frame(loss):
     g = ortho_group.rvs(3, random_state=1)
     rho_in, rho_out = np.kron(np.eye(2), g), np.eye(4)
     rho_out[1:, 1:] = g
-    network = EMLP(rep_in, rep_out, O(3), ch=20, num_layers=1, dtype=np.float64)
+    network = EMLP(rep_in, rep_out, O(3), channels=20, n_layers=1, dtype=np.float64)
     curves = [
         train(
             network, X @ a.T, y @ b.T, np.random.default_rng(0), loss=loss, max_iter=15
@@ -182,7 +182,7 @@ def test_full_batch_training_does_not_see_the_frame(loss):
 def test_a_step_allocates_nothing_that_grows_with_batch_or_parameters(monkeypatch):
     rng = np.random.default_rng(0)
     X, y, weight = rng.standard_normal((500, 30)), rng.standard_normal((500, 3)), np.ones(500)
-    network = EMLP(10 * V, V, O(3), ch=100, num_layers=2, dtype=np.float64)
+    network = EMLP(10 * V, V, O(3), channels=100, n_layers=2, dtype=np.float64)
     peaks = []
     forward = Workspace.forward
 
