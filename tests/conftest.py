@@ -1,6 +1,7 @@
 """What every test shares: a store of bases of its own, so that no test sees another session's files."""
 
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,24 @@ SLOW = {
     *("test_merged_irreps.py", "test_threads.py"),
 }
 
+#: Of a test with more cases than the first, the quick part takes one in so many.
+MANY, ONE_IN = 8, 5
+
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of the slow modules."""
+    """Mark the tests of the slow modules, and most cases of tests that have many."""
+    cases = defaultdict(list)
     for item in items:
         if item.path.relative_to(Path(__file__).parent).as_posix() in SLOW:
             item.add_marker(pytest.mark.slow)
+        else:
+            cases[item.path, item.cls, getattr(item, "originalname", item.name)].append(item)
+    for same in cases.values():
+        if len(same) > MANY:
+            for k, item in enumerate(same):
+                if k % ONE_IN:
+                    item.add_marker(pytest.mark.slow)
+                    item.add_marker(pytest.mark.case)
 
 
 @pytest.fixture(autouse=True, scope="session")
