@@ -1,5 +1,13 @@
 """Nullspaces of constraint operators: strategies that know operators, and nothing of groups."""
 
+from fastemlp.exceptions import (
+    BudgetError,
+    CertificationError,
+    ConvergenceError,
+    NotReductive,
+    Status,
+)
+
 from .auto import solve_nullspace
 from .dense import dense
 from .krylov.lanczos import lanczos
@@ -12,10 +20,15 @@ from .strategy import Choice, Options, Strategy, Unfit
 
 __all__ = [
     "METHODS",
+    "BudgetError",
+    "CertificationError",
     "Choice",
+    "ConvergenceError",
+    "NotReductive",
     "NullspaceSolution",
     "Options",
     "Plan",
+    "Status",
     "Strategy",
     "Unfit",
     "dense",
