@@ -26,7 +26,7 @@ def unit_columns(n, index, dtype):
 
 
 def copies_beside(X, n):
-    """N copies of a space from below each other, (n·m, b), to columns beside each other, (m, n·b)."""
+    """From copies of a space below each other, (n·m, b), to columns beside each other, (m, n·b)."""
     size, b = len(X) // max(n, 1), X.shape[1]
     return X.reshape(n, size, b).swapaxes(0, 1).reshape(size, n * b)
 

@@ -385,25 +385,27 @@ class TensorConstraint(Stack):
         terms = [kron(A.conj().T, B) + kron(A, B.conj().T) for A, B in both]
         return _total(terms, self.dims[a] * self.dims[c])
 
+    @property
+    def lie_norms(self):
+        """Bounds on the norms of ``drho(A)``; list of float."""
+        norms = ({a: norm_bound(A[a], 0.0) for a in set(self.slots)} for A in self.lie)
+        return [sum(n[a] for a in self.slots) for n in norms]
+
     @cached_property
-    def norms(self):
-        """Bounds on the norms of ``drho(A)`` and ``rho(h)``: two lists of float."""
-        atoms = set(self.slots)
-        lie = [{a: norm_bound(A[a], 0.0) for a in atoms} for A in self.lie]
-        discrete = [{a: norm_bound(h[a], 1.0) for a in atoms} for h in self.discrete]
-        sums = [sum(n[a] for a in self.slots) for n in lie]
-        return sums, [math.prod(n[a] for a in self.slots) for n in discrete]
+    def discrete_norms(self):
+        """Bounds on the norms of ``rho(h)``; list of float."""
+        norms = ({a: norm_bound(h[a], 1.0) for a in set(self.slots)} for h in self.discrete)
+        return [math.prod(n[a] for a in self.slots) for n in norms]
 
     @property
     def discrete_norm(self):
-        """A bound on the largest norm of a ``rho(h)``; 0 if there is none."""
-        return max(self.norms[1], default=0.0)
+        """The largest of ``discrete_norms``; 0 if there is none."""
+        return max(self.discrete_norms, default=0.0)
 
     @property
-    def norm_bound(self):
+    def bound(self):
         """A bound on ‖C‖; a float."""
-        lie, discrete = self.norms
-        return math.hypot(*lie, *(1 + n for n in discrete))
+        return math.hypot(*self.lie_norms, *(1 + n for n in self.discrete_norms))
 
     def part(self, lie, discrete):
         """The constraint of some of the generators: index lists into ``lie`` and ``discrete``."""

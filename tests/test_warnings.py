@@ -36,3 +36,5 @@ def test_names_of_the_papers_library_are_taken_with_a_word():
     with pytest.warns(FutureWarning, match="EMLP: ch is called channels here"):
         network = EMLP(V, V, S(3), ch=10, num_layers=1)
     assert network.n_parameters == EMLP(V, V, S(3), channels=10, n_layers=1).n_parameters
+    with pytest.raises(TypeError, match="EMLP: ch is called channels here; got both"):
+        EMLP(V, V, S(3), ch=10, channels=20)

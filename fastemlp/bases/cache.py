@@ -175,7 +175,7 @@ def _from_store(term, isometry, entry):
         return None
     # a checksum finds accidents; products with C find the rest
     C = constraint(term)
-    if defect(C, isometry, C.norm_bound):
+    if defect(C, isometry, C.bound):
         return None
     evidence = {name: entry[name] for name in numbers}
     certificate = Certificate(**evidence, strategies=tuple(strategies))

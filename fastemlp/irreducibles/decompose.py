@@ -7,9 +7,9 @@ import numpy as np
 from fastemlp._budget import DEFAULT_BUDGET as BUDGET
 from fastemlp._threads import single_threaded_blas
 from fastemlp.exceptions import CertificationError, Status
-from fastemlp.irreducibles.chain import Chain, Fusion
 
 from .catalogue import Catalogue
+from .chain import Chain, Fusion
 from .characters import character, generated_elements, whole_mean
 from .check import given_residual, pairing_residual, require_irreducible_as_given
 from .monomial import MonomialCatalogue, Unsuitable

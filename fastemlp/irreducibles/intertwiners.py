@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from fastemlp._arrays import read_only
-from fastemlp.irreducibles.chain import Chain, Fusion
 from fastemlp.isometries import Isometry
+
+from .chain import Chain, Fusion
 
 
 class SchurIsometry(Isometry):

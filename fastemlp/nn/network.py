@@ -331,6 +331,8 @@ def _also_old_names(function):
     def called(*args, **options):
         for old, new in (("ch", "channels"), ("num_layers", "n_layers")):
             if old in options:
+                if new in options:
+                    raise TypeError(f"{function.__name__}: {old} is called {new} here; got both.")
                 warn_user(f"{function.__name__}: {old} is called {new} here.", FutureWarning)
                 options[new] = options.pop(old)
         return function(*args, **options)

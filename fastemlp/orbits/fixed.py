@@ -196,6 +196,7 @@ def _require_preserved(Q, tables, sums, limits, caller):
 
 
 def require_tensor(C, caller):
+    """ValueError unless C is a TensorConstraint, which shows its generators."""
     if not isinstance(C, TensorConstraint):
         raise ValueError(
             f"{caller}: expected a TensorConstraint, the constraint of one tensor type, which shows "

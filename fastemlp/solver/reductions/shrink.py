@@ -87,8 +87,7 @@ def _alive(C, O):
     """The generators that do not vanish on the range of O, where a solver would only see their rounding errors."""
     x = np.random.default_rng(0).standard_normal(O.rank)
     v = O.matvec(x / max(np.linalg.norm(x), 1.0))
-    lie, discrete = C.norms
-    norms = [*lie, *(1 + n for n in discrete)]
+    norms = [*C.lie_norms, *(1 + n for n in C.discrete_norms)]
     alive = [
         i
         for i, (op, norm) in enumerate(zip(C.operators, norms, strict=True))
