@@ -40,6 +40,21 @@ def test_the_same_bits_with_any_number_of_threads(monkeypatch, dtype):
         np.testing.assert_array_equal(other.prediction, models[0].prediction)
 
 
+@pytest.mark.parametrize("batch", [1, 3, 200])
+def test_the_same_bits_with_any_number_of_threads_for_blas(batch):
+    network = EMLP(2 * V, Scalar, O(5), channels=2000, n_layers=2)
+    rng = np.random.default_rng(0)
+    theta = network.init(rng)
+    x = rng.standard_normal((batch, 10)).astype(np.float32)
+    found = []
+    for n in (1, 2):
+        with threadpool_limits(n, user_api="blas"):
+            y, backward = network.forward(theta, x)
+            found.append((y, *backward(np.ones_like(y)), network(theta, x)))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("batch_size", [47, 96, 192, 383])
 def test_a_gradient_does_not_depend_on_how_a_batch_is_cut(monkeypatch, batch_size):
     # 383 samples make batches of 191 and 192, which are cut into 3 and 4 shares

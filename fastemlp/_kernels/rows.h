@@ -1,5 +1,5 @@
-/* Arithmetic on rows of samples: each loop is compiled for several instruction sets, and the best one that the
-   processor knows is called. */
+/* Arithmetic on rows of samples that BLAS does not have: each loop is compiled for several instruction sets, and the
+   best one that the processor knows is called. Products of matrices are BLAS's, see tape.pyx. */
 #ifndef FASTEMLP_ROWS_H
 #define FASTEMLP_ROWS_H
 
@@ -12,20 +12,17 @@
 
 #define TARGET __attribute__((target("avx512f")))
 #define WIDTH 64
-#define TILE_ROWS 12
 #define FOR_TARGET(x) fastemlp_avx512_##x
 #include "rows_types.h"
 
 #define TARGET __attribute__((target("avx2,fma")))
 #define WIDTH 32
-#define TILE_ROWS 6
 #define FOR_TARGET(x) fastemlp_avx2_##x
 #include "rows_types.h"
 #endif
 
 #define TARGET
 #define WIDTH 16
-#define TILE_ROWS 6
 #define FOR_TARGET(x) fastemlp_any_##x
 #include "rows_types.h"
 
@@ -34,18 +31,14 @@
     static void (*fastemlp_##T##_products)(                                                                            \
         T *const *, const T *const *, const T *const *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, int);              \
     static T (*fastemlp_##T##_dot)(const T *, const T *, ptrdiff_t);                                                   \
-    static void (*fastemlp_##T##_sigmoid)(T *, const T *, ptrdiff_t);                                                  \
-    static void (*fastemlp_##T##_matrix_product)(                                                                      \
-        ptrdiff_t, ptrdiff_t, ptrdiff_t, T, const T *, ptrdiff_t, ptrdiff_t, const T *, ptrdiff_t, int, int, T *,      \
-        ptrdiff_t);
+    static void (*fastemlp_##T##_sigmoid)(T *, const T *, ptrdiff_t);
 FASTEMLP_CALLED(float)
 FASTEMLP_CALLED(double)
 
 #define FASTEMLP_USE_FOR(T, TARGET)                                                                                    \
     fastemlp_##T##_products = fastemlp_##TARGET##_##T##_products;                                                      \
     fastemlp_##T##_dot = fastemlp_##TARGET##_##T##_dot;                                                                \
-    fastemlp_##T##_sigmoid = fastemlp_##TARGET##_##T##_sigmoid;                                                        \
-    fastemlp_##T##_matrix_product = fastemlp_##TARGET##_##T##_matrix_product;
+    fastemlp_##T##_sigmoid = fastemlp_##TARGET##_##T##_sigmoid;
 #define FASTEMLP_USE(TARGET)                                                                                           \
     {                                                                                                                  \
         FASTEMLP_USE_FOR(float, TARGET)                                                                                \

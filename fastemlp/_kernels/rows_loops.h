@@ -1,8 +1,8 @@
 /* Arithmetic on rows of samples for one type and one instruction set; rows.h includes this once for each.
 
-   Expects the instruction set TARGET, the bytes WIDTH of its registers and the TILE_ROWS of a matrix product that they
-   hold; T and NAME(x); and for the sigmoid the integers (U)BITS of T's size, MAGIC, SHIFT, LIMIT, LN2_HIGH, LN2_LOW and
-   TAYLOR(r). What belongs to T is undefined at the end. */
+   Expects the instruction set TARGET and the bytes WIDTH of its registers; T and NAME(x); and for the sigmoid the
+   integers (U)BITS of T's size, MAGIC, SHIFT, LIMIT, LN2_HIGH, LN2_LOW and TAYLOR(r). What belongs to T is undefined at
+   the end. */
 
 /* A register of samples, read from anywhere; plain numbers do where a compiler knows no such type. */
 #if defined(__GNUC__)
@@ -143,136 +143,8 @@ TARGET static void NAME(sigmoid)(T *out, const T *x, ptrdiff_t n)
     }
 }
 
-/* ---- matrix products ---- */
-
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline)) TARGET
-/* a register that straddles two lines of the cache takes twice as long to read */
-#define ALIGNED __attribute__((aligned(64)))
-#else
-#define INLINE static inline
-#define ALIGNED
-#endif
-#define PANEL (2 * LANES)
-#define DEPTH (8192 / WIDTH) /* rows of a panel: 16 KiB of it, which have to stay in the nearest cache */
-
-/* C (rows, columns · LANES) (+)= alpha A B, B in a panel of its own; `rows` and `columns` are known where this is
-   compiled. */
-INLINE void NAME(tile)(
-    const int rows, const int columns, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k,
-    const T *panel, int add, T *C, ptrdiff_t next_C)
-{
-    V sums[TILE_ROWS][2];
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++)
-            sums[i][j] = (V){0};
-    for (ptrdiff_t k = 0; k < K; k++, panel += columns * LANES, A += next_k) {
-        V b[2];
-        for (int j = 0; j < columns; j++)
-            b[j] = *(const V *)(panel + j * LANES);
-        for (int i = 0; i < rows; i++)
-            for (int j = 0; j < columns; j++)
-                sums[i][j] += A[i * next_i] * b[j];
-    }
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++) {
-            V *c = (V *)(C + i * next_C + j * LANES);
-            *c = add ? *c + alpha * sums[i][j] : alpha * sums[i][j];
-        }
-}
-
-/* All M rows of a panel, in tiles. */
-INLINE void NAME(tiles)(
-    const int columns, ptrdiff_t M, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k,
-    const T *panel, int add, T *C, ptrdiff_t next_C)
-{
-    ptrdiff_t i = 0;
-#define TILES(rows)                                                                                                    \
-    for (; i + rows <= M; i += rows)                                                                                   \
-        NAME(tile)(rows, columns, K, alpha, A + i * next_i, next_i, next_k, panel, add, C + i * next_C, next_C);
-    TILES(TILE_ROWS)
-    TILES(4)
-    TILES(2)
-    TILES(1)
-#undef TILES
-}
-
-TARGET static void NAME(tiles_1)(
-    ptrdiff_t M, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k, const T *panel, int add,
-    T *C, ptrdiff_t next_C)
-{
-    NAME(tiles)(1, M, K, alpha, A, next_i, next_k, panel, add, C, next_C);
-}
-
-TARGET static void NAME(tiles_2)(
-    ptrdiff_t M, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k, const T *panel, int add,
-    T *C, ptrdiff_t next_C)
-{
-    NAME(tiles)(2, M, K, alpha, A, next_i, next_k, panel, add, C, next_C);
-}
-
-/* C (M, N) (+)= alpha A B; entry (i, k) of A is A[i·next_i + k·next_k]. B is (K, N), or (N, K) if transposed. Rows of B
-   and C are contiguous, next_B and next_C apart. A panel of a few columns of B at a time goes to one place in memory. */
-TARGET static void NAME(matrix_product)(
-    ptrdiff_t M, ptrdiff_t N, ptrdiff_t K, T alpha, const T *A, ptrdiff_t next_i, ptrdiff_t next_k, const T *B,
-    ptrdiff_t next_B, int transposed, int add, T *C, ptrdiff_t next_C)
-{
-    ALIGNED T panel[DEPTH * 2 * WIDTH / sizeof(T)];
-    for (ptrdiff_t j = 0; j < N; j += PANEL) {
-        const ptrdiff_t width = N - j < PANEL ? N - j : PANEL;
-        const ptrdiff_t padded = width <= LANES ? LANES : PANEL;
-        for (ptrdiff_t k0 = 0; k0 == 0 || k0 < K; k0 += DEPTH) {
-            const ptrdiff_t depth = K - k0 < DEPTH ? K - k0 : DEPTH;
-            const T *from = A + k0 * next_k;
-            const int more = add || k0;
-            if (transposed) {
-                for (ptrdiff_t k = 0; k < depth; k++)
-                    for (ptrdiff_t x = 0; x < width; x++)
-                        panel[k * padded + x] = B[(j + x) * next_B + k0 + k];
-            } else if (width == PANEL) {
-                for (ptrdiff_t k = 0; k < depth; k++) {
-                    const V *row = (const V *)(B + (k0 + k) * next_B + j);
-                    V *packed = (V *)(panel + k * PANEL);
-                    packed[0] = row[0], packed[1] = row[1];
-                }
-            } else {
-                for (ptrdiff_t k = 0; k < depth; k++)
-                    memcpy(panel + k * padded, B + (k0 + k) * next_B + j, width * sizeof(T));
-            }
-            if (width == PANEL)
-                NAME(tiles_2)(M, depth, alpha, from, next_i, next_k, panel, more, C + j, next_C);
-            else if (width == LANES)
-                NAME(tiles_1)(M, depth, alpha, from, next_i, next_k, panel, more, C + j, next_C);
-            else {
-                /* the last columns by way of rows that are wide enough */
-                T rows[TILE_ROWS * 2 * WIDTH / sizeof(T)];
-                for (ptrdiff_t k = 0; k < depth; k++)
-                    memset(panel + k * padded + width, 0, (padded - width) * sizeof(T));
-                for (ptrdiff_t i = 0; i < M; i += TILE_ROWS) {
-                    const ptrdiff_t m = M - i < TILE_ROWS ? M - i : TILE_ROWS;
-                    const T *a = from + i * next_i;
-                    if (padded == PANEL)
-                        NAME(tiles_2)(m, depth, alpha, a, next_i, next_k, panel, 0, rows, padded);
-                    else
-                        NAME(tiles_1)(m, depth, alpha, a, next_i, next_k, panel, 0, rows, padded);
-                    for (ptrdiff_t y = 0; y < m; y++) {
-                        T *c = C + (i + y) * next_C + j;
-                        const T *found = rows + y * padded;
-                        for (ptrdiff_t x = 0; x < width; x++)
-                            c[x] = more ? c[x] + found[x] : found[x];
-                    }
-                }
-            }
-        }
-    }
-}
-
 #undef V
 #undef LANES
-#undef INLINE
-#undef ALIGNED
-#undef PANEL
-#undef DEPTH
 #undef T
 #undef BITS
 #undef UBITS

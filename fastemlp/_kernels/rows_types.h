@@ -31,5 +31,4 @@
 
 #undef TARGET
 #undef WIDTH
-#undef TILE_ROWS
 #undef FOR_TARGET

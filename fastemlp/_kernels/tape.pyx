@@ -10,6 +10,7 @@ import numpy as np
 from cython cimport floating
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
+from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 
 cdef extern from "rows.h":
@@ -25,14 +26,6 @@ cdef extern from "rows.h":
     double fastemlp_double_dot(const double *u, const double *v, Py_ssize_t n) nogil
     void fastemlp_float_sigmoid(float *out, const float *x, Py_ssize_t n) nogil
     void fastemlp_double_sigmoid(double *out, const double *x, Py_ssize_t n) nogil
-    void fastemlp_float_matrix_product(
-        Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, float alpha, const float *A, Py_ssize_t next_i, Py_ssize_t next_k,
-        const float *B, Py_ssize_t next_B, bint transposed, bint add, float *C, Py_ssize_t next_C,
-    ) nogil
-    void fastemlp_double_matrix_product(
-        Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, double alpha, const double *A, Py_ssize_t next_i, Py_ssize_t next_k,
-        const double *B, Py_ssize_t next_B, bint transposed, bint add, double *C, Py_ssize_t next_C,
-    ) nogil
     int fastemlp_use(int target)
 
 
@@ -192,8 +185,8 @@ def compose(const Composition[::1] compositions, const Py_ssize_t[::1] table, fl
             gather(op, start(table), W, B)
             for a in range(op.n):
                 matrix_product(
-                    op.m, op.r, op.k, <floating> 1, W + op.w + a * op.k, op.next_w, 1, B, op.k, True, False,
-                    W + op.v + a * op.r, op.next_v,
+                    False, True, op.m, op.r, op.k, <floating> 1, W + op.w + a * op.k, op.next_w, B, op.k,
+                    False, W + op.v + a * op.r, op.next_v,
                 )
     free(B)
 
@@ -218,12 +211,12 @@ def compose_backward(
             for a in range(op.n):
                 # dw[j, a, i] += Σ_x dv[j, a, x] B[i, x] and dB[i, x] += Σ_j w[j, a, i] dv[j, a, x]
                 matrix_product(
-                    op.m, op.k, op.r, <floating> 1, dW + op.v + a * op.r, op.next_v, 1, B, op.k, False, True,
-                    dW + op.w + a * op.k, op.next_w,
+                    False, False, op.m, op.k, op.r, <floating> 1, dW + op.v + a * op.r, op.next_v, B, op.k,
+                    True, dW + op.w + a * op.k, op.next_w,
                 )
                 matrix_product(
-                    op.r, op.k, op.m, <floating> 1, dW + op.v + a * op.r, 1, op.next_v, W + op.w + a * op.k,
-                    op.next_w, False, a > 0, dB, op.k,
+                    True, False, op.r, op.k, op.m, <floating> 1, dW + op.v + a * op.r, op.next_v,
+                    W + op.w + a * op.k, op.next_w, a > 0, dB, op.k,
                 )
             at = start(table) + op.table
             for i in range(op.r * op.k):
@@ -266,7 +259,7 @@ def collapse(
                     C = start(constants) + op.constants + q * op.p
                     if op.table < 0:
                         matrix_product(
-                            op.k, op.p, op.t, <floating> 1, w, 1, op.k, C, op.q * op.p, False, False, v, op.p
+                            True, False, op.k, op.p, op.t, <floating> 1, w, op.k, C, op.q * op.p, False, v, op.p
                         )
                         continue
                     labels = start(table) + op.table + q * op.p
@@ -296,7 +289,7 @@ def collapse_backward(
                     if op.table < 0:
                         # dw[j, t, c] += Σ_p J[t, q, p] dv[(j, q), (c, p)]
                         matrix_product(
-                            op.t, op.k, op.p, <floating> 1, C, op.q * op.p, 1, dv, op.p, True, True, dw, op.k
+                            False, True, op.t, op.k, op.p, <floating> 1, C, op.q * op.p, dv, op.p, True, dw, op.k
                         )
                         continue
                     labels = start(table) + op.table + q * op.p
@@ -386,7 +379,7 @@ cdef inline void change(
 cdef inline void mix_vector(
     const Operation *op, const floating *W, const floating *x, floating *out
 ) noexcept nogil:
-    """One sample, one component: the weights are read once, row by row."""
+    """One sample, one component. BLAS would do it on several threads, which takes longer and may change the bits."""
     cdef Py_ssize_t j
     cdef floating value
     for j in range(op.m):
@@ -402,24 +395,26 @@ cdef inline void gemm(
     bint transposed_A, bint transposed_B, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K,
     floating alpha, const floating *A, const floating *B, bint add, floating *C,
 ) noexcept nogil:
-    """C (M, N) (+)= alpha · A B, all contiguous and row-major."""
-    cdef Py_ssize_t next_i = 1 if transposed_A else K, next_k = M if transposed_A else 1
-    cdef Py_ssize_t next_B = K if transposed_B else N
-    matrix_product(M, N, K, alpha, A, next_i, next_k, B, next_B, transposed_B, add, C, N)
+    """C (M, N) (+)= alpha A B, all contiguous and row-major."""
+    matrix_product(
+        transposed_A, transposed_B, M, N, K, alpha, A, M if transposed_A else K, B, K if transposed_B else N, add, C, N
+    )
 
 
-cdef inline void matrix_product(
-    Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, floating alpha, const floating *A, Py_ssize_t next_i, Py_ssize_t next_k,
-    const floating *B, Py_ssize_t next_B, bint transposed_B, bint add, floating *C, Py_ssize_t next_C,
+cdef void matrix_product(
+    bint transposed_A, bint transposed_B, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, floating alpha,
+    const floating *A, Py_ssize_t next_A, const floating *B, Py_ssize_t next_B, bint add, floating *C, Py_ssize_t next_C,
 ) noexcept nogil:
+    """The same with rows next_A, next_B and next_C apart; BLAS counts columns first, so it is given the transposes."""
+    cdef int m = <int> M, n = <int> N, k = <int> K
+    cdef int lda = <int> max(next_A, 1), ldb = <int> max(next_B, 1), ldc = <int> max(next_C, 1)
+    cdef char *a = b"T" if transposed_A else b"N"
+    cdef char *b = b"T" if transposed_B else b"N"
+    cdef floating beta = add
     if floating is float:
-        fastemlp_float_matrix_product(
-            M, N, K, alpha, A, next_i, next_k, B, next_B, transposed_B, add, C, next_C
-        )
+        sgemm(b, a, &n, &m, &k, &alpha, <float *> B, &ldb, <float *> A, &lda, &beta, C, &ldc)
     else:
-        fastemlp_double_matrix_product(
-            M, N, K, alpha, A, next_i, next_k, B, next_B, transposed_B, add, C, next_C
-        )
+        dgemm(b, a, &n, &m, &k, &alpha, <double *> B, &ldb, <double *> A, &lda, &beta, C, &ldc)
 
 
 cdef void add_bias(

@@ -1,11 +1,13 @@
 """A program, and all that is made of what a tape recorded."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from fastemlp._kernels import tape as kernels
+from fastemlp._threads import single_threaded_blas
 from fastemlp.nn import checks
 from fastemlp.nn.tape.marks import Marks
 from fastemlp.nn.tape.operations import OPERATION, WEIGHTS, Operation
@@ -13,6 +15,8 @@ from fastemlp.nn.tape.passes import needed, reverse, tangent
 from fastemlp.nn.tape.reuse import reuse_rows
 
 _WEIGHTS = "program.weights.of(theta)"
+#: Multiply-adds of a product that no BLAS spreads over threads: asking it not to takes as long as a small network.
+_SMALL = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +66,17 @@ class Program:
         checks.rows("Program", "rows", rows, self.n_rows, dtype)
         if gradient is not None:
             checks.room("Program", "dweights", gradient, (n,), dtype)
-        kernels.run(self.operations, weights, self.constants, self.table, rows, gradient, add)
+        with _alone(self._largest_product * rows.shape[1]):
+            kernels.run(self.operations, weights, self.constants, self.table, rows, gradient, add)
         if gradient is not None and not add:
             for start, stop in self.idle:
                 gradient[start:stop] = 0
+
+    @cached_property
+    def _largest_product(self):
+        """Multiply-adds for one sample."""
+        o = self.operations
+        return int(np.max(o["m"] * o["k"] * o["d"], initial=0))
 
 
 class Passes:
@@ -123,6 +134,11 @@ class Weights:
         self._compositions, self._collapses = compositions, collapses
         self._table, self._constants = table, constants
         self.n_parameters, self.n = n_parameters, n
+        sizes = [
+            *(compositions["m"] * compositions["k"] * compositions["r"]),
+            *(collapses["k"] * collapses["p"] * collapses["t"]),
+        ]
+        self._largest_product = int(max(sizes, default=0))
 
     def of(self, theta, out=None):
         """All weights, of shape (n,), for parameters of shape (n_parameters,); theta itself if there are no others."""
@@ -135,8 +151,9 @@ class Weights:
         else:
             checks.room("Network", "the room for weights", out, (self.n,), dtype)
         out[: self.n_parameters] = theta
-        kernels.compose(self._compositions, self._table, out)
-        kernels.collapse(self._collapses, self._table, self._constants, out)
+        with _alone(self._largest_product):
+            kernels.compose(self._compositions, self._table, out)
+            kernels.collapse(self._collapses, self._table, self._constants, out)
         return out
 
     def gradient(self, weights, dweights):
@@ -145,6 +162,12 @@ class Weights:
         weights = checks.vector("Network", "weights", weights, self.n, dtype, _WEIGHTS)
         checks.room("Network", "dweights", dweights, (self.n,), dtype)
         if self.n > self.n_parameters:
-            kernels.compose_backward(self._compositions, self._table, weights, dweights)
-            kernels.collapse_backward(self._collapses, self._table, self._constants, dweights)
+            with _alone(self._largest_product):
+                kernels.compose_backward(self._compositions, self._table, weights, dweights)
+                kernels.collapse_backward(self._collapses, self._table, self._constants, dweights)
         return dweights[: self.n_parameters]
+
+
+def _alone(largest_product):
+    """A context in which products of so many multiply-adds at most keep to one thread."""
+    return nullcontext() if largest_product <= _SMALL else single_threaded_blas()
