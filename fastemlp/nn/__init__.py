@@ -1,6 +1,6 @@
 """Equivariant networks on a tape of a few operations, with hand-written backward and tangent passes.
 
-A layer is a frozen description: ``init(rng)`` gives its parameters, ``record(tape, x)`` writes down what it does. A
+A layer is a frozen description: ``record(tape, x)`` writes down what it does, ``tape.fusion`` in which form. A
 ``Network`` runs what its layers recorded: ``forward(theta, x) -> (y, backward)``, ``backward(dy) -> (dx, dtheta)``.
 """
 

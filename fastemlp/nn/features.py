@@ -84,45 +84,6 @@ class FeatureType:
         return np.split(U, np.cumsum([d for _, d in self.parts])[:-1])
 
 
-@dataclass(frozen=True, eq=False)
-class Images:
-    """What a linear layer mixes the copies of one type from, as objects of that type.
-
-    Attributes
-    ----------
-    dim, mult : int; size of the type and number of images
-    maps : tuple of (start, m, M); ``m`` copies of the layer's input from packed row ``start`` on, and the map M of
-        shape (dim, d) of each. A start of None stands for the number 1, which biases multiply.
-    index : ndarray of int (copies of the type, mult); which of the layer's parameters is the share that each copy has
-        of each image
-    """
-
-    dim: int
-    mult: int
-    maps: tuple
-    index: np.ndarray
-
-    def natural(self, tape, x):
-        """Rows of the images (mult, dim), for a layer that reads features packed in rows x."""
-        sources = [
-            _one(tape) if start is None else x.part(start, m * M.shape[1])
-            for start, m, M in self.maps
-        ]
-        if len(self.maps) == 1 and np.array_equal(self.maps[0][2], np.eye(self.dim)):
-            return sources[0]
-        out = tape.rows(self.mult * self.dim)
-        parts = out.split(m * self.dim for _, m, _ in self.maps)
-        for part, source, (_, _, M) in zip(parts, sources, self.maps, strict=True):
-            tape.change(part, source, M)
-        return out
-
-
-def _one(tape):
-    row = tape.rows(1)
-    tape.ones(row)
-    return row
-
-
 class Features:
     """The features ``U = ⊕ n_k τ_k`` of a layer: rows by irreducible, then copy, then component.
 

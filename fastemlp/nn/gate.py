@@ -31,15 +31,9 @@ class Gate:
     A pointwise function of any other type would not be equivariant. Weiler et al. 2018; Finzi et al. 2021, §6.
     """
 
-    n_parameters = 0
-
     def __init__(self, features_out):
         self.features_out = features_out
         self.features_in = Features(gated_rep(features_out.rep), features_out.coordinates)
-
-    def init(self, rng):
-        """No parameters."""
-        return ()
 
     def record(self, tape, x):
         """Apply to features packed in rows x; returns the Rows of the result."""

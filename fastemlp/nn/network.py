@@ -38,13 +38,7 @@ class EMLPBlock:
         self.gate = Gate(features_out)
         gated = self.gate.features_in
         self.linear = Linear(features_in, gated)
-        self.bilinear = BiLinear(gated, gated, rng, self.linear, bilinear_gain)
-        self.gain = bilinear_gain
-        self.n_parameters = self.linear.n_parameters + self.bilinear.n_parameters
-
-    def init(self, rng):
-        """Initial parameters, those of the linear layer first."""
-        return np.concatenate([self.linear.init(rng), self.bilinear.init(rng)])
+        self.bilinear = BiLinear(gated, gated, rng, bilinear_gain)
 
     def record(self, tape, x):
         """Apply to features packed in rows x; returns the Rows of the result."""
@@ -62,7 +56,8 @@ class Network:
     Parameters
     ----------
     layers : sequence of layers
-        Each has ``n_parameters``, ``init(rng)`` for their initial values and ``record(tape, x)``.
+        Each has ``record(tape, x)``, which says what it does to features packed in Rows x and returns those of the
+        result.
     features_in, features_out : Features of the first layer's input and the last one's output
     dtype : float32 or float64
 
@@ -97,13 +92,8 @@ class Network:
         return self.features_out.rep
 
     def init(self, rng):
-        """Initial parameters, ndarray (n_parameters,), layer by layer.
-
-        Parameters
-        ----------
-        rng : numpy Generator
-        """
-        return np.concatenate([layer.init(rng) for layer in self.layers]).astype(self.dtype)
+        """Initial parameters, ndarray (n_parameters,), drawn by a numpy Generator."""
+        return self.program.weights.initial(rng)
 
     def forward(self, theta, x):
         """Evaluate the network.

@@ -21,6 +21,7 @@ from fastemlp.nn import (
     gated_rep,
 )
 from fastemlp.nn.network import TILE
+from fastemlp.nn.tape import fusion
 from fastemlp.reps import Scalar, T, V
 
 SHEARS = Group([[[0.0, 1.0], [0.0, 0.0]]], name="shears")
@@ -171,12 +172,12 @@ def test_derivatives_and_equivariance_of_generated_reps(group, terms_in, terms_o
 )
 @pytest.mark.parametrize("contracts_first", [True, False])
 def test_multiplying_the_weights_of_two_layers_changes_nothing(group, contracts_first, monkeypatch):
-    monkeypatch.setattr("fastemlp.nn.bilinear._Path.contracts_first", contracts_first)
+    monkeypatch.setattr(fusion, "_contracts_first", lambda *_: contracts_first)
     rep = 5 * Scalar + 3 * V + 2 * V.T + 2 * V * V.T + V**2
     a, z = features_of((V + Scalar)(group), rep(group))
     networks = []
     for fewer in (0, np.inf):  # always, never
-        monkeypatch.setattr("fastemlp.nn.bilinear.FEWER", fewer)
+        monkeypatch.setattr(fusion, "FEWER", fewer)
         block = EMLPBlock(a, z, np.random.default_rng(0), bilinear_gain=1.0)
         networks.append(Network([block], a, z, np.float64))
     composed, plain = networks
@@ -190,7 +191,7 @@ def test_collapsing_a_mix_of_maps_changes_nothing(group, rep_in, rep_out, monkey
     a, z = features_of(rep_in(group), rep_out(group))
     networks = []
     for collapses in (True, False):
-        monkeypatch.setattr("fastemlp.nn.linear._collapses", lambda *_, found=collapses: found)
+        monkeypatch.setattr(fusion, "_collapses", lambda *_, found=collapses: found)
         networks.append(alone(Linear(a, z)))
     collapsed, isotypic = networks
     assert collapsed.program.weights.n > isotypic.program.weights.n == isotypic.n_parameters
@@ -220,7 +221,7 @@ def test_an_irreducible_maps_to_itself_by_the_identity_exactly(group):
 def test_the_first_block_has_a_gain_of_its_own():
     def gains(**options):
         network = EMLP(2 * V, Scalar, O(3), channels=10, n_layers=3, **options)
-        return [block.gain for block in network.layers[:-1]]
+        return [block.bilinear.shortcut_gain for block in network.layers[:-1]]
 
     assert gains() == [0.05, 0.03, 0.03]
     assert gains(bilinear_gain=(1, 2)) == [1, 2, 2]
@@ -268,16 +269,23 @@ def test_bilinear_is_a_layer_among_others(group):
     assert_equivariant(network, theta, rng)
 
 
-def test_bilinear_made_by_a_layer_comes_after_it():
+def weights_beside_parameters(layers, a, z):
+    network = Network(layers, a, z, np.float64)
+    return network.program.weights.n - network.n_parameters
+
+
+def test_weights_are_multiplied_only_where_mixtures_alone_make_the_factors():
     a, z = features_of(V(O(3)), (20 * Scalar + 9 * V)(O(3)))
-    linear, other = Linear(a, z), Linear(a, z)
-    layer, plain = (BiLinear(z, z, np.random.default_rng(0), made_by=m) for m in (linear, None))
-    made_by, on_its_own = (Network([linear, last], a, z, np.float64) for last in (layer, plain))
-    assert made_by.program.weights.n > on_its_own.program.weights.n == made_by.n_parameters
-    with pytest.raises(ValueError, match=r"made_by says .* did not make these rows.*EMLPBlock"):
-        Network([other, layer], a, z, np.float64)
-    with pytest.raises(ValueError, match=r"made_by says .* did not make these rows.*EMLPBlock"):
-        Network([layer], z, z, np.float64)
+    rng = np.random.default_rng(0)
+    linear, product, shortcut = Linear(a, z), BiLinear(z, z, rng), BiLinear(z, z, rng, 1.0)
+    assert weights_beside_parameters([linear, product], a, z)
+    assert not weights_beside_parameters([product], z, z)
+    # a gate, or a product beside, between them
+    gate = Gate(z)
+    gated = [Linear(a, gate.features_in), gate]
+    assert not weights_beside_parameters([*gated, product], a, z)
+    once = weights_beside_parameters([linear, shortcut], a, z)
+    assert weights_beside_parameters([linear, shortcut, product], a, z) == once
 
 
 def test_bilinear_reads_at_most_dim_copies_and_no_scalars():
@@ -316,9 +324,7 @@ def test_bilinear_takes_mixed_product_and_irreducible_types():
 
 @pytest.mark.parametrize("first", [True, False], ids=["contract first", "mix first"])
 def test_bilinear_is_the_sum_it_claims(monkeypatch, first):
-    from fastemlp.nn import bilinear
-
-    monkeypatch.setattr(bilinear._Path, "contracts_first", first)
+    monkeypatch.setattr(fusion, "_contracts_first", lambda *_: first)
     rng = np.random.default_rng(0)
     (features,) = features_of((7 * Scalar + 4 * V + 2 * V**2 + V.T)(SL(2)))
     layer = BiLinear(features, features, rng)

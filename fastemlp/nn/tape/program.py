@@ -130,15 +130,21 @@ class Weights:
     n_parameters, n : int; numbers of parameters and of all weights
     """
 
-    def __init__(self, compositions, collapses, table, constants, n_parameters, n):
+    def __init__(self, compositions, collapses, table, constants, stds, n):
         self._compositions, self._collapses = compositions, collapses
         self._table, self._constants = table, constants
-        self.n_parameters, self.n = n_parameters, n
+        self._stds = stds  # runs (n, standard deviation) of the initial parameters
+        self.n_parameters, self.n = sum(m for m, _ in stds), n
         sizes = [
             *(compositions["m"] * compositions["k"] * compositions["r"]),
             *(collapses["k"] * collapses["p"] * collapses["t"]),
         ]
         self._largest_product = int(max(sizes, default=0))
+
+    def initial(self, rng):
+        """Initial parameters, normal with the standard deviations of the layers: ndarray (n_parameters,)."""
+        parts = [std * rng.standard_normal(n) if std else np.zeros(n) for n, std in self._stds]
+        return np.concatenate([*parts, []]).astype(self._constants.dtype)
 
     def of(self, theta, out=None):
         """All weights, of shape (n,), for parameters of shape (n_parameters,); theta itself if there are no others."""

@@ -4,6 +4,7 @@ import numpy as np
 
 from fastemlp._kernels.tape import COLLAPSE, COMPOSITION, Kind
 from fastemlp.nn.orbit_maps import OrbitMaps
+from fastemlp.nn.tape.fusion import Mixture, Products, fuse
 from fastemlp.nn.tape.operations import OPERATION, Operation
 from fastemlp.nn.tape.program import Passes, Program, Weights
 from fastemlp.nn.tape.rows import Rows
@@ -25,15 +26,15 @@ class Tape:
     Attributes
     ----------
     n_rows, n_parameters : int
+    statements : list of Operation and of the formulas of ``fusion``, in their order
     """
 
     def __init__(self, dtype):
         self.dtype = np.dtype(dtype)
-        self.n_rows = self.n_parameters = self._n_composed = 0
-        self._writer, self._starts, self._table = Writer(), [], []
+        self.n_rows = self.n_parameters = self._n_composed = self._n_constants = 0
+        self.statements, self._starts, self._table, self._inputs, self._stds = [], [], [], [], []
         self._compositions, self._collapses = [], []
-        self._constants, self._known, self._n_constants = [], {}, 0
-        self._inputs, self._origins = [], {}
+        self._constants, self._known = {}, {}
 
     def rows(self, n):
         """Make n new Rows."""
@@ -41,8 +42,9 @@ class Tape:
         self.n_rows += n
         return Rows(self.n_rows - n, n)
 
-    def parameters(self, n):
-        """The first of n new parameters."""
+    def parameters(self, n, std=0.0):
+        """The first of n new parameters, of this standard deviation in the beginning."""
+        self._stds.append((n, std))
         self.n_parameters += n
         return self.n_parameters - n
 
@@ -59,7 +61,7 @@ class Tape:
         self._compositions.append((w, into, next_w, next_v, len(self._table), m, n, k, r))
         self._table += index.T.ravel().tolist()
 
-    def collapse(self, maps, m):
+    def collapse(self, maps, m, std=0.0):
         """Weights of a map to m copies that is mixed of several: v[(j, q), (c, p)] = Σ_t w[j, t, c] J[t, q, p].
 
         Parameters
@@ -78,7 +80,7 @@ class Tape:
         first = v = self.composed(m * q * next_v)
         for J, k in maps:
             t, _, p = J.shape
-            w = self.parameters(m * t * k)
+            w = self.parameters(m * t * k, std)
             orbits = isinstance(J, OrbitMaps)
             constants = self._constant(J.coefficients if orbits else J)
             table = self._labels(J) if orbits else -1
@@ -99,18 +101,9 @@ class Tape:
         self._n_composed += n
         return self._n_composed - n
 
-    def sign(self, y, layer, x):
-        """Note that a layer makes rows y of rows x, with the parameters that come next."""
-        self._origins[y, layer] = x, self.n_parameters
-
-    def origin(self, y, layer):
-        """(x, the first parameter) of what a layer has signed; None if it did not make rows y."""
-        return self._origins.get((y, layer))
-
     def feed(self, x):
         """Say that rows are filled from outside."""
         self._inputs += range(x.start, x.start + x.n)
-        self._writer.written.add(*x)
 
     def copy(self, out, x):
         """Add rows x to rows out, or set them."""
@@ -125,17 +118,18 @@ class Tape:
         """Set rows to 1."""
         self._put(Kind.ONES, out, m=out.n)
 
-    def mix(self, out, x, d, alpha=1.0, composed=None):
+    def mix(self, out, x, d, alpha=1.0, *, parameters=None, composed=None):
         """out[j, i] (+)= alpha Σ_c W[j, c] x[c, i], all copies of size d. Returns where W begins.
 
-        W is made of new parameters, or begins at ``composed`` among the composed weights.
+        W begins at ``composed`` among the composed weights, or at ``parameters`` among these, new ones if None.
         """
         m, k = out.n // d, x.n // d
-        W = self.parameters(m * k) if composed is None else composed
+        if parameters is None and composed is None:
+            parameters = self.parameters(m * k, k**-0.5 if k else 0.0)
         # composed weights count from −1 downwards until the number of parameters is known
-        weights = W if composed is None else ~W
+        weights = parameters if composed is None else ~composed
         self._put(Kind.MIX, out, x, m=m, k=k, d=d, alpha=alpha, weights=weights)
-        return W
+        return parameters if composed is None else composed
 
     def bias(self, out, invariants):
         """out[j] += invariants b[:, j] for every copy j, invariants (d, r). Returns where b, (r, m), begins."""
@@ -170,40 +164,48 @@ class Tape:
         """Set rows out to 1 / (1 + exp(-x))."""
         self._put(Kind.SIGMOID, out, x, m=x.n)
 
-    def fill(self, out):
-        """Zeros where nothing has been written yet."""
-        self._writer.fill(*out)
+    def mixture(self, out, sources, invariants, std):
+        """A general equivariant map: see ``fusion.Mixture``."""
+        self.statements.append(Mixture(out, sources, invariants, std))
+
+    def products(self, paths):
+        """A sum of products, a list of ``fusion.Product``."""
+        self.statements.append(Products(paths))
+
+    def constant(self, start, shape):
+        """The array that begins there among the constants, as it was given."""
+        return self._constants[start].reshape(shape)
 
     def _put(self, kind, *rows, **fields):
-        self._writer.put(Operation(kind, *(x.start for x in rows), **fields))
+        self.statements.append(Operation(kind, *(x.start for x in rows), **fields))
 
     def _constant(self, C):
         """Where an array begins among the constants."""
         key = C.shape, C.tobytes()
         if key not in self._known:
             self._known[key] = self._n_constants
-            self._constants.append(C.ravel().astype(self.dtype))
+            self._constants[self._n_constants] = C.ravel()
             self._n_constants += C.size
         return self._known[key]
 
     def finish(self, outputs):
         """The Passes of the program of which ``outputs``, an int array of rows, are the result."""
-        for row in outputs:
-            self._writer.fill(row, 1)
+        fuse(self)
         n_parameters, n_weights = self.n_parameters, self.n_parameters + self._n_composed
-        operations = [
-            op if op.weights >= 0 else op._replace(weights=n_parameters + ~op.weights)
-            for op in self._writer.operations
-        ]
+        writer = Writer(self._inputs)
+        for op in self.statements:
+            writer.put(op if op.weights >= 0 else op._replace(weights=n_parameters + ~op.weights))
+        for row in outputs:
+            writer.fill(row, 1)
         compositions = np.array(self._compositions, COMPOSITION)
         collapses = np.array(self._collapses, COLLAPSE)
         for made in (compositions, collapses):
             made["v"] += n_parameters
-        constants = np.concatenate([*self._constants, np.empty(0, self.dtype)])
+        constants = np.concatenate([*self._constants.values(), np.empty(0)]).astype(self.dtype)
         table = np.array(self._table, np.intp)
-        weights = Weights(compositions, collapses, table, constants, n_parameters, n_weights)
+        weights = Weights(compositions, collapses, table, constants, self._stds, n_weights)
         program = Program(
-            np.array(operations, OPERATION),
+            np.array(writer.operations, OPERATION),
             self.n_rows,
             np.array(self._inputs, np.intp),
             np.array(outputs, np.intp),
