@@ -82,84 +82,74 @@ class Vector(_Composite):
         return Vector(self.G, self.dual, not self.conjugate)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class SumRep(_Composite):
-    """A direct sum: ``terms`` is a tuple of (rep, number of consecutive copies). Made by ``+`` and ``n * rep``."""
-
-    terms: tuple
+class _Compound(_Composite):
+    """A sum or product: ``_parts`` are the reps it is made of, ``_of(f)`` is the same made of ``f(part)``."""
 
     def __call__(self, G):
         if self.is_bound:
             require_group(self, G)
             return self
-        return _sum([(_bound_part(rep, G), n) for rep, n in self.terms])
+        return self._of(lambda rep: rep if rep.is_bound else rep(G))
+
+    @property
+    def G(self):
+        """The group if exactly one acts, else None (for scalars alone, or several: see ``groups``)."""
+        groups = self.groups
+        return groups[0] if len(groups) == 1 else None
+
+    @property
+    def groups(self):
+        return tuple(dict.fromkeys(group for rep in self._parts for group in rep.groups))
+
+    @property
+    def is_bound(self):
+        return all(rep.is_bound for rep in self._parts)
+
+    @property
+    def is_permutation(self):
+        return all(rep.is_permutation for rep in self._parts)
+
+    @property
+    def T(self):
+        return self._of(lambda rep: rep.T)
+
+    def conj(self):
+        """The complex conjugate rep."""
+        return self._of(lambda rep: rep.conj())
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SumRep(_Compound):
+    """A direct sum: ``terms`` is a tuple of (rep, number of consecutive copies). Made by ``+`` and ``n * rep``."""
+
+    terms: tuple
 
     def size(self):
         return sum(n * rep.size() for rep, n in self.terms)
 
     @property
-    def G(self):
-        return _only_group(self)
+    def _parts(self):
+        return [rep for rep, _ in self.terms]
 
-    @property
-    def groups(self):
-        return _merge_groups(rep for rep, _ in self.terms)
-
-    @property
-    def is_bound(self):
-        return all(rep.is_bound for rep, _ in self.terms)
-
-    @property
-    def is_permutation(self):
-        return all(rep.is_permutation for rep, _ in self.terms)
-
-    @property
-    def T(self):
-        return _sum([(rep.T, n) for rep, n in self.terms])
-
-    def conj(self):
-        """The complex conjugate rep."""
-        return _sum([(rep.conj(), n) for rep, n in self.terms])
+    def _of(self, function):
+        return _sum([(function(rep), n) for rep, n in self.terms])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ProductRep(_Composite):
+class ProductRep(_Compound):
     """A tensor product: ``factors`` is a tuple of reps. Made by ``*`` and ``**``; no factors is ``Scalar``."""
 
     factors: tuple
-
-    def __call__(self, G):
-        if self.is_bound:
-            require_group(self, G)
-            return self
-        return _product([_bound_part(rep, G) for rep in self.factors])
 
     def size(self):
         return math.prod(rep.size() for rep in self.factors)
 
     @property
-    def G(self):
-        return _only_group(self)
+    def _parts(self):
+        return self.factors
 
-    @property
-    def groups(self):
-        return _merge_groups(self.factors)
-
-    @property
-    def is_bound(self):
-        return all(rep.is_bound for rep in self.factors)
-
-    @property
-    def is_permutation(self):
-        return all(rep.is_permutation for rep in self.factors)
-
-    @property
-    def T(self):
-        return _product([rep.T for rep in self.factors])
-
-    def conj(self):
-        """The complex conjugate rep."""
-        return _product([rep.conj() for rep in self.factors])
+    def _of(self, function):
+        return _product([function(rep) for rep in self.factors])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -322,9 +312,7 @@ def _product(factors):
     (⊕ a_i) ⊗ b is ⊕ (a_i ⊗ b) coordinate for coordinate; a ⊗ (⊕ b_i) is not ⊕ (a ⊗ b_i), so a sum stays as
     the last factor.
     """
-    flat = []
-    for rep in factors:
-        flat.extend(rep.factors if isinstance(rep, ProductRep) else (rep,))
+    flat = [atom for rep in factors for atom in slots(rep)]
     for i, rep in enumerate(flat):
         if isinstance(rep, SumRep):
             tail = _sum([(_product([r, *flat[i + 1 :]]), n) for r, n in rep.terms])
@@ -375,11 +363,10 @@ def _act(rep, kronecker, element, slot_matrix):
             matrices[atom] = slot_matrix(atom, element)
         return matrices[atom]
 
-    blocks = []
-    for term, n in terms(canonical):
-        atoms = slots(term)
-        op = kronecker([matrix(a) for a in atoms], [a.size() for a in atoms])
-        blocks.append((op, n))
+    blocks = [
+        (kronecker([matrix(a) for a in slots(term)], [a.size() for a in slots(term)]), n)
+        for term, n in terms(canonical)
+    ]
     op = blocks[0][0] if len(blocks) == 1 and blocks[0][1] == 1 else DirectSum(blocks)
     return op if perm is None else Permuted(op, perm)
 
@@ -432,22 +419,7 @@ def _element_of(atom, element):
     return element
 
 
-def _bound_part(rep, G):
-    """A part of a rep whose other parts wait for G: what is bound already stays."""
-    return rep if rep.is_bound else rep(G)
-
-
 def _bound_group(atom):
     if atom.G is None:
         raise ValueError(f"{atom} is not bound to a group. Bind it by calling it: rep(SO(3)).")
     return atom.G
-
-
-def _merge_groups(reps):
-    return tuple(dict.fromkeys(group for rep in reps for group in rep.groups))
-
-
-def _only_group(rep):
-    """The group of a rep when exactly one acts, else None (scalars alone, or several: see ``groups``)."""
-    groups = rep.groups
-    return groups[0] if len(groups) == 1 else None

@@ -133,15 +133,11 @@ class Rep:
 
     def rho_dense(self, g):
         """``rho(g)`` as an ndarray of shape (size, size)."""
-        from fastemlp.reps.algebra import rho_operator
-
-        return to_dense(rho_operator(self, g))
+        return to_dense(algebra.rho_operator(self, g))
 
     def drho_dense(self, A):
         """``drho(A)`` as an ndarray of shape (size, size)."""
-        from fastemlp.reps.algebra import drho_operator
-
-        return to_dense(drho_operator(self, A))
+        return to_dense(algebra.drho_operator(self, A))
 
     def __call__(self, G):
         """The same rep with every unbound part bound to the group G.
@@ -237,51 +233,39 @@ class Rep:
     # -- as a sequence of summands ------------------------------------------------------------------------------
 
     def __len__(self):
-        """Number of summands, copies counted: 3 for ``2 * V + Scalar``, 1 for what is no sum, 0 for ``0 * V``."""
-        from fastemlp.reps.algebra import SumRep, terms
-
-        if not isinstance(self, SumRep):
+        """Number of summands, counting copies: 3 for ``2 * V + Scalar``, 1 unless it is a sum, 0 for ``0 * V``."""
+        if not isinstance(self, algebra.SumRep):
             return 1
-        return sum(n * len(rep) for rep, n in terms(self))
+        return sum(n * len(rep) for rep, n in self.terms)
 
     def __bool__(self):
         return True
 
     def __iter__(self):
         """The summands in order, copies one by one."""
-        from fastemlp.reps.algebra import SumRep, terms
-
-        if not isinstance(self, SumRep):
+        if not isinstance(self, algebra.SumRep):
             yield self
             return
-        for rep, n in terms(self):
+        for rep, n in self.terms:
             for _ in range(n):
                 yield from rep
 
     # -- the algebra: implemented in algebra.py, where the composite reps are -----------------------------------
 
     def __add__(self, other):
-        from fastemlp.reps.algebra import direct_sum
-
-        return direct_sum(self, other)
+        return algebra.direct_sum(self, other)
 
     def __radd__(self, other):
-        from fastemlp.reps.algebra import direct_sum
-
-        return direct_sum(other, self)
+        return algebra.direct_sum(other, self)
 
     def __mul__(self, other):
-        from fastemlp.reps.algebra import tensor_product
-
-        return tensor_product(self, other)
+        return algebra.tensor_product(self, other)
 
     def __rmul__(self, other):
         return self * other
 
     def __pow__(self, power):
-        from fastemlp.reps.algebra import tensor_power
-
-        return tensor_power(self, power)
+        return algebra.tensor_power(self, power)
 
     def __rshift__(self, rep_out):
         """Linear maps from this rep to ``rep_out``: matrices (n_out, n_in), flattened row-major."""
@@ -294,9 +278,7 @@ class Rep:
     @property
     def T(self):
         """The dual rep, ``rho(g⁻¹)ᵀ``."""
-        from fastemlp.reps.algebra import DualRep
-
-        return DualRep(self)
+        return algebra.DualRep(self)
 
     def conj(self):
         """The complex conjugate rep, of reps made from V; a bespoke rep must define its own."""
@@ -342,3 +324,7 @@ def derived_drho(rep, A):
     error = float(max(roundoff, 4 * np.abs(again - derivative).max()))
     real, imag = (np.where(np.abs(x) > error, x, 0.0) for x in (derivative.real, derivative.imag))
     return (real + 1j * imag if np.iscomplexobj(image) else real), error
+
+
+# last, as it takes Rep from here
+from fastemlp.reps import algebra  # noqa: E402

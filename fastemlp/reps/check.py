@@ -175,13 +175,10 @@ class _Trial:
 
     def _expect_exponential(self, A, B):
         t = 1 / max(1.0, np.linalg.norm(A, 2))
-        steps = [t]
-        period = loop_period(A)
-        if period is not None:
-            steps += [share * period for share in LOOP_SHARES]
         law = "rho(exp(A)) = exp(drho(A))"
         E = expm(t * B)
         self._expect_close(law, self._image(expm(t * A)) @ self.vectors, E @ self.vectors)
+        period = loop_period(A)
         if period is None:
             return
         small = expm(0.05 * period * B)
@@ -189,10 +186,9 @@ class _Trial:
         for share in LOOP_SHARES:
             while done < round(20 * share):
                 values, done = small @ values, done + 1
+            image = self._image(expm(0.05 * done * period * A))
             law = "rho(exp(tA)) = exp(t drho(A)) along a closed loop"
-            self._expect_close(
-                law, self._image(expm(0.05 * done * period * A)) @ self.vectors, values
-            )
+            self._expect_close(law, image @ self.vectors, values)
 
     def _image(self, g):
         image = to_dense(self.rep.rho(g))

@@ -90,9 +90,6 @@ class CosetRep(Named):
     def conj(self):
         return self
 
-    def __getstate__(self):
-        return {name: value for name, value in super().__getstate__().items() if name != "_action"}
-
     def _require_group(self):
         if self.G is None:
             raise ValueError(f"{self._name()} is not bound to a group. Bind it: regular(S(3)).")
@@ -173,10 +170,8 @@ def coset_rep(G, H):
         H = H.discrete_generators
     matrices = []
     for k, h in enumerate(H):
-        h = np.array(
-            h.toarray() if hasattr(h, "toarray") else h,
-            dtype=float if not G.is_complex else complex,
-        )
+        h = h.toarray() if hasattr(h, "toarray") else h
+        h = np.array(h, dtype=complex if G.is_complex else float)
         if h.shape != (G.d, G.d):
             raise ValueError(
                 f"coset_rep: generator {k} of the subgroup has shape {h.shape}, expected ({G.d}, {G.d}) for {G}."

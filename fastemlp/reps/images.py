@@ -117,10 +117,6 @@ class ImagesRep(Rep):
                 return image @ expm(self.drho(B)) if attempt else image
         return None
 
-    def __getstate__(self):
-        state = super().__getstate__()
-        return {k: v for k, v in state.items() if k not in ("_algebra", "_words")}
-
     def __repr__(self):
         return f"Rep.from_images({self.G!r}, size={self.size()})"
 
