@@ -25,6 +25,15 @@ def unit_columns(n, index, dtype):
     return E
 
 
+def unpermuted(Y, perm):
+    """The array X with ``X[perm] = Y``; Y itself where perm is None."""
+    if perm is None:
+        return Y
+    X = np.empty_like(Y)
+    X[perm] = Y
+    return X
+
+
 def copies_beside(X, n):
     """From copies of a space below each other, (n·m, b), to columns beside each other, (m, n·b)."""
     size, b = len(X) // max(n, 1), X.shape[1]

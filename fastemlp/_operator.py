@@ -11,3 +11,7 @@ class Operator(LinearOperator):
 
     def _rmatvec(self, x):
         return self._rmatmat(x.reshape(-1, 1))
+
+    def _transpose(self):
+        # scipy's own conjugates what comes in and what goes out
+        return self.H if self.dtype.kind == "f" else super()._transpose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 
 
 class Status(Enum):
@@ -33,16 +34,12 @@ class ConvergenceError(RuntimeError):
         self.solution = solution
 
     def __reduce__(self):
-        # The default rebuilds from ``args`` alone and would lose the keywords between processes.
-        return _rebuild, (type(self), self.message, self.status, self.solution)
+        # the default rebuilds from ``args`` alone and would lose the keywords between processes
+        return partial(type(self), status=self.status, solution=self.solution), (self.message,)
 
 
 class CertificationError(ConvergenceError):
     """A nullspace was found, but it fails its own check."""
-
-
-def _rebuild(cls, message, status, solution):
-    return cls(message, status=status, solution=solution)
 
 
 class BudgetError(ValueError):

@@ -9,23 +9,13 @@ import numpy as np
 from fastemlp._arrays import unit_columns
 from fastemlp._budget import DEFAULT_BUDGET, checked_budget
 from fastemlp._operator import Operator
+from fastemlp.bases.cache import SolveOptions, solve_types
+from fastemlp.bases.constraint import require_bound
+from fastemlp.bases.sparse import sparsify
 from fastemlp.isometries import DirectSumIsometry
-from fastemlp.isometries.base import DENSE_BYTES
-from fastemlp.reps import Rep, terms
+from fastemlp.isometries.base import require_memory
+from fastemlp.reps import terms
 from fastemlp.solver.certificate import Certificate
-
-from .cache import SolveOptions, solve_types
-from .sparse import sparsify
-
-
-def require_bound(rep, caller):
-    """TypeError unless this is a Rep, ValueError unless it is bound to a group."""
-    if not isinstance(rep, Rep):
-        raise TypeError(f"{caller}: expected a Rep, got {rep!r}. Write for example V(SO(3)).")
-    if not rep.is_bound:
-        raise ValueError(
-            f"{caller}: {rep} is not bound to a group. Bind it by calling it: rep(SO(3))."
-        )
 
 
 class Basis(Operator):
@@ -220,12 +210,7 @@ class Projector(Operator):
 
     def to_dense(self):
         """P as an ndarray of shape (size, size); MemoryError beyond 8 GiB."""
-        n_bytes = self.shape[0] ** 2 * self.dtype.itemsize
-        if n_bytes > DENSE_BYTES:
-            raise MemoryError(
-                f"Projector.to_dense: shape {self.shape}, {self.dtype}, takes {n_bytes / 2**30:.1f} GiB, more than the "
-                f"{DENSE_BYTES / 2**30:.0f} GiB allowed. Use it as an operator: P @ v."
-            )
+        require_memory("Projector.to_dense", self, "P @ v")
         Q = self.basis.to_dense()
         return Q @ Q.conj().T
 

@@ -9,10 +9,11 @@ from time import perf_counter
 
 import numpy as np
 
-from fastemlp._budget import DEFAULT_BUDGET, mib
+from fastemlp._budget import mib
 from fastemlp._progress import progress_bar
 from fastemlp._threads import n_cpus, single_threaded_blas
 from fastemlp._warnings import warn_user
+from fastemlp.bases.constraint import constraint
 from fastemlp.exceptions import BudgetError, CertificationError, Status
 from fastemlp.isometries import DenseIsometry, Isometry
 from fastemlp.operators import MinusIdentity, norm_bound
@@ -24,8 +25,6 @@ from fastemlp.solver.recheck import CHECKED_SIZE, defect
 from fastemlp.solver.rounded import looks_rounded
 from fastemlp.store import default_store
 from fastemlp.store import key as store_key
-
-from .constraint import constraint
 
 #: What one Lie algebra generator takes at least, itself and as a sparse matrix on each kind of slot.
 GENERATOR_BYTES = 2500
@@ -86,7 +85,7 @@ class SolveOptions:
     random_state: int
     store: bool | None
     verbose: int
-    memory_budget: int = DEFAULT_BUDGET
+    memory_budget: int
 
 
 def solve_types(types, options):
@@ -147,10 +146,8 @@ def _stored(term, options):
     solved = _solve(term, options)
     if options.store or perf_counter() - start > WORTH_KEEPING:
         strategies = list(solved.certificate.strategies)
-        about = {
-            "rep": f"{term} of {', '.join(map(repr, term.groups))}",
-            "strategy": ", ".join(strategies),
-        }
+        groups = ", ".join(map(repr, term.groups))
+        about = {"rep": f"{term} of {groups}", "strategy": ", ".join(strategies)}
         certificate = {
             **asdict(solved.certificate),
             "strategies": strategies,
@@ -164,14 +161,13 @@ def _stored(term, options):
 def _from_store(term, isometry, entry):
     """A SolvedType from a file, or None if it does not solve its constraint or lacks a part of its certificate."""
     numbers = {field.name for field in fields(Certificate)} - {"strategies"}
-    if set(entry) != numbers | {"strategies", "rank", "warning"} or entry["rank"] != isometry.rank:
+    kinds = dict.fromkeys(numbers, (int, float)) | {"strategies": (list,), "warning": (str,)}
+    if set(entry) != set(kinds) | {"rank"} or entry["rank"] != isometry.rank:
+        return None
+    if any(type(entry[name]) not in allowed for name, allowed in kinds.items()):
         return None
     strategies = entry["strategies"]
-    if not (isinstance(strategies, list) and all(isinstance(name, str) for name in strategies)):
-        return None
-    if not isinstance(entry["warning"], str):
-        return None
-    if any(type(entry[name]) not in (int, float) for name in numbers):
+    if not all(isinstance(name, str) for name in strategies):
         return None
     # a checksum finds accidents; products with C find the rest
     C = constraint(term)
@@ -254,13 +250,8 @@ def require_writable(term, memory_budget):
 def _store_key(term, options):
     """The name on disk of a type's basis: by generators and structure, never by how anything prints."""
     structure = repr([atom._sort_key() for atom in slots(term)])
-    parts = [
-        f"solver {SOLVER_VERSION}",
-        structure,
-        options.method,
-        repr(options.tol),
-        repr(options.random_state),
-    ]
+    parts = [f"solver {SOLVER_VERSION}", structure, options.method]
+    parts += [repr(options.tol), repr(options.random_state)]
     parts += [repr(group.accuracy) for group in term.groups]
     for atom in dict.fromkeys(slots(term)):
         if isinstance(atom, Vector):

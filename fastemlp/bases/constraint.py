@@ -11,6 +11,7 @@ from fastemlp.groups.logarithm import NEAR, jordan_parts, logarithms
 from fastemlp.operators import EPS, MinusIdentity, Stack, TensorConstraint
 from fastemlp.reps import (
     DualRep,
+    Rep,
     SumRep,
     Vector,
     drho_operator,
@@ -28,6 +29,16 @@ from fastemlp.reps import (
 UNCLEAR, ITSELF = 1e3, 64
 #: A shear whose logarithm is known to less than this is left as it is.
 COARSE = 1e-11
+
+
+def require_bound(rep, caller):
+    """TypeError unless this is a Rep, ValueError unless it is bound to a group."""
+    if not isinstance(rep, Rep):
+        raise TypeError(f"{caller}: expected a Rep, got {rep!r}. Write for example V(SO(3)).")
+    if not rep.is_bound:
+        raise ValueError(
+            f"{caller}: {rep} is not bound to a group. Bind it by calling it: rep(SO(3))."
+        )
 
 
 def constraint(rep):
@@ -49,12 +60,7 @@ def constraint(rep):
     ValueError
         If a part is unbound, or a bespoke rep is not a representation.
     """
-    if not rep.is_bound:
-        raise ValueError(
-            f"constraint: {rep} is not bound to a group. Bind it by calling it: rep(G)."
-        )
-    for atom in _bespoke_atoms(rep):
-        require_representation(atom)
+    require_bound(rep, "constraint")
     canonical, perm = rep.canonical()
     if perm is None and not isinstance(canonical, SumRep):
         word = slots(canonical)
@@ -85,8 +91,9 @@ def atom_generators(atoms, groups, word=None):
         If a bespoke atom is not a representation.
     """
     for atom in atoms:
-        if not isinstance(_undualised(atom), Vector):
-            require_representation(_undualised(atom))
+        bespoke = atom.rep if isinstance(atom, DualRep) else atom
+        if not isinstance(bespoke, Vector):
+            require_representation(bespoke)
     accuracy = max((group.lie_accuracy for group in groups), default=EPS)
     lie, discrete, orthogonal = [], [], []
     for group in groups:
@@ -160,15 +167,3 @@ def _from_logarithms(atoms, word, lie, discrete, orthogonal, accuracy):
         if turn is not None:
             kept.append(turn)
     return TensorConstraint(slots_, [a.size() for a in atoms], lie, kept, accuracy)
-
-
-def _bespoke_atoms(rep):
-    """The user-defined reps inside a rep, each once."""
-    canonical, _ = rep.canonical()
-    atoms = [atom for term, _ in terms(canonical) for atom in slots(term)]
-    undualised = map(_undualised, atoms)
-    return [atom for atom in dict.fromkeys(undualised) if not isinstance(atom, Vector)]
-
-
-def _undualised(atom):
-    return atom.rep if isinstance(atom, DualRep) else atom

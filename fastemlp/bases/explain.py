@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from fastemlp._budget import DEFAULT_BUDGET, checked_budget
+from fastemlp.bases.basis import equivariant_basis
+from fastemlp.bases.cache import require_writable
+from fastemlp.bases.constraint import constraint, require_bound
 from fastemlp.exceptions import BudgetError, ConvergenceError
 from fastemlp.operators import TensorConstraint
 from fastemlp.reps import Scalar, T, terms
 from fastemlp.solver import make_plan, solve_nullspace
-
-from .basis import equivariant_basis, require_bound
-from .cache import require_writable
-from .constraint import constraint
 
 #: The tensor orders and sizes that are searched for an invariant.
 HIGHEST_ORDER, LARGEST_SIZE = 6, 10**5

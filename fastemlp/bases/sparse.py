@@ -107,19 +107,8 @@ def _sparsest(Q):
     values = classes @ W
     largest = np.abs(values).max(axis=0)
     n_entries = count @ (np.abs(values) > TOLERANCE * largest)
-    basis = np.zeros((0, r), W.dtype)
-    chosen = []
-    for i in np.argsort(n_entries, kind="stable"):
-        rest = W[:, i] / np.linalg.norm(W[:, i])
-        for _ in range(2):
-            rest = rest - basis.T @ (basis.conj() @ rest)
-        norm = np.linalg.norm(rest)
-        if norm > 1e-6:
-            basis = np.vstack([basis, rest / norm])
-            chosen.append(i)
-            if len(chosen) == r:
-                break
-    return W[:, chosen]
+    W = W / np.linalg.norm(W, axis=0)
+    return W[:, _independent_rows(W.T, np.argsort(n_entries, kind="stable"), r)]
 
 
 def _row_classes(Q):
@@ -150,16 +139,19 @@ def _candidates(classes, r):
         # rows that few vectors reach first, then any, then those that many do
         rank = (spread * size, np.zeros(n), -spread * size)[k % 3]
         order = np.argsort(rank + rng.random(n) * (1 + np.ptp(rank) * (k // 3) / ORDERS))
-        rows = _independent_rows(classes[order], order, r)
-        yield np.linalg.inv(classes[rows])
+        yield np.linalg.inv(classes[_independent_rows(classes, order, r)])
 
 
 def _independent_rows(rows, order, k):
-    """The first k independent rows, in the order given."""
+    """Indices of the first k independent rows, in the order given."""
     basis, chosen = np.zeros((0, rows.shape[1]), rows.dtype), []
-    for row, i in zip(rows, order, strict=True):
-        rest = row - basis.T @ (basis.conj() @ row)
+    for i in order:
+        rest = rows[i] - basis.T @ (basis.conj() @ rows[i])
         norm = np.linalg.norm(rest)
+        if norm < 0.5 * np.linalg.norm(rows[i]):
+            # cancellation leaves a part in the span: once more
+            rest = rest - basis.T @ (basis.conj() @ rest)
+            norm = np.linalg.norm(rest)
         if norm > 1e-6:
             basis = np.vstack([basis, rest / norm])
             chosen.append(i)

@@ -96,13 +96,7 @@ class OrbitIsometry(Isometry):
 
     @classmethod
     def from_state(cls, meta, arrays, children):
-        return cls(
-            arrays["labels"],
-            arrays["sizes"],
-            arrays.get("phases"),
-            meta["n_phases"],
-            np.dtype(meta["dtype"]),
-        )
+        return cls(**arrays, **meta)
 
 
 def roots_of_unity(n):
