@@ -21,22 +21,13 @@ _OFF = {"0", "off", "no", "false"}
 
 @dataclass(frozen=True)
 class StoredFile:
-    """An entry as it lies on disk.
-
-    Attributes
-    ----------
-    path : Path
-    directory : Path; the layer it was found in
-    n_bytes : int
-    header : Header, or None if it is damaged
-    problem : str; what is wrong with it, or ""
-    """
+    """An entry as it lies on disk."""
 
     path: Path
-    directory: Path
+    directory: Path  # the layer it was found in
     n_bytes: int
-    header: entry.Header | None
-    problem: str
+    header: entry.Header | None  # None if it is damaged
+    problem: str  # what is wrong with it, or ""
 
 
 class BasisStore:
@@ -77,7 +68,7 @@ class BasisStore:
         for directory in self.directories:
             path = files.entry_path(directory, key)
             try:
-                isometry, certificate, _ = entry.read(path, key)
+                return entry.read(path, key)
             except FileNotFoundError:
                 continue
             except (entry.DamagedEntry, OSError, MemoryError) as error:
@@ -86,8 +77,6 @@ class BasisStore:
                     "solved anew. `fastemlp basis verify` looks through every entry.",
                     BasisStoreWarning,
                 )
-                continue
-            return isometry, certificate
         return None
 
     def save(self, key, isometry, certificate, description):
@@ -157,7 +146,7 @@ class BasisStore:
             problem = stored.problem
             if not problem:
                 try:
-                    isometry, certificate, _ = entry.read(stored.path, stored.path.stem)
+                    isometry, certificate = entry.read(stored.path, stored.path.stem)
                     problem = _defect(isometry)
                     rank = certificate.get("rank", isometry.rank)
                     if not problem and rank != isometry.rank:
