@@ -174,7 +174,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
             return X, y, None
         weight = check_weight(sample_weight, len(X), f"{type(self).__name__}.fit")
         present = weight > 0
-        return X[present], y[present], weight[present]
+        return (X, y, weight) if present.all() else (X[present], y[present], weight[present])
 
     def _bind_reps(self, n_in, n_out):
         """Set ``rep_in_`` and ``rep_out_``; returns the group, or None."""

@@ -8,6 +8,7 @@ from itertools import chain, combinations_with_replacement, groupby, product
 import numpy as np
 
 from fastemlp._arrays import chunks
+from fastemlp._budget import mib
 from fastemlp.bases import equivariant_basis
 from fastemlp.reps import Scalar
 
@@ -75,11 +76,8 @@ class PolynomialFeatures:
                     planned.append((chosen, pattern, symmetric))
                     choices = (_n_choices(n, p) for (n, _), p in zip(powers, pattern, strict=True))
                     rank += symmetric.shape[-1] * math.prod(choices)
-                    _require_memory(
-                        f"the design matrix up to degree {k} to {type_name(target)}",
-                        n_samples * dim,
-                        rank,
-                    )
+                    what = f"the design matrix up to degree {k} to {type_name(target)}"
+                    _require_memory(what, n_samples * dim, rank)
         return cls(dim, rank, tuple(_enumerate(sources, planned)))
 
     def __call__(self, X):
@@ -178,8 +176,8 @@ def _require_memory(what, n_rows, n_columns):
     n_bytes = 8 * n_rows * n_columns
     if n_bytes > DESIGN_BYTES:
         raise MemoryError(
-            f"EquivariantRidge.fit: {what} has {n_rows:,} rows and {n_columns:,} columns, {n_bytes / 2**20:,.0f} MiB, "
-            f"more than the {DESIGN_BYTES / 2**20:,.0f} MiB allowed. Lower degree, or pass fewer samples or features."
+            f"EquivariantRidge.fit: {what} has {n_rows:,} rows and {n_columns:,} columns, {mib(n_bytes)}, more than "
+            f"the {mib(DESIGN_BYTES)} allowed. Lower degree, or pass fewer samples or features."
         )
 
 

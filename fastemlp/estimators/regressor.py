@@ -77,7 +77,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         ``{type: weight}`` for an output of several types, such as ``{"V0": 1, "V": 10}`` for 3V0+V: the loss is the
         weighted mean over the types. None counts every column of y alike.
     solver : {"adam", "adamw", "lbfgs"}
-        "adamw" decays weights; "lbfgs" is for small data: it takes all samples at once, in ``max_iter`` iterations.
+        "adamw" decays parameters; "lbfgs" is for small data: it takes all samples at once, in ``max_iter`` iterations.
     learning_rate : float
         Peak of the schedule. Not for "lbfgs", like everything down to ``batch_size``.
     schedule : {"cosine", "one_cycle", "constant"}
@@ -110,7 +110,7 @@ class FastEMLPRegressor(EquivariantRegressor):
     verbose : int
         1 shows a progress bar.
     random_state : int, RandomState or None
-        Fixes architecture, initial weights, split and batches: same seed, same bits.
+        Fixes architecture, initial parameters, split and batches: same seed, same bits.
 
     Attributes
     ----------
@@ -245,20 +245,21 @@ class FastEMLPRegressor(EquivariantRegressor):
             _without_roundoff(self.scaler_out_.transform(y), y, self.scaler_out_),
             weight,
         )
-        X, y, weight = _take(rows, data)
+        X, y, weight = _rows_of(data, rows)
         require_reach(network, "FastEMLPRegressor.fit", X)
         self._training_range = TrainingRange.fit(self.rep_in_, X, self.rep_out_, y)
+        n_different = len(distinct_rows(X, y)[0])
         result = train(
             network,
             X,
             y,
             rng,
             sample_weight=weight,
-            validation=None if held_out is None else _take(held_out, data),
+            validation=None if held_out is None else _rows_of(data, held_out),
             loss=self._loss(self.rep_out_),
             max_iter=self._n_epochs(len(X)),
-            enough=ONE_SAMPLE_LOSS if len(distinct_rows(X, y)[0]) == 1 else 0.0,
-            weight_decay=self._decay(X, y),
+            enough=ONE_SAMPLE_LOSS if n_different == 1 else 0.0,
+            weight_decay=self._decay(n_different),
             **{name: getattr(self, name) for name in _TRAINING_OPTIONS},
         )
         self.network_, self.theta_ = network, result.theta
@@ -272,11 +273,11 @@ class FastEMLPRegressor(EquivariantRegressor):
         warn_if_nothing_learned("FastEMLPRegressor.fit", (X, y), reps, error, n_steps=steps)
 
     def _predict(self, X):
-        theta, weights = self._prepared
+        theta, prepared = self._prepared
         if theta is not self.theta_:
-            weights = None
+            prepared = None
         X = self.scaler_in_.transform(X)
-        y = self._training_range.shorten(X, self.network_(self.theta_, X, weights))
+        y = self._training_range.shorten(X, self.network_(self.theta_, X, prepared))
         return self.scaler_out_.inverse_transform(y)
 
     @property
@@ -288,7 +289,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         return [self.network_.dtype]
 
     def _prepare(self):
-        """Keep the weights that predictions use, and ``theta_`` from changing under them."""
+        """Keep what predictions make of ``theta_`` once for all samples, and ``theta_`` itself from changing."""
         self.theta_.flags.writeable = False
         self._prepared = self.theta_, self.network_.program.weights.of(self.theta_)
 
@@ -303,19 +304,12 @@ class FastEMLPRegressor(EquivariantRegressor):
             self._prepare()
 
     def _build_network(self, group, dtype, rng):
-        rep_in, rep_out = self.rep_in_, self.rep_out_
-        groups = tuple(dict.fromkeys((*rep_in.groups, *rep_out.groups)))
+        ends, hidden = (self.rep_in_, self.rep_out_), (self.channels, self.n_layers)
+        groups = tuple(dict.fromkeys(group for rep in ends for group in rep.groups))
         if group is None and not groups:
-            return MLP(rep_in.size(), rep_out.size(), self.channels, self.n_layers, dtype=dtype)
-        return EMLP(
-            rep_in,
-            rep_out,
-            groups if group is None else group,
-            self.channels,
-            self.n_layers,
-            dtype=dtype,
-            random_state=rng,
-        )
+            return MLP(*(rep.size() for rep in ends), *hidden, dtype=dtype)
+        group = groups if group is None else group
+        return EMLP(*ends, group, *hidden, dtype=dtype, random_state=rng)
 
     def _split(self, X, y, weight, rng):
         """The rows to train on, and those held out or None.
@@ -346,10 +340,9 @@ class FastEMLPRegressor(EquivariantRegressor):
         n_batches = -(-n_samples // self.batch_size)
         return max(-(-AUTO_STEPS // n_batches), AUTO_EPOCHS)
 
-    def _decay(self, X, y):
+    def _decay(self, n):
         if self.weight_decay != "auto":
             return self.weight_decay
-        n = len(distinct_rows(X, y)[0])
         return min(AUTO_DECAY / n, MAX_AUTO_DECAY, n / FEW_DECAY)
 
     def _loss(self, rep_out):
@@ -364,5 +357,5 @@ def _without_roundoff(scaled, y, scaler):
     return np.zeros_like(scaled) if np.all(np.abs(scaled * scaler.scale) <= roundoff) else scaled
 
 
-def _take(rows, arrays):
+def _rows_of(arrays, rows):
     return tuple(None if a is None else a[rows] for a in arrays)

@@ -10,7 +10,7 @@ from fastemlp._warnings import warn_user
 from fastemlp.bases import equivariant_basis, why_empty
 from fastemlp.estimators.base import EquivariantRegressor, an_int, documented
 from fastemlp.estimators.columns import distinct_rows
-from fastemlp.estimators.diagnosis import unexplained, warn_if_nothing_learned
+from fastemlp.estimators.diagnosis import warn_if_nothing_learned
 from fastemlp.estimators.polynomials import PolynomialFeatures, row_chunks, type_name
 from fastemlp.estimators.scaling import EquivariantScaler
 from fastemlp.reps import objects
@@ -147,7 +147,9 @@ class EquivariantRidge(EquivariantRegressor):
             coefficients, self.intercept_[columns.T] = problem.solve(self.alpha_)
             self._coefficients.append(coefficients)
         self.coef_ = np.concatenate([c.T.ravel() for c in self._coefficients])
-        error = unexplained(self.scaler_out_.transform(self._predict(X)), targets, weights)
+        power = np.sum(weights @ targets**2)
+        squares = sum(problem.squared_error(self.alpha_) for problem in problems)
+        error = squares / power if power else 0.0
         reps = self.rep_in_, self.rep_out_
         warn_if_nothing_learned("EquivariantRidge.fit", (scaled, targets), reps, error)
 
@@ -218,6 +220,12 @@ class LeaveOneOutRidge:
         """Coefficients (r, c) and intercepts (d, c)."""
         coefficients = self.Vt.T @ ((self.s / (self.s**2 + alpha))[:, None] * self.UtY)
         return coefficients, self.Y_mean - self.A_mean @ coefficients
+
+    def squared_error(self, alpha):
+        """``Σ_i w_i ‖y_i − prediction of y_i‖²`` over the training data."""
+        held_back = (alpha / (self.s**2 + alpha))[:, None] * self.UtY
+        outside = np.vdot(self.Y, self.Y) - np.vdot(self.UtY, self.UtY)
+        return max(0.0, float(outside + np.vdot(held_back, held_back)))
 
     def loo_errors(self, alphas):
         """``Σ_i w_i ‖y_i − prediction of y_i by the fit to all others‖²`` for each penalty."""

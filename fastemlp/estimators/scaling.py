@@ -42,7 +42,6 @@ class EquivariantScaler:
             In X's dtype. The shift is the invariant part of the mean; the scale of a copy is the root mean square of
             what is left over ``rms``, or 1 where nothing is.
         """
-        X = np.asarray(X)
         double = X.astype(np.float64, copy=False)
         shift = equivariant_basis(rep).project(np.average(double, 0, sample_weight))
         power = np.average((double - shift) ** 2, 0, sample_weight)

@@ -10,7 +10,7 @@ from fastemlp.training.lbfgs import minimise_lbfgs
 from fastemlp.training.losses import squared_error
 from fastemlp.training.monitor import Monitor, TrainingResult
 from fastemlp.training.objective import Objective
-from fastemlp.training.optimisers import Adam, AdamW, Average
+from fastemlp.training.optimisers import Adam, Average
 from fastemlp.training.schedules import SCHEDULES
 
 SOLVERS = ("adam", "adamw", "lbfgs")
@@ -90,7 +90,8 @@ def train(
         batch_size, ema_decay = len(X), None
     data = _weighted(X, y, sample_weight)
     if _is_solved_by_zero(network, loss, *data):
-        return _nothing_to_learn(network, validation)
+        theta = np.zeros(network.n_parameters, network.dtype)
+        return TrainingResult(theta, [0.0], [] if validation is None else [0.0], 1)
     batches = Batches(*data, batch_size)
     objective = Objective(network, loss, rng, batches.size)
     # what is validated and returned: the parameters themselves, or their average
@@ -110,7 +111,8 @@ def train(
         if solver == "lbfgs":
             minimise_lbfgs(objective, batches.data, monitor, max_iter)
         else:
-            optimiser = _optimiser(solver, final, weight_decay)
+            decay = weight_decay if solver == "adamw" else 0.0
+            optimiser = Adam(final.size, final.dtype, decay)
             factor = SCHEDULES[schedule]
             factor = factor if warmup is None else partial(factor, warmup=warmup)
             power = float(np.vdot(y, y)) / y.size
@@ -130,17 +132,6 @@ def _is_solved_by_zero(network, loss, X, y, weight):
         return False
     prediction = network(np.zeros(network.n_parameters, network.dtype), X)
     return not prediction.any() and loss(prediction, y, weight)[0] == 0
-
-
-def _nothing_to_learn(network, validation):
-    theta = np.zeros(network.n_parameters, network.dtype)
-    return TrainingResult(theta, [0.0], [] if validation is None else [0.0], 1)
-
-
-def _optimiser(solver, vector, weight_decay):
-    if solver == "adam":
-        return Adam(vector.size, vector.dtype)
-    return AdamW(vector.size, vector.dtype, weight_decay)
 
 
 def _weighted(X, y, sample_weight=None):

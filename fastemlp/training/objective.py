@@ -40,9 +40,10 @@ class Objective:
         self.network, self.loss = network, loss
         self.theta = network.init(rng)
         n_shares = _n_shares(batch)
-        n_weights = network.program.weights.n
-        self._weights = np.empty(n_weights, network.dtype)
-        self._gradients = np.empty((n_shares, n_weights), network.dtype)
+        # the parameters and what the program makes of them once for all samples
+        n_prepared = network.program.weights.n
+        self._prepared = np.empty(n_prepared, network.dtype)
+        self._gradients = np.empty((n_shares, n_prepared), network.dtype)
         self.gradient = self._gradients[0, : len(self.theta)]
         tile = min(TILE, batch)
         self._n_threads = min(n_shares, n_threads())
@@ -67,22 +68,22 @@ class Objective:
 
     def value_and_gradient(self, X, y, weight):
         """The loss of a batch at ``theta``; its gradient goes to ``gradient``."""
-        weights = self.network.program.weights.of(self.theta, self._weights)
+        prepared = self.network.program.weights.of(self.theta, self._prepared)
         n_shares = _n_shares(len(X))
         bounds = [len(X) * k // n_shares for k in range(n_shares + 1)]
 
         def run(k):
-            return self._share(weights, k, bounds[k], bounds[k + 1], X, y, weight)
+            return self._share(prepared, k, bounds[k], bounds[k + 1], X, y, weight)
 
         over = map if self._pool is None else self._pool.map
         values = list(over(run, range(n_shares)))
         total = self._gradients[0]
         for other in self._gradients[1:n_shares]:
             total += other
-        self.network.program.weights.gradient(weights, total)
+        self.network.program.weights.gradient(prepared, total)
         return sum(values)
 
-    def _share(self, weights, k, start, stop, X, y, weight):
+    def _share(self, prepared, k, start, stop, X, y, weight):
         """What rows ``start`` to ``stop`` contribute, tile by tile."""
         workspace, room = self._idle.get()
         try:
@@ -91,13 +92,13 @@ class Objective:
                 rows = slice(first, min(first + TILE, stop))
                 n = rows.stop - first
                 prediction, dy = room[:, :n]
-                workspace.forward(weights, X[rows], prediction)
+                workspace.forward(prepared, X[rows], prediction)
                 w = None if weight is None else weight[rows]
                 # overflow shows in the value, and is judged there; a thread does not inherit what is ignored
                 with np.errstate(over="ignore", invalid="ignore"):
                     value, _ = self.loss(prediction, y[rows], w, out=dy)
                     dy *= dy.dtype.type(n / len(X))
-                workspace.backward(weights, dy, self._gradients[k], add=first > start)
+                workspace.backward(prepared, dy, self._gradients[k], add=first > start)
                 total += value * n / len(X)
             return total
         finally:
