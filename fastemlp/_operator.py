@@ -1,4 +1,4 @@
-"""The base of every linear operator here: it works on columns, and a vector is one of them."""
+"""The base of every linear operator here: it acts on columns, and a vector is one column."""
 
 from scipy.sparse.linalg import LinearOperator
 

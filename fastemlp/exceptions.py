@@ -1,4 +1,4 @@
-"""What this package raises and warns of, beside what Python has names for."""
+"""The exceptions and warnings of this package, besides Python's own."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class NotReductive(ValueError):
 
     Attributes
     ----------
-    everywhere : bool; whether this is known of all coordinates, not only of those that were looked at
+    everywhere : bool; whether this is known for all coordinates, not only those that were tried
     """
 
     def __init__(self, message, everywhere=False):
@@ -60,8 +60,8 @@ class NotReductive(ValueError):
 
 
 class BasisStoreWarning(UserWarning):
-    """The store of bases cannot be read or written as it should; everything is solved anew and stays right."""
+    """The store of bases cannot be read or written as it should; bases are solved anew and remain correct."""
 
 
 class KernelCacheWarning(UserWarning):
-    """Compiled loops cannot be kept on disk; they are compiled anew in every process."""
+    """Compiled loops cannot be cached on disk; they are compiled anew in every process."""

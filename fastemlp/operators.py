@@ -20,7 +20,7 @@ from fastemlp._operator import Operator
 EPS = float(np.finfo(np.float64).eps)
 #: Building the two-slot form of CᴴC takes up to this many products of entries.
 PAIR_TERMS = 2**21
-#: Multiplications of the two-slot form that take the time of one of the one-slot form, which is more passes.
+#: The one-slot form makes more passes: one multiplication of it takes the time of this many of the two-slot form.
 PAIR_GAIN = 2
 
 
@@ -72,7 +72,7 @@ class KroneckerOperator(Operator):
 
 
 def _each_once(function, matrices):
-    """The function of every matrix, None left as it is; what stands in several slots is one object again."""
+    """The function of every matrix, None left as it is; a matrix in several slots again becomes one object."""
     seen = {}
     for A in matrices:
         if A is not None and id(A) not in seen:
@@ -139,7 +139,7 @@ class DirectSum(Operator):
         out, start = np.empty_like(X), 0
         for op, n in self.blocks:
             stop = start + n * op.shape[0]
-            # the copies of a block are further columns of one product
+            # the copies of a block are columns of one product
             out[start:stop] = copies_below(op.matmat(copies_beside(X[start:stop], n)), n)
             start = stop
         return out
@@ -161,7 +161,7 @@ class Permuted(Operator):
 
 
 class MinusIdentity(Operator):
-    """``op − I``, whose nullspace is what ``op`` leaves in place."""
+    """``op − I``, whose nullspace is what ``op`` fixes."""
 
     def __init__(self, op):
         self.op = op
@@ -181,10 +181,10 @@ class Stack(Operator):
     ----------
     operators : sequence of LinearOperator of shape (m_i, m)
     m : int; the common number of columns (needed when there are no operators)
-    accuracy : float; relative error of the operators themselves, beyond which their nullspace means nothing
+    accuracy : float; relative error of the operators themselves: to a finer tolerance the nullspace means nothing
     scale : float, optional
-        What that error is relative to, where it is more than ‖C‖: in ρ(h) − I it is that of ρ(h), and in a sum over
-        slots that of each. By default 1 where there is a ρ(h), or else 0.
+        What that error is relative to, where that is more than ‖C‖: for ρ(h) − I the norm of ρ(h), for a sum over slots
+        that of each slot. By default 1 where there is a ρ(h), else 0.
     """
 
     def __init__(self, operators, m, accuracy=EPS, scale=None):
@@ -295,8 +295,8 @@ class TensorConstraint(Stack):
 
     Notes
     -----
-    Acts as the ``Stack`` of one ``KroneckerSum`` per A and one ``KroneckerProduct − I`` per h; keeping the small
-    matrices in view is what the combinatorial and representation-theoretic solvers work from.
+    Acts as the ``Stack`` of one ``KroneckerSum`` per A and one ``KroneckerProduct − I`` per h; the combinatorial and
+    representation-theoretic solvers work from the small matrices, which it keeps.
     """
 
     def __init__(self, slots, dims, lie, discrete, accuracy=EPS):
@@ -331,7 +331,7 @@ class TensorConstraint(Stack):
 
     @cached_property
     def _casimir(self):
-        """``Σ_i drho(A_i)ᴴ drho(A_i) = Σ_{j,l} Σ_i A_i^(j)ᴴ A_i^(l)`` by pairs of slots, or None if dearer so."""
+        """``Σ_i drho(A_i)ᴴ drho(A_i) = Σ_{j,l} Σ_i A_i^(j)ᴴ A_i^(l)`` by pairs of slots, or None if that costs more."""
         sizes = [self.dims[a] for a in self.slots]
         if len(sizes) < 2 or not 0 < self.pair_terms <= PAIR_TERMS:
             return None
@@ -342,7 +342,7 @@ class TensorConstraint(Stack):
         slots = enumerate(self.slots)
         pairs = {(j, l): omega[a, c] for (j, a), (l, c) in combinations(slots, 2)}
         for j, a in enumerate(self.slots):
-            # a one-slot term rides along with a pair of neighbours
+            # a one-slot term is added to a pair of neighbours
             left = min(j - j % 2, len(sizes) - 2)
             before, after = eye_array(sizes[left]), eye_array(sizes[left + 1])
             term = kron(single[a], after) if j == left else kron(before, single[a])

@@ -1,4 +1,4 @@
-"""The basis of one tensor type: found in this process, on disk, or by solving; and what vouches for it."""
+"""The basis of one tensor type and its certificate: found in this process, on disk, or by solving."""
 
 import math
 import threading
@@ -26,16 +26,16 @@ from fastemlp.solver.rounded import looks_rounded
 from fastemlp.store import default_store
 from fastemlp.store import key as store_key
 
-#: What one Lie algebra generator takes at least, itself and as a sparse matrix on each kind of slot.
+#: Bytes that one Lie algebra generator takes at least, for itself and for its matrix on each kind of slot.
 GENERATOR_BYTES = 2500
-#: Types of at least this size are solved side by side.
+#: Types of at least this size are solved in parallel.
 THREADED_SIZE = 10**5
-#: Seconds of solving from which a type is worth a file.
+#: A type that takes at least this many seconds to solve is kept on disk.
 WORTH_KEEPING = 0.05
-#: Generators with a smaller gap than this are suspected of rounding.
+#: Generators with a smaller gap than this are suspected to be rounded.
 SMALL_GAP = 1e-6
-#: Part of every key on disk: raise it with any change after which a basis, its certificate or its warning may be
-#: another one, so that what an earlier solver wrote is never served.
+#: Part of every key on disk: raise it with any change that may alter a basis, its certificate or its warning, so that
+#: what an earlier solver wrote is never served.
 SOLVER_VERSION = 6
 
 
@@ -109,7 +109,7 @@ def solve_types(types, options):
         else:
             with ThreadPoolExecutor(n_threads) as pool:
                 found = list(pool.map(solve, types))
-    # here, whether a basis was solved or found: what is true of it does not end with the process that solved it
+    # here, for bases that were found as well as solved: a warning outlives the process that solved them
     for message in dict.fromkeys(solved.warning for solved in found if solved.warning):
         warn_user(message)
     return found
@@ -134,7 +134,7 @@ def solve_type(term, options):
 
 
 def _stored(term, options):
-    """From the store; solved, and kept there if that took long, where it is missing or not what it should be."""
+    """From the store; where the entry is missing or wrong, solved, and kept there if that took long."""
     store = default_store()
     name = _store_key(term, options)
     found = store.load(name)
@@ -210,10 +210,10 @@ def _solve(term, options):
 
 
 def _given_residual(term, C, solution):
-    """What generators given leave of the basis where C holds others in their place, over their norm on the type.
+    """The residual of the generators as given where C holds others in their place, relative to their norm on the type.
 
-    Lie algebra generators, of norm 1, that were dropped as redundant, and discrete ones that stand there by logarithms.
-    The root of the sum of squares over the columns, as a random combination of them shows it.
+    These are Lie algebra generators that were dropped as redundant (scaled to norm 1) and discrete ones that C holds as
+    logarithms. A random combination of the columns stands for the root of the sum of squares over all.
     """
     Q = solution.Q
     if not Q.rank or not solution.norm or Q.shape[0] > CHECKED_SIZE:
@@ -248,7 +248,7 @@ def require_writable(term, memory_budget):
 
 
 def _store_key(term, options):
-    """The name on disk of a type's basis: by generators and structure, never by how anything prints."""
+    """The name of a type's basis on disk: it follows from generators and structure, never from how anything prints."""
     structure = repr([atom._sort_key() for atom in slots(term)])
     parts = [f"solver {SOLVER_VERSION}", structure, options.method]
     parts += [repr(options.tol), repr(options.random_state)]
@@ -256,7 +256,7 @@ def _store_key(term, options):
     for atom in dict.fromkeys(slots(term)):
         if isinstance(atom, Vector):
             continue
-        # the code of a bespoke rep may change while its name stays: its matrices decide
+        # the code of a bespoke rep may change under the same name: its matrices decide
         C = constraint(atom)
         for matrices in C.lie + C.discrete:
             parts += [matrix.toarray().tobytes() for matrix in matrices if matrix is not None]

@@ -29,9 +29,9 @@ class Irrep(Rep):
     parent : Rep; the tensor type it was found in
     G : Group; given where the parent is Scalar, which has none
     E : ndarray of shape (parent.size(), d), read-only; a basis of the subspace: ``parent.rho(g) E = E rho(g)``
-        Orthonormal where the generators of the group are closed under the adjoint as they are. Where that takes other
-        coordinates, as for a finite group in a skew basis, E is orthonormal in those, and so are the ``rho(g)`` of a
-        compact group orthogonal matrices in any case.
+        Orthonormal where the generators of the group are closed under the adjoint as given. Where that takes other
+        coordinates, as for a finite group in a skew basis, E is orthonormal in those, so that the ``rho(g)`` of a
+        compact group are orthogonal in any case.
     left_inverse : ndarray of shape (d, parent.size()), read-only; ``rho(g) = left_inverse parent.rho(g) E``, Eᴴ where
         E is orthonormal
     type : {"real", "complex", "quaternionic"}; over the complex numbers always "complex"
@@ -52,7 +52,7 @@ class Irrep(Rep):
         return super().__hash__()
 
     def __hash__(self):
-        # kept, as a tower of irreducibles inside products of irreducibles would be read through at every level
+        # cached: a tower of irreducibles of products of irreducibles would be hashed anew at every level
         return self._hash
 
     def rho(self, g):
@@ -60,7 +60,7 @@ class Irrep(Rep):
 
     def drho(self, A):
         derivative = self.left_inverse @ drho_operator(self.parent, A).matmat(self.E)
-        # where the truth is zero, roundoff on the scale of A is left, and would be taken for a generator
+        # where the exact value is zero, roundoff on the scale of A is left and would be taken for a generator
         noise = 64 * np.finfo(np.float64).eps * self.parent.size() ** 0.5 * np.abs(A).max()
         derivative[np.abs(derivative) <= noise] = 0
         return derivative
@@ -85,10 +85,10 @@ class IsotypicDecomposition:
     multiplicities : tuple of int
     U : LinearOperator of shape (size, size); its columns list the rep by irreducible, then copy, then component, and
         in every copy the group acts by ``irrep.rho(g)``: ``rep.rho(g) U = U ⊕rho_λ(g)``
-        Unitary where the generators of the group are closed under the adjoint as they are.
+        Unitary where the generators of the group are closed under the adjoint as given.
     inverse : LinearOperator of shape (size, size); ``U⁻¹``, which is ``U.H`` where U is unitary
-    residual : float; bound on ``‖ρ U − U ⊕ρ_λ‖`` relative to ρ, over the generators of the group as they were given, in
-        the coordinates in which U is unitary
+    residual : float; bound on ``‖ρ U − U ⊕ρ_λ‖`` relative to ρ, over the generators of the group as given, in the
+        coordinates in which U is unitary
     """
 
     rep: Rep
@@ -100,7 +100,7 @@ class IsotypicDecomposition:
 
 
 def isotypic_decomposition(rep, *, random_state=0):
-    """Take a rep apart into irreducible reps.
+    """Decompose a rep into irreducible reps.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def isotypic_decomposition(rep, *, random_state=0):
         If the rep is unbound or several groups act; NotReductive, a ValueError, if there are no coordinates in which
         the generators are closed under the adjoint, so that invariant subspaces need not have invariant complements.
     CertificationError
-        If three random draws do not decompose the rep to 1e-11, or ten times what the generators are known to.
+        If three random draws do not decompose the rep to 1e-11, or to ten times the error of the generators.
 
     Notes
     -----
@@ -197,7 +197,7 @@ def _in_coordinates(C, factors):
 
 
 def _irrep(mu, parts, catalogue, group):
-    """Irreducible number mu, seen in the smallest type that holds it."""
+    """Irreducible number mu, as a part of the smallest type that contains it."""
     holders = [part for part in parts if mu in part.chain.multiplicities()[-1]]
     part = min(holders, key=lambda holder: holder.chain.size)
     kind = "complex" if catalogue.is_complex else TYPES[catalogue.irreducibles[mu].type_dim]

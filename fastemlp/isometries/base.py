@@ -8,7 +8,7 @@ from scipy.sparse import csc_array
 from fastemlp._arrays import chunks, unit_columns
 from fastemlp._operator import Operator
 
-#: ``to_dense`` refuses to make a larger array than this many bytes.
+#: ``to_dense`` refuses to make an array of more bytes than this.
 DENSE_BYTES = 2**33
 PRODUCTS = "Q @ coef, Q.H @ v, project(v)"
 

@@ -32,7 +32,7 @@ class DirectSumIsometry(Isometry):
         return self._map_parts(X, lambda part, x: part.rmatmat(x), 0)
 
     def _map_parts(self, X, function, axis_in):
-        """Apply ``function`` type by type; a type's copies are further columns of one product."""
+        """Apply ``function`` type by type; the copies of a type are columns of one product."""
         pieces, start = [np.zeros((0, X.shape[1]), X.dtype)], 0
         for part, n in self.parts:
             stop = start + n * part.shape[axis_in]
