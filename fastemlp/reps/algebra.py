@@ -39,8 +39,8 @@ class _Composite(Rep):
 class Vector(_Composite):
     """The defining rep V of a matrix group, its dual, or its complex conjugate; written ``V``.
 
-    Where they are equal rep (V and V* under orthogonal groups, V and its conjugate under real ones) they are the
-    same value as soon as the group is known.
+    Where they are equal reps (V and V* under orthogonal groups, V and its conjugate under real ones) they are the same
+    value as soon as the group is known.
     """
 
     G: Group | None = None
@@ -203,12 +203,12 @@ def T(p, q=0, G=None):
 
 
 def terms(rep):
-    """The (rep, multiplicity) pairs that a rep is the direct sum of; itself once, if it is not a sum."""
+    """The (rep, multiplicity) pairs that a rep is the direct sum of; the rep once if it is not a sum."""
     return rep.terms if isinstance(rep, SumRep) else ((rep, 1),)
 
 
 def slots(rep):
-    """The atoms that a tensor type is the product of; itself, if it is not a product."""
+    """The atoms that a tensor type is the product of; the type itself if it is not a product."""
     return rep.factors if isinstance(rep, ProductRep) else (rep,)
 
 
@@ -230,7 +230,7 @@ def objects(rep):
     return found
 
 
-# -- building: every composite goes through these, which keep one normal form per expression ----------------------
+# -- building: every composite goes through these, which give each expression one normal form ---------------------
 
 
 def direct_sum(left, right):
@@ -239,9 +239,8 @@ def direct_sum(left, right):
         if isinstance(one, Integral) and one == 0:
             return other
         if not isinstance(one, Rep):
-            is_count = isinstance(one, Integral) and not isinstance(one, bool) and one > 0
             here = ""
-            if is_count:
+            if isinstance(one, Integral) and not isinstance(one, bool) and one > 0:
                 here = f": here {one} * Scalar + {other}, or {one} * ({other}) for copies"
             raise TypeError(
                 f"{_name(left)} + {_name(right)}: a rep can only be added to a rep. "
@@ -297,12 +296,10 @@ def _independent(rep):
 
 def _opened(rep, n):
     """The terms that n copies of ``rep`` contribute; n copies of a longer sum stay one nested term."""
-    if n == 0 or not isinstance(rep, SumRep):
-        return ((rep, n),) if n else ()
-    if n == 1 or not rep.terms:
-        return rep.terms
-    if len(rep.terms) == 1:
-        return ((rep.terms[0][0], n * rep.terms[0][1]),)
+    if n == 0:
+        return ()
+    if isinstance(rep, SumRep) and (n == 1 or len(rep.terms) < 2):
+        return tuple((part, n * k) for part, k in rep.terms)
     return ((rep, n),)
 
 
@@ -328,7 +325,7 @@ def _product(factors):
 
 
 def rho_operator(rep, g):
-    """``rho(g)`` as a LinearOperator of shape (size, size), for every rep, bespoke ones too.
+    """``rho(g)`` as a LinearOperator of shape (size, size), for any rep, bespoke ones included.
 
     Parameters
     ----------
@@ -344,7 +341,7 @@ def rho_operator(rep, g):
 
 
 def drho_operator(rep, A):
-    """``drho(A)`` as a LinearOperator of shape (size, size), for every rep; as ``rho_operator``."""
+    """``drho(A)`` as a LinearOperator of shape (size, size), for any rep; see ``rho_operator``."""
     return _act(rep, KroneckerSum, A, slot_drho)
 
 
@@ -395,7 +392,7 @@ def slot_drho(atom, A):
 
 
 def slot_accuracy(atom, A):
-    """What ``slot_drho(atom, A)`` is known to, an absolute error, beyond the roundoff of A; 0 where rho has no part."""
+    """The absolute error of ``slot_drho(atom, A)`` beyond the roundoff of A: 0 unless drho is derived from rho."""
     A = _element_of(atom, A)
     bespoke = atom.rep if isinstance(atom, DualRep) else atom
     if A is None or type(bespoke).drho is not Rep.drho:

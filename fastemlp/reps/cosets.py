@@ -10,14 +10,14 @@ from fastemlp.groups import Group
 from fastemlp.groups.enumeration import enumerate_elements
 from fastemlp.reps.named import Named
 
-#: Larger groups are not listed.
+#: Larger groups are not enumerated.
 MAX_ORDER = 20_000
 
 
 class CosetRep(Named):
-    """A finite group permuting the cosets ``gH`` of a subgroup H; of the trivial one, its own elements.
+    """A finite group permuting the cosets ``gH`` of a subgroup H; for the trivial subgroup, its own elements.
 
-    Made by ``regular_rep`` and ``coset_rep``. Pointwise functions are equivariant on it, so a network gates nothing.
+    Made by ``regular_rep`` and ``coset_rep``. Pointwise functions are equivariant on it, so a network needs no gates.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class CosetRep(Named):
         return self._action[1].shape[1] if len(self._action[1]) else 1
 
     def rho(self, g):
-        """A permutation matrix, csr_array of shape (size, size); ValueError if g is no element."""
+        """A permutation matrix, csr_array of shape (size, size); ValueError if g is not an element."""
         elements, images = self._action
         i = elements.index(g)
         if i < 0:
@@ -116,8 +116,8 @@ def regular_rep(G):
     Returns
     -------
     Rep
-        Of size ``|G|``, every irreducible as often as its dimension; ``is_permutation``. Coordinates are the elements,
-        the identity first, then by the length of their words in the generators. As text ``"regular"``.
+        Of size ``|G|``; contains every irreducible as often as its dimension; ``is_permutation``. Its coordinates are
+        the elements, the identity first, then by the length of their words in the generators. As text ``"regular"``.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def coset_rep(G, H):
     -------
     Rep
         Of size ``|G| / |H|``, the coset H first; ``is_permutation``. Equivariant maps between two of these have a
-        basis of one map for each double coset.
+        basis with one map per double coset.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def coset_rep(G, H):
 
     Examples
     --------
-    The six faces of a cube, from its 24 rotations and the four that keep a face:
+    The six faces of a cube, from its 24 rotations and the four that fix a face:
 
     >>> from fastemlp.groups import Cube
     >>> from fastemlp.reps import coset_rep
