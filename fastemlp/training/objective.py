@@ -9,22 +9,22 @@ from fastemlp._threads import n_threads, single_threaded_blas
 from fastemlp.nn import Workspace
 from fastemlp.nn.network import TILE
 
-#: A batch is cut into at most so many shares, each at least so large; a share is one thread's at a time.
+#: A batch is split into at most this many shares, each of at least this many samples; one thread works on a share.
 MAX_SHARES = 4
 MIN_SHARE = 48
 
 
 class Objective:
-    """A network and a loss, and all the room that their gradient needs.
+    """A network and a loss, with all the memory that their gradient needs.
 
-    Use it as a context manager: it holds threads, and BLAS to one thread each.
+    Use it as a context manager: it holds threads, in each of which BLAS uses one.
 
     Parameters
     ----------
     network : Network
     loss : callable; see ``fastemlp.training.losses``
     rng : numpy Generator; draws the initial parameters
-    batch : int; samples of the largest batch that will come
+    batch : int; samples in the largest batch
 
     Attributes
     ----------
@@ -32,8 +32,8 @@ class Objective:
 
     Notes
     -----
-    How a batch is cut, and in what order its shares are summed, depends on its size alone: any number of threads
-    finds the same bits.
+    How a batch is split, and in what order its shares are summed, depends only on its size: any number of threads
+    gives the same bits.
     """
 
     def __init__(self, network, loss, rng, batch):
@@ -47,7 +47,7 @@ class Objective:
         self.gradient = self._gradients[0, : len(self.theta)]
         tile = min(TILE, batch)
         self._n_threads = min(n_shares, n_threads())
-        # whoever works on a share takes a workspace, with room for predictions and their gradient, and puts it back
+        # work on a share takes a workspace, with room for predictions and their gradient, and puts it back
         self._idle = SimpleQueue()
         for _ in range(self._n_threads):
             room = np.empty((2, tile, network.rep_out.size()), network.dtype)
@@ -94,7 +94,7 @@ class Objective:
                 prediction, dy = room[:, :n]
                 workspace.forward(prepared, X[rows], prediction)
                 w = None if weight is None else weight[rows]
-                # overflow shows in the value, and is judged there; a thread does not inherit what is ignored
+                # overflow shows in the value, which is checked later; threads do not inherit errstate
                 with np.errstate(over="ignore", invalid="ignore"):
                     value, _ = self.loss(prediction, y[rows], w, out=dy)
                     dy *= dy.dtype.type(n / len(X))

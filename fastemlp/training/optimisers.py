@@ -46,13 +46,13 @@ class Adam:
 
 
 class Average:
-    """An exponential moving average of a vector, free of bias towards where it started.
+    """An exponential moving average of a vector, without bias towards its start.
 
     After t updates it is ``Σ_s d^(t-s) θ_s / Σ_s d^(t-s)``: exactly θ_1 after the first, the plain mean as d → 1.
 
     Parameters
     ----------
-    vector : ndarray; updated in place, its initial value counts for nothing
+    vector : ndarray; updated in place, its initial value does not count
     decay : float in [0, 1)
 
     Attributes
@@ -66,6 +66,6 @@ class Average:
         self.t = 0
 
     def update(self, theta):
-        """Take in one more ``theta``."""
+        """Include one more ``theta``."""
         self.t += 1
         average_update(self.vector, theta, (1 - self.decay) / (1 - self.decay**self.t))
