@@ -1,4 +1,4 @@
-"""The solved bases kept on disk: found by content, written atomically, checked whenever they are read.
+"""Solved bases kept on disk: found by content, written atomically, checked on every read.
 
 >>> import tempfile
 >>> import numpy as np

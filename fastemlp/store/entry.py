@@ -1,4 +1,4 @@
-"""One solved tensor type as one file, which is believed only when every byte is as it was written.
+"""One solved tensor type as one file, which is used only if every byte is as it was written.
 
 Layout, all numbers little-endian::
 
@@ -7,7 +7,7 @@ Layout, all numbers little-endian::
     body: the arrays in order, C-contiguous, each starting at a multiple of 16
     blake2b of everything before, 32 bytes
 
-Positions follow from dtypes and shapes, so a header has no offsets to be wrong about.
+Positions follow from dtypes and shapes, so a header holds no offsets that could be wrong.
 """
 
 import errno
@@ -33,7 +33,7 @@ FILE_BYTES = 2**33
 
 
 class DamagedEntry(ValueError):
-    """A file is not an intact entry; the message says what is wrong with it."""
+    """A file is not an intact entry; the message says what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Header:
 
 
 def key(*parts):
-    """The name of an entry: a digest of everything that decides the basis, the same in every process.
+    """The name of an entry: a digest of everything that determines the basis, the same in every process.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def key(*parts):
 
 
 def encode(name, isometry, certificate, description):
-    """The bytes of an entry, as a list of buffers to be written one after the other.
+    """The bytes of an entry, as a list of buffers to be written in order.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def read(path, name):
     Raises
     ------
     DamagedEntry
-        If anything about the file is not as it was written; the message says what.
+        If anything in the file is not as it was written; the message says what.
     OSError
     """
     with open(path, "rb") as file:
@@ -131,7 +131,7 @@ def read(path, name):
             for dtype, shape, start in header.arrays
         ]
         isometry = rebuild(header.tree, arrays)
-    except Exception as error:  # a forged tree can make any of the classes raise anything
+    except Exception as error:  # with a forged tree any class may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise DamagedEntry(f"its isometry cannot be rebuilt ({reason})") from error
     got = isometry.shape, isometry.dtype.name

@@ -5,7 +5,7 @@ import numpy as np
 from fastemlp.irreducibles import SchurIsometry
 from fastemlp.isometries import Composition, DenseIsometry, DirectSumIsometry, OrbitIsometry
 
-#: The classes an entry may hold, by the name written in it. A new Isometry is stored once it stands here.
+#: The classes an entry may hold, by name. A new Isometry can be stored once it is listed here.
 CLASSES = {
     cls.__name__: cls
     for cls in (Composition, DenseIsometry, DirectSumIsometry, OrbitIsometry, SchurIsometry)
@@ -57,7 +57,7 @@ def rebuild(tree, arrays):
     children = tuple(rebuild(child, arrays) for child in tree["children"])
     isometry = cls.from_state(tree["meta"], named, children)
     if cls is OrbitIsometry:
-        # compiled loops follow these without looking
+        # compiled loops index with these unchecked
         _require_indices("labels", isometry.labels, isometry.shape[0], -1, isometry.rank)
         if isometry.phases is not None:
             _require_indices("phases", isometry.phases, isometry.shape[0], 0, isometry.n_phases)
