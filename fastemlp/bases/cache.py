@@ -36,7 +36,7 @@ WORTH_KEEPING = 0.05
 SMALL_GAP = 1e-6
 #: Part of every key on disk: raise it with any change that may alter a basis, its certificate or its warning, so that
 #: what an earlier solver wrote is never served.
-SOLVER_VERSION = 6
+SOLVER_VERSION = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,15 +193,15 @@ def _solve(term, options):
     if solution.gap < SMALL_GAP and looks_rounded(C):
         warning = (
             f"equivariant_basis: the smallest nonzero singular value of the constraint of {term} is {solution.gap:.0e} "
-            "of the largest, as when generators were rounded (to float32, say) and symmetries hold only nearly. "
-            "They are taken as given: vectors that they almost fix are not in the basis."
+            "of the largest, as when generators were rounded (to float32, say) and symmetries hold only approximately. "
+            "They are used as given: vectors that they fix only approximately are not in the basis."
         )
     given = _given_residual(term, C, solution)
     # written so that a NaN fails
     if not given <= max(LARGEST_ANGLE, 10 * (options.tol or 0)):
         raise CertificationError(
-            f"equivariant_basis: the generators as given leave {given:.1e} of the basis of {term}, where "
-            f"{LARGEST_ANGLE:.0e} is allowed. Give them in coordinates that are less sheared, or to more digits.",
+            f"equivariant_basis: the generators as given leave a residual of {given:.1e} on the basis of {term}, where "
+            f"{LARGEST_ANGLE:.0e} is allowed. Give them in less sheared coordinates, or to more digits.",
             status=Status.BAD_RESIDUAL,
             solution=solution,
         )

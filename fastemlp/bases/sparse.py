@@ -199,5 +199,5 @@ def _verify(Q, S):
     if not (outside <= VERIFIED and inside > 1e-8):
         raise ValueError(
             f"sparsify: the sparse vectors found leave the span by {outside:.1e} (allowed {VERIFIED:.0e}), or do not "
-            f"fill it (smallest singular value {inside:.1e}). The basis is known too roughly: keep the orthonormal one."
+            f"fill it (smallest singular value {inside:.1e}). The basis is too inaccurate: keep the orthonormal one."
         )

@@ -17,9 +17,9 @@ def require_independent(groups, where):
             if part != whole and part in whole.factors:
                 both = "*".join(f"V({factor!r})" for factor in whole.factors)
                 raise ValueError(
-                    f"{where}: {part!r} and {whole!r} act together, and as reps know nothing of each other: the "
-                    f"{part!r} inside the product would be another, independent group. In place of V({whole!r}) "
-                    f"write {both}, which is the same space with each group known by itself."
+                    f"{where}: {part!r} and {whole!r} act together, but reps take them as independent: the "
+                    f"{part!r} inside the product would be another group. In place of V({whole!r}) write {both}, the "
+                    "same space as a rep of the factors."
                 )
 
 
@@ -33,7 +33,7 @@ def require_shared(rep_in, rep_out, where):
     if rep_in.groups and rep_out.groups and not set(rep_in.groups) & set(rep_out.groups):
         raise ValueError(
             f"{where}: rep_in={rep_in} is bound to {_listed(rep_in.groups)} and rep_out={rep_out} to "
-            f"{_listed(rep_out.groups)}, two independent groups: nothing moves inputs and outputs together. "
+            f"{_listed(rep_out.groups)}, two independent groups: nothing transforms inputs and outputs together. "
             "Bind both to one group."
         )
 

@@ -215,7 +215,7 @@ class _Trial:
         if not error <= self.tol * scale + slack:
             raise ValueError(
                 f"{self.rep!r} is not a representation of {self.group}: {law} fails with relative error "
-                f"{error / scale:.1e} (allowed {self.tol:.0e}). Mend its rho or drho."
+                f"{error / scale:.1e} (allowed {self.tol:.0e}). Correct its rho or drho."
             )
 
 

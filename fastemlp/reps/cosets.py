@@ -49,7 +49,7 @@ class CosetRep(Named):
             moved = elements.index(elements.elements @ h)
             if (moved < 0).any():
                 raise ValueError(
-                    f"{self._name()}: a generator of the subgroup is no element of {self.G}. Pass matrices of that "
+                    f"{self._name()}: a generator of the subgroup is not an element of {self.G}. Pass matrices of that "
                     "group, products of its discrete_generators."
                 )
             links = coo_array((np.ones(n), (label, label[moved])), shape=(n, n))
@@ -69,7 +69,7 @@ class CosetRep(Named):
         elements, images = self._action
         i = elements.index(g)
         if i < 0:
-            raise ValueError(f"{self._name()}: rho of a matrix that is no element of {self.G}.")
+            raise ValueError(f"{self._name()}: rho of a matrix that is not an element of {self.G}.")
         n = self.size()
         moved = np.arange(n)
         word = []

@@ -50,8 +50,8 @@ class ImagesRep(Rep):
         coordinates, error = self._algebra.coordinates(np.asarray(A))
         if error > 1e-8:
             raise ValueError(
-                f"{self!r}: drho of a matrix that is not in the Lie algebra generated (it is off by {error:.1e} of "
-                "its size)."
+                f"{self!r}: drho of a matrix outside the Lie algebra that the generators span (by {error:.1e} "
+                "of its norm)."
             )
         return np.tensordot(coordinates, self._algebra.images, 1)
 
