@@ -1,4 +1,4 @@
-"""Which singular values are zero: only a clear gap tells."""
+"""Which singular values are zero: only a clear gap decides."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _held():
 
 @dataclass(frozen=True)
 class SolveOptions:
-    """As the parameters of ``equivariant_basis``."""
+    """The parameters of ``equivariant_basis`` of these names."""
 
     method: str
     tol: float | None

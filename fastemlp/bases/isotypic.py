@@ -67,7 +67,7 @@ class Irrep(Rep):
 
     @property
     def T(self):
-        """The dual; itself where the group is orthogonal, as its matrices then are."""
+        """The dual: the irrep itself where the group is orthogonal, as its matrices then are."""
         return self if self.G.is_orthogonal else super().T
 
     def __repr__(self):

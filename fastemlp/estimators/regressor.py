@@ -240,7 +240,8 @@ class FastEMLPRegressor(EquivariantRegressor):
         network = self._build_network(group, X.dtype, rng)
         self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weight, input_rms(self.rep_in_))
         self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weight)
-        rows, held_out = self._split(X, y, weight, rng)
+        sample = distinct_rows(X, y)[1]
+        rows, held_out = self._split(sample, weight, rng)
         data = (
             self.scaler_in_.transform(X),
             _without_roundoff(self.scaler_out_.transform(y), y, self.scaler_out_),
@@ -249,7 +250,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         X, y, weight = _rows_of(data, rows)
         require_reach(network, "FastEMLPRegressor.fit", X)
         self._training_range = TrainingRange.fit(self.rep_in_, X, self.rep_out_, y)
-        n_different = len(distinct_rows(X, y)[0])
+        n_different = len(np.unique(sample[rows]))
         result = train(
             network,
             X,
@@ -290,7 +291,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         return [self.network_.dtype]
 
     def _prepare(self):
-        """Keep what predictions make of ``theta_`` once for all samples, and ``theta_`` itself from changing."""
+        """Cache what predictions derive from ``theta_`` alone, and make ``theta_`` read-only."""
         self.theta_.flags.writeable = False
         self._prepared = self.theta_, self.network_.program.weights.of(self.theta_)
 
@@ -312,7 +313,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         group = groups if group is None else group
         return EMLP(*ends, group, *hidden, dtype=dtype, random_state=rng)
 
-    def _split(self, X, y, weight, rng):
+    def _split(self, sample, weight, rng):
         """The rows to train on, and those held out or None.
 
         Copies of a sample stay together and count by their weight, so that a weight of 2 and two copies make the same
@@ -320,12 +321,11 @@ class FastEMLPRegressor(EquivariantRegressor):
         """
         if not self.early_stopping:
             return slice(None), None
-        first, sample = distinct_rows(X, y)
-        n = len(first)
+        n = sample.max() + 1
         if n < 2:
             raise ValueError(
                 "FastEMLPRegressor.fit: early_stopping needs at least 2 different samples, got "
-                f"n_samples = {len(X)}, {n} of them different."
+                f"n_samples = {len(sample)}, {n} of them different."
             )
         order = rng.permutation(n)
         total = np.cumsum(np.bincount(sample, weight)[order])

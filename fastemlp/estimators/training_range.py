@@ -18,7 +18,7 @@ BEYOND_UNMEASURED = 20.0
 
 @dataclass(frozen=True)
 class TrainingRange:
-    """The invariant size of inputs and targets in training, to a multiple of which predictions are shortened.
+    """The invariant sizes of inputs and targets in training; predictions are shortened to a multiple of them.
 
     Attributes
     ----------

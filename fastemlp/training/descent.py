@@ -8,7 +8,7 @@ from fastemlp.training.divergence import Guard
 
 
 class Descent:
-    """An optimiser at work on an objective, on a schedule.
+    """Steps of an optimiser on an objective, on a schedule.
 
     Parameters
     ----------
