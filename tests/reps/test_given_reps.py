@@ -315,7 +315,7 @@ def test_what_images_must_be():
         Rep.from_images(Trivial(2), [])
     with pytest.raises(TypeError, match=r"Rep\.from_images: expected a Group"):
         Rep.from_images("O(2)", good)
-    with pytest.raises(ValueError, match="drho of a matrix that is not in the Lie algebra"):
+    with pytest.raises(ValueError, match="drho of a matrix outside the Lie algebra"):
         rep.drho(np.eye(2))
     with pytest.raises(ValueError, match="this matrix was not recognised"):
         rep.rho(2 * np.eye(2))
