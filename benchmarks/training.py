@@ -8,8 +8,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from fastemlp.nn import EMLP
-from fastemlp.training import Adam, squared_error
+from fastemlp.training.losses import squared_error
 from fastemlp.training.objective import Objective
+from fastemlp.training.optimisers import Adam
 
 from .common import (
     TASKS,

@@ -1,4 +1,4 @@
-"""Small things that are done to arrays everywhere."""
+"""Small helpers on arrays."""
 
 import numpy as np
 
@@ -25,8 +25,17 @@ def unit_columns(n, index, dtype):
     return E
 
 
+def unpermuted(Y, perm):
+    """The array X with ``X[perm] = Y``; Y itself where perm is None."""
+    if perm is None:
+        return Y
+    X = np.empty_like(Y)
+    X[perm] = Y
+    return X
+
+
 def copies_beside(X, n):
-    """From copies of a space below each other, (n·m, b), to columns beside each other, (m, n·b)."""
+    """From copies of a space one below another, (n·m, b), to columns side by side, (m, n·b)."""
     size, b = len(X) // max(n, 1), X.shape[1]
     return X.reshape(n, size, b).swapaxes(0, 1).reshape(size, n * b)
 

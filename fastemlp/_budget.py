@@ -1,4 +1,4 @@
-"""The memory a solver may use: its default, its check, and how a number of bytes is said."""
+"""The memory a solver may use: its default, its check, and how numbers of bytes are written."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ DEFAULT_BUDGET = 2**30
 
 
 def checked_budget(memory_budget, caller):
-    """The budget as an int.
-
-    Raises
-    ------
-    ValueError
-        If it is not a positive whole number of bytes.
-    """
+    """The budget as an int; ValueError if it is not a positive integer."""
     if (
         not isinstance(memory_budget, Integral)
         or isinstance(memory_budget, bool)

@@ -1,4 +1,4 @@
-"""Which singular values are zero: only a clear gap says so."""
+"""Which singular values are zero: only a clear gap decides."""
 
 from __future__ import annotations
 
@@ -17,12 +17,8 @@ def split_rank(sigma, norm, tol, floor, caller):
     ----------
     sigma : ndarray of shape (k,), ascending
     norm : float, ``‖C‖₂``
-    tol : float, values up to ``tol·norm`` count as zero
-    floor : float, a zero counts as at least ``floor·norm``: the accuracy of the values themselves
-
-    Returns
-    -------
-    int
+    tol : float; values up to ``tol·norm`` count as zero
+    floor : float; the accuracy of the values: a zero is taken as ``floor·norm`` at least
 
     Raises
     ------

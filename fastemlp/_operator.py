@@ -1,4 +1,4 @@
-"""The base of every linear operator here: it works on columns, and a vector is one of them."""
+"""The base of every linear operator here: it acts on columns, and a vector is one column."""
 
 from scipy.sparse.linalg import LinearOperator
 
@@ -11,3 +11,7 @@ class Operator(LinearOperator):
 
     def _rmatvec(self, x):
         return self._rmatmat(x.reshape(-1, 1))
+
+    def _transpose(self):
+        # scipy's own conjugates what comes in and what goes out
+        return self.H if self.dtype.kind == "f" else super()._transpose()

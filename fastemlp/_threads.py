@@ -1,4 +1,4 @@
-"""How many threads there are, and work spread over them."""
+"""How many threads to use, and work spread over them."""
 
 import os
 import threading
@@ -15,7 +15,7 @@ def _controller():
 
 
 class _Holder:
-    """One of those who want BLAS limited: set by the first to enter, lifted by the last to leave, in whatever order."""
+    """A block that limits BLAS: the first to enter sets the limit, the last to leave lifts it, in whatever order."""
 
     # reentrant, as a holder may be collected while another enters
     _lock = threading.RLock()
@@ -43,22 +43,22 @@ class _Holder:
             self._is_inside = False
             shared._n_inside -= 1
             shared._n_main_inside -= self._in_main
-            # what the main thread has set, OpenBLAS lets no other change: it lifts its limit on its own way out
+            # OpenBLAS lets no other thread change what the main thread has set: that lifts its own limit
             is_last = not (shared._n_main_inside if shared._set_by_main else shared._n_inside)
             if is_last and shared._limit is not None:
                 shared._limit.restore_original_limits()
                 shared._limit = None
 
     def __del__(self):
-        # an interrupt may come between the end of a block and the way out
+        # an interrupt may come between the end of a block and its exit
         self.__exit__()
 
 
 def single_threaded_blas():
-    """A context in which matrix products keep to the thread that asks for them; others may hold one at the same time.
+    """A context in which BLAS uses one thread; contexts in several threads may overlap.
 
     Many small products lose far more to waiting BLAS threads than large ones gain. The number of threads belongs to
-    the process, so it comes back when the last one leaves.
+    the process, so it is restored when the last context is left.
     """
     return _Holder()
 
@@ -69,10 +69,10 @@ def n_cpus():
 
 
 def n_threads():
-    """Threads worth using here: as many as BLAS and OpenMP were given, so OMP_NUM_THREADS and the like count.
+    """Threads worth using here: as many as BLAS and OpenMP may use, so OMP_NUM_THREADS and the like count.
 
-    1 outside the main thread, where joblib or Dask are taken to run as many of us as there are processors, and in
-    joblib's processes. Call it outside ``single_threaded_blas``.
+    1 in joblib's processes and outside the main thread, where joblib or Dask presumably runs one of us per processor.
+    Call it outside ``single_threaded_blas``.
     """
     if threading.current_thread() is not threading.main_thread():
         return 1
@@ -80,9 +80,9 @@ def n_threads():
 
 
 def in_threads(work, items, n=None):
-    """Call ``work(share)`` for n interleaved shares of the items (None: ``n_threads()``), one thread each.
+    """Call ``work(share)`` for n interleaved shares of the items (None: ``n_threads()``), each in a thread of its own.
 
-    BLAS, where the work calls it, keeps to one thread within each.
+    BLAS uses one thread within each.
     """
     n = min(len(items), n_threads() if n is None and len(items) > 1 else n or 1)
     with single_threaded_blas():

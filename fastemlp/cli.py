@@ -13,13 +13,7 @@ import numpy as np
 from sklearn.metrics import mean_squared_error
 from sklearn.neural_network import MLPRegressor
 
-from fastemlp import (
-    FastEMLPRegressor,
-    __version__,
-    equivariant_basis,
-    parse_group,
-    parse_rep,
-)
+from fastemlp import FastEMLPRegressor, __version__, equivariant_basis, parse_group, parse_rep
 from fastemlp._budget import DEFAULT_BUDGET
 from fastemlp._progress import progress_bar
 from fastemlp.datasets import make_o5_synthetic
@@ -30,8 +24,8 @@ from fastemlp.testing import equivariance_error
 N_TRAIN, N_TEST = 1000, 5000
 FIGURE = "fastemlp-demo.png"
 EXIT_STATUS = (
-    "exit status: 0 done; 1 not done, or damaged entries found, or nobody reads the output any more; "
-    "2 arguments that cannot be understood; 130 interrupted"
+    "exit status: 0 done; 1 failed, damaged entries found, or the output closed; "
+    "2 invalid arguments; 130 interrupted"
 )
 
 
@@ -41,14 +35,14 @@ def main(argv=None):
     Returns
     -------
     int
-        The exit status: 0 done; 1 not done, damaged entries found, or a closed pipe; 130 interrupted. What argparse
-        refuses leaves by ``SystemExit(2)``.
+        The exit status: 0 done; 1 failed, damaged entries found, or a closed pipe; 130 interrupted. Invalid arguments
+        raise argparse's ``SystemExit(2)``.
     """
     try:
         try:
             return _run(argv)
         finally:
-            # here, where a closed pipe can still be caught
+            # here, where the error of a closed pipe is still caught
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:
@@ -85,7 +79,7 @@ def _run(argv):
 
 
 def _seed(text):
-    # the range of numpy's and scikit-learn's random states
+    # the range of numpy's and scikit-learn's seeds
     if not (text.isdecimal() and int(text) < 2**32):
         raise argparse.ArgumentTypeError(
             f"expected a whole number from 0 to {2**32 - 1}, got {text!r}"
@@ -103,16 +97,16 @@ def _n_bytes(text):
 
 
 def _write_nowhere():
-    """Let what is still buffered for a closed pipe vanish, or the interpreter would complain at its end."""
+    """Discard what is still buffered for a closed pipe; the interpreter would complain of it at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, OSError, ValueError):  # none, or no file
+        with suppress(AttributeError, OSError, ValueError):  # no stream, or not a file
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def _failed(reason, status=1):
-    with suppress(OSError):  # nobody there to read it
+    with suppress(OSError):  # standard error is closed, too
         print(f"fastemlp: {reason}", file=sys.stderr)
     return status
 
@@ -121,7 +115,7 @@ def _reason(error):
     if isinstance(error, OSError) and error.strerror:
         named = "" if error.filename is None else f"{error.filename}: "
         return f"{named}{error.strerror}."
-    return str(error) or type(error).__name__  # a MemoryError may have nothing to say
+    return str(error) or type(error).__name__  # a MemoryError may have no message
 
 
 def _add_basis_commands(parser):
@@ -167,7 +161,7 @@ def demo(seed, figure):
         f"{N_TRAIN:,} training samples, {N_TEST:,} test samples, random_state={seed}.\n", flush=True
     )
 
-    # each label is the call that makes its model, but for the random state
+    # each label is the call that makes its model, apart from the random state
     models = {
         f"FastEMLPRegressor(group={spec.group})": FastEMLPRegressor(
             group=spec.group, verbose=1, random_state=seed
@@ -238,10 +232,10 @@ def _with_store(run, arguments):
             )
         for directory in store.directories:
             try:
-                # a file, or one that may not be read, would pass for an empty store
+                # otherwise a file, or an unreadable directory, would pass for an empty store
                 next(os.scandir(directory), None)
             except FileNotFoundError:
-                pass  # not yet made
+                pass  # not made yet
             except (OSError, ValueError) as error:
                 return _failed(f"basis store: {_reason(error)}")
         return run(store, arguments)
@@ -328,7 +322,7 @@ def _row(stored):
 
 
 def _printable(value, longest=40):
-    """Text of a file, which may say anything: short, and no control characters for the terminal."""
+    """Text from a file, which may hold anything, shortened and without control characters."""
     text = "".join(c if c.isprintable() else "?" for c in str(value))
     return text if len(text) <= longest else text[: longest - 1] + "…"
 

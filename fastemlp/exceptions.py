@@ -1,8 +1,9 @@
-"""What this package raises and warns of, beside what Python has names for."""
+"""The exceptions and warnings of this package, besides Python's own."""
 
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 
 
 class Status(Enum):
@@ -33,16 +34,12 @@ class ConvergenceError(RuntimeError):
         self.solution = solution
 
     def __reduce__(self):
-        # The default rebuilds from ``args`` alone and would lose the keywords between processes.
-        return _rebuild, (type(self), self.message, self.status, self.solution)
+        # the default rebuilds from ``args`` alone and would lose the keywords between processes
+        return partial(type(self), status=self.status, solution=self.solution), (self.message,)
 
 
 class CertificationError(ConvergenceError):
     """A nullspace was found, but it fails its own check."""
-
-
-def _rebuild(cls, message, status, solution):
-    return cls(message, status=status, solution=solution)
 
 
 class BudgetError(ValueError):
@@ -54,7 +51,7 @@ class NotReductive(ValueError):
 
     Attributes
     ----------
-    everywhere : bool; whether this is known of all coordinates, not only of those that were looked at
+    everywhere : bool; whether this is known for all coordinates, not only those that were tried
     """
 
     def __init__(self, message, everywhere=False):
@@ -63,8 +60,8 @@ class NotReductive(ValueError):
 
 
 class BasisStoreWarning(UserWarning):
-    """The store of bases cannot be read or written as it should; everything is solved anew and stays right."""
+    """The store of bases cannot be read or written as it should; bases are solved anew and remain correct."""
 
 
 class KernelCacheWarning(UserWarning):
-    """Compiled loops cannot be kept on disk; they are compiled anew in every process."""
+    """Compiled loops cannot be cached on disk; they are compiled anew in every process."""

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 from scipy.sparse import csr_array, eye_array, issparse, kron
 
-from fastemlp._arrays import copies_below, copies_beside
+from fastemlp._arrays import copies_below, copies_beside, unpermuted
 from fastemlp._kernels.pairs import pair_matmat
 from fastemlp._kernels.slots import slot_matmat
 from fastemlp._operator import Operator
@@ -20,7 +20,7 @@ from fastemlp._operator import Operator
 EPS = float(np.finfo(np.float64).eps)
 #: Building the two-slot form of CᴴC takes up to this many products of entries.
 PAIR_TERMS = 2**21
-#: Multiplications of the two-slot form that take the time of one of the one-slot form, which is more passes.
+#: The one-slot form makes more passes: one multiplication of it takes the time of this many of the two-slot form.
 PAIR_GAIN = 2
 
 
@@ -55,18 +55,12 @@ class KroneckerOperator(Operator):
         dtype = np.result_type(np.float64, *(A.dtype for A in self.slots if A is not None))
         super().__init__(dtype, (m, m))
 
-    def _map_slots(self, function):
-        return type(self)(_each_once(function, self.slots), self.dims)
-
     @cached_property
     def _conjugate_transpose(self):
-        return self._map_slots(lambda A: A.conj().T)
+        return type(self)(_each_once(lambda A: A.conj().T, self.slots), self.dims)
 
     def _adjoint(self):
         return self._conjugate_transpose
-
-    def _transpose(self):
-        return self._map_slots(lambda A: A.T)
 
     def _active_slots(self):
         """Yield (A, L, d) for every slot that is not the identity."""
@@ -78,7 +72,7 @@ class KroneckerOperator(Operator):
 
 
 def _each_once(function, matrices):
-    """The function of every matrix, None left as it is; what stands in several slots is one object again."""
+    """The function of every matrix, None left as it is; a matrix in several slots again becomes one object."""
     seen = {}
     for A in matrices:
         if A is not None and id(A) not in seen:
@@ -140,16 +134,12 @@ class DirectSum(Operator):
     def _adjoint(self):
         return DirectSum([(op.H, n) for op, n in self.blocks])
 
-    def _transpose(self):
-        return DirectSum([(op.T, n) for op, n in self.blocks])
-
     def _matmat(self, X):
         X = _operand(X, self.dtype)
-        out = np.empty_like(X)
-        start = 0
+        out, start = np.empty_like(X), 0
         for op, n in self.blocks:
             stop = start + n * op.shape[0]
-            # the copies of a block are further columns of one product
+            # the copies of a block are columns of one product
             out[start:stop] = copies_below(op.matmat(copies_beside(X[start:stop], n)), n)
             start = stop
         return out
@@ -166,18 +156,12 @@ class Permuted(Operator):
     def _adjoint(self):
         return Permuted(self.op.H, self.perm)
 
-    def _transpose(self):
-        return Permuted(self.op.T, self.perm)
-
     def _matmat(self, X):
-        inner = self.op.matmat(np.ascontiguousarray(X[self.perm]))
-        out = np.empty_like(inner)
-        out[self.perm] = inner
-        return out
+        return unpermuted(self.op.matmat(np.ascontiguousarray(X[self.perm])), self.perm)
 
 
 class MinusIdentity(Operator):
-    """``op − I``, whose nullspace is what ``op`` leaves in place."""
+    """``op − I``, whose nullspace is what ``op`` fixes."""
 
     def __init__(self, op):
         self.op = op
@@ -185,9 +169,6 @@ class MinusIdentity(Operator):
 
     def _adjoint(self):
         return MinusIdentity(self.op.H)
-
-    def _transpose(self):
-        return MinusIdentity(self.op.T)
 
     def _matmat(self, X):
         return self.op.matmat(X) - X
@@ -200,10 +181,10 @@ class Stack(Operator):
     ----------
     operators : sequence of LinearOperator of shape (m_i, m)
     m : int; the common number of columns (needed when there are no operators)
-    accuracy : float; relative error of the operators themselves, beyond which their nullspace means nothing
+    accuracy : float; relative error of the operators themselves: to a finer tolerance the nullspace means nothing
     scale : float, optional
-        What that error is relative to, where it is more than ‖C‖: in ρ(h) − I it is that of ρ(h), and in a sum over
-        slots that of each. By default 1 where there is a ρ(h), or else 0.
+        What that error is relative to, where that is more than ‖C‖: for ρ(h) − I the norm of ρ(h), for a sum over slots
+        that of each slot. By default 1 where there is a ρ(h), else 0.
     """
 
     def __init__(self, operators, m, accuracy=EPS, scale=None):
@@ -314,8 +295,8 @@ class TensorConstraint(Stack):
 
     Notes
     -----
-    Acts as the ``Stack`` of one ``KroneckerSum`` per A and one ``KroneckerProduct − I`` per h; keeping the small
-    matrices in view is what the combinatorial and representation-theoretic solvers work from.
+    Acts as the ``Stack`` of one ``KroneckerSum`` per A and one ``KroneckerProduct − I`` per h; the combinatorial and
+    representation-theoretic solvers work from the small matrices, which it keeps.
     """
 
     def __init__(self, slots, dims, lie, discrete, accuracy=EPS):
@@ -328,12 +309,8 @@ class TensorConstraint(Stack):
         products = [KroneckerProduct([h[i] for i in self.slots], sizes) for h in self.discrete]
         operators = [*sums, *(MinusIdentity(op) for op in products)]
         lengths = [_longest(A[a]) for A in self.lie for a in set(self.slots)]
-        super().__init__(
-            operators,
-            math.prod(sizes),
-            accuracy,
-            max(lengths + [1.0] * bool(products), default=0.0),
-        )
+        scale = max(lengths + [1.0] * bool(products), default=0.0)
+        super().__init__(operators, math.prod(sizes), accuracy, scale)
 
     def normal_matmat(self, X):
         """``Cᴴ C X``; the Lie part, a Casimir operator, in one pass over pairs of slots where that is cheaper."""
@@ -354,22 +331,18 @@ class TensorConstraint(Stack):
 
     @cached_property
     def _casimir(self):
-        """``Σ_i drho(A_i)ᴴ drho(A_i) = Σ_{j,l} Σ_i A_i^(j)ᴴ A_i^(l)`` by pairs of slots, or None if dearer so."""
+        """``Σ_i drho(A_i)ᴴ drho(A_i) = Σ_{j,l} Σ_i A_i^(j)ᴴ A_i^(l)`` by pairs of slots, or None if that costs more."""
         sizes = [self.dims[a] for a in self.slots]
         if len(sizes) < 2 or not 0 < self.pair_terms <= PAIR_TERMS:
             return None
         atoms = sorted(set(self.slots))
         omega = {(a, c): self._pair(a, c) for a in atoms for c in atoms}
-        single = {
-            a: _total([A[a].conj().T @ A[a] for A in self.lie if A[a] is not None], self.dims[a])
-            for a in atoms
-        }
-        pairs = {
-            (j, l): omega[self.slots[j], self.slots[l]]
-            for j, l in combinations(range(len(sizes)), 2)
-        }
+        squares = {a: [A[a].conj().T @ A[a] for A in self.lie if A[a] is not None] for a in atoms}
+        single = {a: _total(squares[a], self.dims[a]) for a in atoms}
+        slots = enumerate(self.slots)
+        pairs = {(j, l): omega[a, c] for (j, a), (l, c) in combinations(slots, 2)}
         for j, a in enumerate(self.slots):
-            # a one-slot term rides along with a pair of neighbours
+            # a one-slot term is added to a pair of neighbours
             left = min(j - j % 2, len(sizes) - 2)
             before, after = eye_array(sizes[left]), eye_array(sizes[left + 1])
             term = kron(single[a], after) if j == left else kron(before, single[a])
@@ -409,13 +382,8 @@ class TensorConstraint(Stack):
 
     def part(self, lie, discrete):
         """The constraint of some of the generators: index lists into ``lie`` and ``discrete``."""
-        return TensorConstraint(
-            self.slots,
-            self.dims,
-            [self.lie[i] for i in lie],
-            [self.discrete[k] for k in discrete],
-            self.accuracy,
-        )
+        lie, discrete = [self.lie[i] for i in lie], [self.discrete[k] for k in discrete]
+        return TensorConstraint(self.slots, self.dims, lie, discrete, self.accuracy)
 
 
 def _longest(A):

@@ -12,13 +12,13 @@ import matplotlib.pyplot as plt
 
 
 def figure_path(path, name="figure.png"):
-    """The file that a figure asked for as ``path`` is written to, so that what cannot be written is known ahead.
+    """The file that a figure is written to for ``path``, after checking that it can be written.
 
     Parameters
     ----------
     path : str or Path
-        A file, whose suffix says the format (PNG without one), or a directory
-    name : str; of the file in a directory
+        A file, whose suffix is the format (PNG without one), or a directory
+    name : str; the file in a directory
 
     Returns
     -------
@@ -27,9 +27,9 @@ def figure_path(path, name="figure.png"):
     Raises
     ------
     ValueError
-        If matplotlib cannot write files with this suffix, as an empty figure tells.
+        If matplotlib cannot write files with this suffix; an empty figure is tried.
     OSError
-        If the directory is missing or no file can be written there.
+        If the directory is missing or no file can be written in it.
     """
     path = Path(path)
     if path.is_dir():
@@ -39,9 +39,7 @@ def figure_path(path, name="figure.png"):
     figure = plt.figure(figsize=(1, 1))
     try:
         figure.savefig(io.BytesIO(), format=path.suffix[1:])
-    except (
-        Exception
-    ) as error:  # every format has its own writer, which may need programs or libraries
+    except Exception as error:  # a format's writer may need programs or libraries
         raise ValueError(
             f"matplotlib cannot write a figure as {path.suffix!r} here. Use .png, .pdf or .svg."
         ) from error

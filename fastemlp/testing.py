@@ -19,12 +19,12 @@ def equivariance_error(function, rep_in, rep_out, X, *, n_elements=10, random_st
     Returns
     -------
     float
-        Norms are over all samples together; a transformation of the inputs is rounded to X's dtype first.
+        Norms are over all samples together; transformed inputs are first rounded to X's dtype.
 
     Raises
     ------
     TypeError, ValueError
-        If a rep is not bound, or no group acts on both: nothing then moves inputs and outputs together.
+        If a rep is not bound, or no group acts on both, so that nothing transforms inputs and outputs together.
     """
     for name, rep in (("rep_in", rep_in), ("rep_out", rep_out)):
         if not isinstance(rep, Rep) or not rep.is_bound:

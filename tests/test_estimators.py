@@ -16,6 +16,7 @@ from sklearn.neural_network import MLPRegressor
 
 from fastemlp import EquivariantRidge, FastEMLPRegressor
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
+from fastemlp.estimators.columns import distinct_rows
 from fastemlp.groups import SO, O, S, Scaling, Z
 from fastemlp.reps import Scalar, T, V, objects, uniform_rep
 from fastemlp.testing import equivariance_error
@@ -200,12 +201,12 @@ def test_copies_of_a_sample_are_held_out_together():
     X, y = small_task(20)
     rows = np.repeat(np.arange(20), 3)
     model = FastEMLPRegressor(O(5), early_stopping=True, validation_fraction=0.3, **SMALL)
-    train, held_out = model._split(X[rows], y[rows, None], None, np.random.default_rng(0))
+    copies = distinct_rows(X[rows], y[rows, None])[1]
+    train, held_out = model._split(copies, None, np.random.default_rng(0))
     assert not set(rows[train]) & set(rows[held_out])
     assert held_out.sum() == 18
-    weighted, weighted_out = model._split(
-        X, y[:, None], 3.0 * np.ones(20), np.random.default_rng(0)
-    )
+    single = distinct_rows(X, y[:, None])[1]
+    weighted, weighted_out = model._split(single, 3.0 * np.ones(20), np.random.default_rng(0))
     assert set(rows[held_out]) == set(np.flatnonzero(weighted_out))
     assert (weighted != weighted_out).all()
 
@@ -523,11 +524,11 @@ def test_auto_is_many_steps_and_a_decay_by_the_number_of_samples():
     assert model._n_epochs(1280) == 1_000
     assert model._n_epochs(10**6) == 100
     assert FastEMLPRegressor(solver="lbfgs")._n_epochs(30) == 1_000
-    X = np.arange(3000.0)[:, None]
-    assert model._decay(X, X) == pytest.approx(0.01)
-    assert model._decay(X[:200], X[:200]) == 0.1
-    twice = X[:30].repeat(2, axis=0)
-    assert model._decay(twice, twice) == pytest.approx(0.05)
+    assert model._decay(3000) == pytest.approx(0.01)
+    assert model._decay(200) == 0.1
+    assert model._decay(30) == pytest.approx(0.05)
+    twice = np.arange(30.0)[:, None].repeat(2, axis=0)
+    assert len(distinct_rows(twice, twice)[0]) == 30
     with pytest.raises(ValueError, match="max_iter must be an int ≥ 1 or 'auto', got 'many'"):
         FastEMLPRegressor(group=O(5), max_iter="many").fit(*make_o5_synthetic(10, random_state=0))
 

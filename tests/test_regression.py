@@ -11,8 +11,8 @@ from sklearn.metrics import r2_score
 from fastemlp import EquivariantRidge, FastEMLPRegressor
 from fastemlp.groups import SO, O, S, Trivial
 from fastemlp.reps import Scalar, V
-from fastemlp.training import Adam
 from fastemlp.training.divergence import Guard
+from fastemlp.training.optimisers import Adam
 
 SMALL = {"channels": 16, "n_layers": 2, "random_state": 0}
 

@@ -13,6 +13,7 @@ import fastemlp.estimators.polynomials
 from fastemlp import EquivariantRidge
 from fastemlp.bases.basis import equivariant_basis
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
+from fastemlp.estimators.ridge import LeaveOneOutRidge
 from fastemlp.groups import O13, SL, SO, SU, O, S, Scaling, Trivial
 from fastemlp.reps import Scalar, V
 from fastemlp.testing import equivariance_error
@@ -128,6 +129,19 @@ def test_leave_one_out_is_exact_where_all_samples_are_interpolated(alpha):
             prediction = mean + (a[i] - centre) @ rows.T @ dual[0]
             expected += (t[i] - prediction) ** 2 / 12
     np.testing.assert_allclose(model.loo_error_[0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n", [2, 20])
+def test_the_training_error_is_that_of_the_predictions(n):
+    rng = np.random.default_rng(0)
+    A, Y, weights = rng.standard_normal((n, 3, 7)), rng.standard_normal((n, 3, 2)), rng.random(n)
+    invariants = np.linalg.qr(rng.standard_normal((3, 1)))[0]
+    problem = LeaveOneOutRidge(A.copy(), Y, weights, invariants)
+    for alpha in (1e-3, 0.3, 100.0):
+        coefficients, intercepts = problem.solve(alpha)
+        residual = Y - A @ coefficients - intercepts
+        expected = np.sum(weights[:, None, None] * residual**2)
+        np.testing.assert_allclose(problem.squared_error(alpha), expected, rtol=1e-9)
 
 
 def test_without_a_group_it_is_ridge_regression():

@@ -9,23 +9,13 @@ import numpy as np
 from fastemlp._arrays import unit_columns
 from fastemlp._budget import DEFAULT_BUDGET, checked_budget
 from fastemlp._operator import Operator
+from fastemlp.bases.cache import SolveOptions, solve_types
+from fastemlp.bases.constraint import require_bound
+from fastemlp.bases.sparse import sparsify
 from fastemlp.isometries import DirectSumIsometry
-from fastemlp.isometries.base import DENSE_BYTES
-from fastemlp.reps import Rep, terms
+from fastemlp.isometries.base import require_memory
+from fastemlp.reps import terms
 from fastemlp.solver.certificate import Certificate
-
-from .cache import SolveOptions, solve_types
-from .sparse import sparsify
-
-
-def require_bound(rep, caller):
-    """TypeError unless this is a Rep, ValueError unless it is bound to a group."""
-    if not isinstance(rep, Rep):
-        raise TypeError(f"{caller}: expected a Rep, got {rep!r}. Write for example V(SO(3)).")
-    if not rep.is_bound:
-        raise ValueError(
-            f"{caller}: {rep} is not bound to a group. Bind it by calling it: rep(SO(3))."
-        )
 
 
 class Basis(Operator):
@@ -70,7 +60,7 @@ class Basis(Operator):
         return self.isometry.to_sparse()
 
     def sparsify(self):
-        """A sparse basis of the same span, in small whole numbers where possible, as a csc_array; see ``sparsify``.
+        """A sparse basis of the same span, in small integers where possible, as a csc_array; see ``sparsify``.
 
         Examples
         --------
@@ -83,7 +73,7 @@ class Basis(Operator):
         return sparsify(self)
 
     def __getitem__(self, key):
-        """Entries of Q as an ndarray: ``Q[:, i]`` is a basis vector, ``Q[rows, columns]`` a part, as of an array.
+        """Entries of Q as an ndarray: ``Q[:, i]`` is a basis vector, ``Q[rows, columns]`` a submatrix.
 
         Only whole columns (or rows, for ``Q[i]``) are computed.
         """
@@ -136,14 +126,14 @@ def equivariant_basis(
         How a type is solved; "auto" chooses by predicted cost (``explain`` shows how), the others force one
         strategy on the whole space.
     tol : float, optional; singular values of C up to ``tol·‖C‖`` count as zero
-    dtype : dtype, optional; of the result. Solving is in float64 or complex128 whatever this is.
+    dtype : dtype, optional; of the result. Solving is in float64 or complex128 in any case.
     random_state : int; seeds what is random in a solver
     store : bool, optional; whether solved types are looked up and kept on disk (``fastemlp basis list``). By default
         they are looked up, and kept if solving took longer than 0.05 s.
-    verbose : int; 1 shows progress of anything over a second
+    verbose : int; 1 shows the progress of anything that takes more than a second
     memory_budget : int
-        Bytes that solving one type may take, 2**30 (1 GiB) by default. What would take more is not begun; a larger
-        budget never changes a result, only what can be had.
+        Bytes that solving one type may take, 2**30 (1 GiB) by default. What would take more is refused before it
+        starts; a larger budget never changes a result, only which types can be solved.
 
     Returns
     -------
@@ -155,7 +145,7 @@ def equivariant_basis(
     ConvergenceError
         When no certified basis is reached; its message gives the numbers of every strategy tried.
     BudgetError
-        A ValueError: nothing fits ``memory_budget``; it says what each strategy would take.
+        A ValueError: no strategy fits ``memory_budget``; it says what each would take.
     ValueError
         If ``rep`` is unbound, a bespoke rep in it is not a representation, ``method`` does not fit, or ``dtype`` is
         real and the basis complex.
@@ -220,12 +210,7 @@ class Projector(Operator):
 
     def to_dense(self):
         """P as an ndarray of shape (size, size); MemoryError beyond 8 GiB."""
-        n_bytes = self.shape[0] ** 2 * self.dtype.itemsize
-        if n_bytes > DENSE_BYTES:
-            raise MemoryError(
-                f"Projector.to_dense: shape {self.shape}, {self.dtype}, takes {n_bytes / 2**30:.1f} GiB, more than the "
-                f"{DENSE_BYTES / 2**30:.0f} GiB allowed. Use it as an operator: P @ v."
-            )
+        require_memory("Projector.to_dense", self, "P @ v")
         Q = self.basis.to_dense()
         return Q @ Q.conj().T
 

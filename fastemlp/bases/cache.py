@@ -1,4 +1,4 @@
-"""The basis of one tensor type: found in this process, on disk, or by solving; and what vouches for it."""
+"""The basis of one tensor type and its certificate: found in this process, on disk, or by solving."""
 
 import math
 import threading
@@ -9,10 +9,11 @@ from time import perf_counter
 
 import numpy as np
 
-from fastemlp._budget import DEFAULT_BUDGET, mib
+from fastemlp._budget import mib
 from fastemlp._progress import progress_bar
 from fastemlp._threads import n_cpus, single_threaded_blas
 from fastemlp._warnings import warn_user
+from fastemlp.bases.constraint import constraint
 from fastemlp.exceptions import BudgetError, CertificationError, Status
 from fastemlp.isometries import DenseIsometry, Isometry
 from fastemlp.operators import MinusIdentity, norm_bound
@@ -25,19 +26,17 @@ from fastemlp.solver.rounded import looks_rounded
 from fastemlp.store import default_store
 from fastemlp.store import key as store_key
 
-from .constraint import constraint
-
-#: What one Lie algebra generator takes at least, itself and as a sparse matrix on each kind of slot.
+#: Bytes that one Lie algebra generator takes at least, for itself and for its matrix on each kind of slot.
 GENERATOR_BYTES = 2500
-#: Types of at least this size are solved side by side.
+#: Types of at least this size are solved in parallel.
 THREADED_SIZE = 10**5
-#: Seconds of solving from which a type is worth a file.
+#: A type that takes at least this many seconds to solve is kept on disk.
 WORTH_KEEPING = 0.05
-#: Generators with a smaller gap than this are suspected of rounding.
+#: Generators with a smaller gap than this are suspected to be rounded.
 SMALL_GAP = 1e-6
-#: Part of every key on disk: raise it with any change after which a basis, its certificate or its warning may be
-#: another one, so that what an earlier solver wrote is never served.
-SOLVER_VERSION = 6
+#: Part of every key on disk: raise it with any change that may alter a basis, its certificate or its warning, so that
+#: what an earlier solver wrote is never served.
+SOLVER_VERSION = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +78,14 @@ def _held():
 
 @dataclass(frozen=True)
 class SolveOptions:
-    """As the parameters of ``equivariant_basis``."""
+    """The parameters of ``equivariant_basis`` of these names."""
 
     method: str
     tol: float | None
     random_state: int
     store: bool | None
     verbose: int
-    memory_budget: int = DEFAULT_BUDGET
+    memory_budget: int
 
 
 def solve_types(types, options):
@@ -110,7 +109,7 @@ def solve_types(types, options):
         else:
             with ThreadPoolExecutor(n_threads) as pool:
                 found = list(pool.map(solve, types))
-    # here, whether a basis was solved or found: what is true of it does not end with the process that solved it
+    # here, for bases that were found as well as solved: a warning outlives the process that solved them
     for message in dict.fromkeys(solved.warning for solved in found if solved.warning):
         warn_user(message)
     return found
@@ -135,7 +134,7 @@ def solve_type(term, options):
 
 
 def _stored(term, options):
-    """From the store; solved, and kept there if that took long, where it is missing or not what it should be."""
+    """From the store; where the entry is missing or wrong, solved, and kept there if that took long."""
     store = default_store()
     name = _store_key(term, options)
     found = store.load(name)
@@ -147,10 +146,8 @@ def _stored(term, options):
     solved = _solve(term, options)
     if options.store or perf_counter() - start > WORTH_KEEPING:
         strategies = list(solved.certificate.strategies)
-        about = {
-            "rep": f"{term} of {', '.join(map(repr, term.groups))}",
-            "strategy": ", ".join(strategies),
-        }
+        groups = ", ".join(map(repr, term.groups))
+        about = {"rep": f"{term} of {groups}", "strategy": ", ".join(strategies)}
         certificate = {
             **asdict(solved.certificate),
             "strategies": strategies,
@@ -164,14 +161,13 @@ def _stored(term, options):
 def _from_store(term, isometry, entry):
     """A SolvedType from a file, or None if it does not solve its constraint or lacks a part of its certificate."""
     numbers = {field.name for field in fields(Certificate)} - {"strategies"}
-    if set(entry) != numbers | {"strategies", "rank", "warning"} or entry["rank"] != isometry.rank:
+    kinds = dict.fromkeys(numbers, (int, float)) | {"strategies": (list,), "warning": (str,)}
+    if set(entry) != set(kinds) | {"rank"} or entry["rank"] != isometry.rank:
+        return None
+    if any(type(entry[name]) not in allowed for name, allowed in kinds.items()):
         return None
     strategies = entry["strategies"]
-    if not (isinstance(strategies, list) and all(isinstance(name, str) for name in strategies)):
-        return None
-    if not isinstance(entry["warning"], str):
-        return None
-    if any(type(entry[name]) not in (int, float) for name in numbers):
+    if not all(isinstance(name, str) for name in strategies):
         return None
     # a checksum finds accidents; products with C find the rest
     C = constraint(term)
@@ -197,15 +193,15 @@ def _solve(term, options):
     if solution.gap < SMALL_GAP and looks_rounded(C):
         warning = (
             f"equivariant_basis: the smallest nonzero singular value of the constraint of {term} is {solution.gap:.0e} "
-            "of the largest, as when generators were rounded (to float32, say) and symmetries hold only nearly. "
-            "They are taken as given: vectors that they almost fix are not in the basis."
+            "of the largest, as when generators were rounded (to float32, say) and symmetries hold only approximately. "
+            "They are used as given: vectors that they fix only approximately are not in the basis."
         )
     given = _given_residual(term, C, solution)
     # written so that a NaN fails
     if not given <= max(LARGEST_ANGLE, 10 * (options.tol or 0)):
         raise CertificationError(
-            f"equivariant_basis: the generators as given leave {given:.1e} of the basis of {term}, where "
-            f"{LARGEST_ANGLE:.0e} is allowed. Give them in coordinates that are less sheared, or to more digits.",
+            f"equivariant_basis: the generators as given leave a residual of {given:.1e} on the basis of {term}, where "
+            f"{LARGEST_ANGLE:.0e} is allowed. Give them in less sheared coordinates, or to more digits.",
             status=Status.BAD_RESIDUAL,
             solution=solution,
         )
@@ -214,10 +210,10 @@ def _solve(term, options):
 
 
 def _given_residual(term, C, solution):
-    """What generators given leave of the basis where C holds others in their place, over their norm on the type.
+    """The residual of the generators as given where C holds others in their place, relative to their norm on the type.
 
-    Lie algebra generators, of norm 1, that were dropped as redundant, and discrete ones that stand there by logarithms.
-    The root of the sum of squares over the columns, as a random combination of them shows it.
+    These are Lie algebra generators that were dropped as redundant (scaled to norm 1) and discrete ones that C holds as
+    logarithms. A random combination of the columns stands for the root of the sum of squares over all.
     """
     Q = solution.Q
     if not Q.rank or not solution.norm or Q.shape[0] > CHECKED_SIZE:
@@ -252,20 +248,15 @@ def require_writable(term, memory_budget):
 
 
 def _store_key(term, options):
-    """The name on disk of a type's basis: by generators and structure, never by how anything prints."""
+    """The name of a type's basis on disk: it follows from generators and structure, never from how anything prints."""
     structure = repr([atom._sort_key() for atom in slots(term)])
-    parts = [
-        f"solver {SOLVER_VERSION}",
-        structure,
-        options.method,
-        repr(options.tol),
-        repr(options.random_state),
-    ]
+    parts = [f"solver {SOLVER_VERSION}", structure, options.method]
+    parts += [repr(options.tol), repr(options.random_state)]
     parts += [repr(group.accuracy) for group in term.groups]
     for atom in dict.fromkeys(slots(term)):
         if isinstance(atom, Vector):
             continue
-        # the code of a bespoke rep may change while its name stays: its matrices decide
+        # the code of a bespoke rep may change under the same name: its matrices decide
         C = constraint(atom)
         for matrices in C.lie + C.discrete:
             parts += [matrix.toarray().tobytes() for matrix in matrices if matrix is not None]

@@ -11,6 +11,7 @@ from fastemlp.groups.logarithm import NEAR, jordan_parts, logarithms
 from fastemlp.operators import EPS, MinusIdentity, Stack, TensorConstraint
 from fastemlp.reps import (
     DualRep,
+    Rep,
     SumRep,
     Vector,
     drho_operator,
@@ -23,11 +24,21 @@ from fastemlp.reps import (
     terms,
 )
 
-#: A discrete generator within so many times what it is known to from the identity is the identity: by the second where
-#: it has a direction that its errors leave alone, by the first where they would decide the direction.
+#: A discrete generator whose distance from the identity is this many times its error is the identity: ``ITSELF`` where
+#: its direction is clear all the same, ``UNCLEAR`` where errors would decide the direction.
 UNCLEAR, ITSELF = 1e3, 64
-#: A shear whose logarithm is known to less than this is left as it is.
+#: A shear whose logarithm is known less accurately than this is left as it is.
 COARSE = 1e-11
+
+
+def require_bound(rep, caller):
+    """TypeError unless this is a Rep, ValueError unless it is bound to a group."""
+    if not isinstance(rep, Rep):
+        raise TypeError(f"{caller}: expected a Rep, got {rep!r}. Write for example V(SO(3)).")
+    if not rep.is_bound:
+        raise ValueError(
+            f"{caller}: {rep} is not bound to a group. Bind it by calling it: rep(SO(3))."
+        )
 
 
 def constraint(rep):
@@ -49,12 +60,7 @@ def constraint(rep):
     ValueError
         If a part is unbound, or a bespoke rep is not a representation.
     """
-    if not rep.is_bound:
-        raise ValueError(
-            f"constraint: {rep} is not bound to a group. Bind it by calling it: rep(G)."
-        )
-    for atom in _bespoke_atoms(rep):
-        require_representation(atom)
+    require_bound(rep, "constraint")
     canonical, perm = rep.canonical()
     if perm is None and not isinstance(canonical, SumRep):
         word = slots(canonical)
@@ -85,8 +91,9 @@ def atom_generators(atoms, groups, word=None):
         If a bespoke atom is not a representation.
     """
     for atom in atoms:
-        if not isinstance(_undualised(atom), Vector):
-            require_representation(_undualised(atom))
+        bespoke = atom.rep if isinstance(atom, DualRep) else atom
+        if not isinstance(bespoke, Vector):
+            require_representation(bespoke)
     accuracy = max((group.lie_accuracy for group in groups), default=EPS)
     lie, discrete, orthogonal = [], [], []
     for group in groups:
@@ -99,8 +106,7 @@ def atom_generators(atoms, groups, word=None):
             discrete.append([slot_rho(a, {group: h}) for a in atoms])
             orthogonal.append(group.is_orthogonal)
             if any(isinstance(a, Vector) and a.dual and group == a.G for a in atoms):
-                # what an inverse is known to, relative to its own norm
-                # entries that stand alone in row and column are inverted to all digits
+                # the error of an inverse relative to its norm; one entry a row and column is inverted to all digits
                 is_exact = group.is_unitary or is_generalised_permutation(h)
                 condition = 1.0 if is_exact else np.linalg.cond(h.toarray())
                 accuracy = max(accuracy, group.accuracy * float(condition))
@@ -111,7 +117,7 @@ def atom_generators(atoms, groups, word=None):
 
 
 def word_generators(atoms, groups, words):
-    """The generators on some atoms for taking words apart, and for telling their pieces from each other.
+    """The generators on some atoms, for decomposing words in them and telling the pieces apart.
 
     Parameters
     ----------
@@ -135,10 +141,10 @@ def _from_logarithms(atoms, word, lie, discrete, orthogonal, accuracy):
     """The TensorConstraint, with a discrete generator near the identity or unipotent given by its logarithm.
 
     ``ρ(h) = exp(D)`` with D the sum over slots of their logarithms, and ``exp(D) − I`` has the nullspace of D unless a
-    multiple of 2πi is an eigenvalue of D. ``ρ(h) − I`` shows it through differences of numbers close to 1, and with
-    singular values as small as they are; the logarithm, of unit length, shows it on a scale of its own, with the error
-    that h has on it. Of a shear it also belongs to the Lie algebra of the smallest algebraic group that holds the
-    generators, which often is a classical one where they generate a lattice in it: SL(2, Z) has the tensors of SL(2).
+    multiple of 2πi is an eigenvalue of D. In ``ρ(h) − I`` it follows from differences of numbers close to 1, with
+    singular values as small as these; in the logarithm, scaled to unit norm, with the error of h on that scale. The
+    logarithm of a shear also lies in the Lie algebra of the smallest algebraic group that contains the generators,
+    often a classical group in which they generate a lattice: SL(2, Z) has the tensors of SL(2).
     """
     slots_ = [atoms.index(a) for a in word]
     kept, known = [], accuracy
@@ -160,15 +166,3 @@ def _from_logarithms(atoms, word, lie, discrete, orthogonal, accuracy):
         if turn is not None:
             kept.append(turn)
     return TensorConstraint(slots_, [a.size() for a in atoms], lie, kept, accuracy)
-
-
-def _bespoke_atoms(rep):
-    """The user-defined reps inside a rep, each once."""
-    canonical, _ = rep.canonical()
-    atoms = [atom for term, _ in terms(canonical) for atom in slots(term)]
-    undualised = map(_undualised, atoms)
-    return [atom for atom in dict.fromkeys(undualised) if not isinstance(atom, Vector)]
-
-
-def _undualised(atom):
-    return atom.rep if isinstance(atom, DualRep) else atom

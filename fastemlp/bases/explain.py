@@ -1,18 +1,17 @@
-"""What a basis will cost before it is solved, and why one is empty after."""
+"""What a basis will cost before it is solved, and why it is empty afterwards."""
 
 from __future__ import annotations
 
 from fastemlp._budget import DEFAULT_BUDGET, checked_budget
+from fastemlp.bases.basis import equivariant_basis
+from fastemlp.bases.cache import require_writable
+from fastemlp.bases.constraint import constraint, require_bound
 from fastemlp.exceptions import BudgetError, ConvergenceError
 from fastemlp.operators import TensorConstraint
 from fastemlp.reps import Scalar, T, terms
 from fastemlp.solver import make_plan, solve_nullspace
 
-from .basis import equivariant_basis, require_bound
-from .cache import require_writable
-from .constraint import constraint
-
-#: The tensor orders and sizes that are searched for an invariant.
+#: Invariants are looked for up to this tensor order and this size.
 HIGHEST_ORDER, LARGEST_SIZE = 6, 10**5
 
 
@@ -27,15 +26,15 @@ def explain(rep, *, memory_budget=DEFAULT_BUDGET):
     Raises
     ------
     TypeError
-        If ``rep`` is no Rep.
+        If ``rep`` is not a Rep.
     ValueError
-        If it is unbound, or the budget is no positive int.
+        If it is unbound, or the budget is not a positive int.
 
     Notes
     -----
-    Nothing is solved, but that orbits are counted where nothing else is exact and they may make the problem smaller (a
-    pass over all coordinates). Times are those of one core and, like the memory, predicted from below from measured
-    costs per operation; expect up to three times as much on a machine of today.
+    Nothing is solved, though orbits are counted (a pass over all coordinates) where no other strategy is exact and they
+    may shrink the problem. Times are for one core and, like the memory, lower estimates from measured costs per
+    operation; expect up to three times as much on a current machine.
 
     Examples
     --------
@@ -93,7 +92,7 @@ def why_empty(rep):
     Returns
     -------
     str
-        Which generators alone leave nothing, and the lowest tensor order of the group that has an invariant.
+        Which generators by themselves leave nothing, and the lowest tensor order at which the group has an invariant.
 
     Examples
     --------
@@ -133,7 +132,7 @@ def _culprit(term):
     if C.lie and _rank(C.part(range(len(C.lie)), [])) == 0:
         return f"the Lie algebra of {group} leaves none"
     if only:
-        # too large to solve once more on its own, and there is no other
+        # too large to be solved once more, but there is no other
         return f"{'discrete' if C.discrete else 'Lie algebra'} generator 0 of {group} alone leaves none"
     return f"no generator of {group} alone, but all together leave none"
 

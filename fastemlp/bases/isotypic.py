@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from fastemlp._arrays import copies_below, copies_beside, read_only
+from fastemlp._arrays import copies_below, copies_beside, read_only, unpermuted
 from fastemlp._operator import Operator
+from fastemlp.bases.constraint import atom_generators, word_generators
 from fastemlp.irreducibles import Chain, change_of_coordinates, decompose_all, reductive_form
 from fastemlp.reps import Rep, drho_operator, rho_operator, slots, terms
-
-from .constraint import atom_generators, word_generators
 
 TYPES = {1: "real", 2: "complex", 4: "quaternionic"}
 
@@ -29,9 +29,9 @@ class Irrep(Rep):
     parent : Rep; the tensor type it was found in
     G : Group; given where the parent is Scalar, which has none
     E : ndarray of shape (parent.size(), d), read-only; a basis of the subspace: ``parent.rho(g) E = E rho(g)``
-        Orthonormal where the generators of the group are closed under the adjoint as they are. Where that takes other
-        coordinates, as for a finite group in a skew basis, E is orthonormal in those, and so are the ``rho(g)`` of a
-        compact group orthogonal matrices in any case.
+        Orthonormal where the generators of the group are closed under the adjoint as given. Where that takes other
+        coordinates, as for a finite group in a skew basis, E is orthonormal in those, so that the ``rho(g)`` of a
+        compact group are orthogonal in any case.
     left_inverse : ndarray of shape (d, parent.size()), read-only; ``rho(g) = left_inverse parent.rho(g) E``, Eᴴ where
         E is orthonormal
     type : {"real", "complex", "quaternionic"}; over the complex numbers always "complex"
@@ -52,7 +52,7 @@ class Irrep(Rep):
         return super().__hash__()
 
     def __hash__(self):
-        # kept, as a tower of irreducibles inside products of irreducibles would be read through at every level
+        # cached: a tower of irreducibles of products of irreducibles would be hashed anew at every level
         return self._hash
 
     def rho(self, g):
@@ -60,14 +60,14 @@ class Irrep(Rep):
 
     def drho(self, A):
         derivative = self.left_inverse @ drho_operator(self.parent, A).matmat(self.E)
-        # where the truth is zero, roundoff on the scale of A is left, and would be taken for a generator
+        # where the exact value is zero, roundoff on the scale of A is left and would be taken for a generator
         noise = 64 * np.finfo(np.float64).eps * self.parent.size() ** 0.5 * np.abs(A).max()
         derivative[np.abs(derivative) <= noise] = 0
         return derivative
 
     @property
     def T(self):
-        """The dual; itself where the group is orthogonal, as its matrices then are."""
+        """The dual: the irrep itself where the group is orthogonal, as its matrices then are."""
         return self if self.G.is_orthogonal else super().T
 
     def __repr__(self):
@@ -85,10 +85,10 @@ class IsotypicDecomposition:
     multiplicities : tuple of int
     U : LinearOperator of shape (size, size); its columns list the rep by irreducible, then copy, then component, and
         in every copy the group acts by ``irrep.rho(g)``: ``rep.rho(g) U = U ⊕rho_λ(g)``
-        Unitary where the generators of the group are closed under the adjoint as they are.
+        Unitary where the generators of the group are closed under the adjoint as given.
     inverse : LinearOperator of shape (size, size); ``U⁻¹``, which is ``U.H`` where U is unitary
-    residual : float; bound on ``‖ρ U − U ⊕ρ_λ‖`` relative to ρ, over the generators of the group as they were given, in
-        the coordinates in which U is unitary
+    residual : float; bound on ``‖ρ U − U ⊕ρ_λ‖`` relative to ρ, over the generators of the group as given, in the
+        coordinates in which U is unitary
     """
 
     rep: Rep
@@ -100,7 +100,7 @@ class IsotypicDecomposition:
 
 
 def isotypic_decomposition(rep, *, random_state=0):
-    """Take a rep apart into irreducible reps.
+    """Decompose a rep into irreducible reps.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def isotypic_decomposition(rep, *, random_state=0):
         If the rep is unbound or several groups act; NotReductive, a ValueError, if there are no coordinates in which
         the generators are closed under the adjoint, so that invariant subspaces need not have invariant complements.
     CertificationError
-        If three random draws do not decompose the rep to 1e-11, or ten times what the generators are known to.
+        If three random draws do not decompose the rep to 1e-11, or to ten times the error of the generators.
 
     Notes
     -----
@@ -152,16 +152,12 @@ def isotypic_decomposition(rep, *, random_state=0):
         also=given,
         caller="isotypic_decomposition",
     )
-    parts = [
-        _Part(
-            term,
-            n,
-            chain,
-            None if form.factors is None else change_of_coordinates(form.factors, word),
-        )
-        for (term, n), (chain, word) in zip(types, sides, strict=True)
-    ]
-    U = _ChangeOfBasis(parts, perm, catalogue)
+    parts = []
+    for (term, n), (chain, word) in zip(types, sides, strict=True):
+        shear = None if form.factors is None else change_of_coordinates(form.factors, word)
+        parts.append(_Part(term, n, chain, shear))
+    sizes = [irreducible.dim for irreducible in catalogue.irreducibles]
+    U = _ChangeOfBasis(parts, perm, sizes, catalogue.dtype)
     found = [_irrep(mu, parts, catalogue, rep.G) for mu in U.multiplicities]
     return IsotypicDecomposition(
         rep, tuple(found), tuple(U.multiplicities.values()), U, U.inverse(), residual
@@ -175,7 +171,7 @@ def irreps(rep, *, random_state=0):
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """n copies of a tensor type, its chain, and the coordinates ``x = shear y`` the chain is in; None for x = y."""
+    """n copies of a tensor type, its chain, and (S, S⁻¹) of the coordinates ``x = S y`` it is in; None for x = y."""
 
     term: Rep
     n: int
@@ -201,7 +197,7 @@ def _in_coordinates(C, factors):
 
 
 def _irrep(mu, parts, catalogue, group):
-    """Irreducible number mu, seen in the smallest type that holds it."""
+    """Irreducible number mu, as a part of the smallest type that contains it."""
     holders = [part for part in parts if mu in part.chain.multiplicities()[-1]]
     part = min(holders, key=lambda holder: holder.chain.size)
     kind = "complex" if catalogue.is_complex else TYPES[catalogue.irreducibles[mu].type_dim]
@@ -216,40 +212,34 @@ def _irrep(mu, parts, catalogue, group):
 class _ChangeOfBasis(Operator):
     """From coordinates by irreducible, copy and component to those of a rep."""
 
-    def __init__(self, parts, perm, catalogue):
-        self.parts, self.perm = parts, perm
-        self.sizes = {}
-        totals = {}
+    def __init__(self, parts, perm, sizes, dtype):
+        self.parts, self.perm, self.sizes = parts, perm, sizes
+        totals = Counter()
         for part in parts:
             for mu, count in part.chain.multiplicities()[-1].items():
-                totals[mu] = totals.get(mu, 0) + part.n * count
-                self.sizes[mu] = catalogue.irreducibles[mu].dim
+                totals[mu] += part.n * count
         self.multiplicities = dict(sorted(totals.items()))
         m = sum(part.n * part.chain.size for part in parts)
-        super().__init__(catalogue.dtype, (m, m))
+        super().__init__(dtype, (m, m))
 
     def inverse(self):
-        """The inverse, which is the adjoint where every shear is None."""
-        if all(part.shear is None for part in self.parts):
-            return self.H
-        return LinearOperator(
-            self.shape,
-            dtype=self.dtype,
-            matvec=lambda x: self._back(x.reshape(-1, 1), _unsheared).reshape(-1),
-            matmat=lambda X: self._back(X, _unsheared),
-            rmatvec=lambda x: self._forth(x.reshape(-1, 1), _unsheared_adjoint).reshape(-1),
-            rmatmat=lambda X: self._forth(X, _unsheared_adjoint),
-        )
+        """The inverse: the adjoint of what this is with S⁻ᴴ for every S, so its own adjoint where there is none."""
+        parts = [
+            part if part.shear is None else replace(part, shear=(part.shear[1].H, part.shear[0].H))
+            for part in self.parts
+        ]
+        return _ChangeOfBasis(parts, self.perm, self.sizes, self.dtype).H
 
-    def _back(self, X, change):
-        """From coordinates of the rep; ``change(part, Y)`` takes those of a word to those of its chain."""
+    def _rmatmat(self, X):
         X = X if self.perm is None else X[self.perm]
         b = X.shape[1]
         found = {mu: [] for mu in self.multiplicities}
         start = 0
         for part in self.parts:
             n, size = part.n, part.chain.size
-            columns = change(part, copies_beside(X[start : start + n * size], n))
+            columns = copies_beside(X[start : start + n * size], n)
+            if part.shear is not None:
+                columns = part.shear[0].rmatmat(columns)
             for mu, Y in part.chain.analyse(columns).items():
                 # (d, copies, n, b) to copies of the type first
                 Y = Y.reshape(len(Y), -1, n, b).transpose(2, 1, 0, 3)
@@ -258,8 +248,7 @@ class _ChangeOfBasis(Operator):
         rows = [np.concatenate(found[mu]).reshape(-1, b) for mu in self.multiplicities]
         return np.concatenate(rows) if rows else np.zeros((0, b), X.dtype)
 
-    def _forth(self, X, change):
-        """To coordinates of the rep; ``change(part, Y)`` takes those of a chain to those of its word."""
+    def _matmat(self, X):
         b = X.shape[1]
         blocks, start = {}, 0
         for mu, n in self.multiplicities.items():
@@ -274,32 +263,8 @@ class _ChangeOfBasis(Operator):
                 used[mu] = first + n * count
                 Y = blocks[mu][first : used[mu]].reshape(n, count, self.sizes[mu], b)
                 state[mu] = Y.transpose(2, 1, 0, 3).reshape(self.sizes[mu], count, n * b)
-            out.append(copies_below(change(part, part.chain.synthesise(state, n * b)), n))
-        out = np.concatenate(out)
-        if self.perm is None:
-            return out
-        scattered = np.empty_like(out)
-        scattered[self.perm] = out
-        return scattered
-
-    def _matmat(self, X):
-        return self._forth(X, _sheared)
-
-    def _rmatmat(self, X):
-        return self._back(X, _sheared_adjoint)
-
-
-def _sheared(part, Y):
-    return Y if part.shear is None else part.shear[0].matmat(Y)
-
-
-def _sheared_adjoint(part, Y):
-    return Y if part.shear is None else part.shear[0].rmatmat(Y)
-
-
-def _unsheared(part, Y):
-    return Y if part.shear is None else part.shear[1].matmat(Y)
-
-
-def _unsheared_adjoint(part, Y):
-    return Y if part.shear is None else part.shear[1].rmatmat(Y)
+            columns = part.chain.synthesise(state, n * b)
+            if part.shear is not None:
+                columns = part.shear[0].matmat(columns)
+            out.append(copies_below(columns, n))
+        return unpermuted(np.concatenate(out), self.perm)

@@ -1,4 +1,4 @@
-"""A sparse basis of a space, in small whole numbers where there is one: for reading and drawing."""
+"""A sparse basis of a space, in small integers where there is one: for reading and drawing."""
 
 from itertools import combinations
 from math import comb
@@ -8,16 +8,16 @@ from scipy.linalg import qr
 from scipy.sparse import coo_array, csc_array
 from scipy.sparse.csgraph import connected_components
 
-#: What is closer than this to zero, or to a whole number, is taken for it; spans are verified to ``VERIFIED``.
+#: Entries closer than this to an integer are rounded to it; spans are verified to ``VERIFIED``.
 TOLERANCE, VERIFIED = 1e-8, 1e-10
-#: Vectors are scaled to whole numbers up to this one.
+#: Vectors are scaled to integers up to this.
 LARGEST = 60
-#: Sets of rows up to this many are tried completely; of more, so many random orders, each of which gives r vectors.
+#: Up to this many sets of rows, all are tried; beyond, this many random orders, each of which gives r vectors.
 SETS, ORDERS = 2000, 60
 
 
 def sparsify(basis):
-    """A sparse basis of the span of a basis, with entries 0, ±1 and other small whole numbers where possible.
+    """A sparse basis of the span of a basis, with entries 0, ±1 and other small integers where possible.
 
     Parameters
     ----------
@@ -26,21 +26,21 @@ def sparsify(basis):
     Returns
     -------
     csc_array of shape (m, r)
-        Its columns span the same space; they are not orthonormal. int64 where all entries are whole (relatively prime
-        in each column, the first one positive), else float64 or complex128 with the largest entry of a column 1.
+        Its columns span the same space; they are not orthonormal. int64 where all entries are integers (relatively
+        prime in each column, the first one positive), else float64 or complex128 with the largest entry of a column 1.
 
     Raises
     ------
     ValueError
-        If the columns are dependent, or no sparse basis was found to span the same to 1e-10 (ill-conditioned input).
+        If the columns are dependent, or the sparse basis does not span the same space to 1e-10 (ill-conditioned input).
     MemoryError
         If the basis written out takes more than 8 GiB.
 
     Notes
     -----
     The sparsest basis is found greedily from vectors of least support (a matroid), each of which vanishes on r − 1
-    independent rows. The space is cut into independent parts first and equal rows are taken together, which leaves
-    few sets of rows: all of them up to 2,000, those of 60 random orders beyond, and the result is then sparse but
+    independent rows. The space is first split into independent parts and parallel rows are merged, which leaves few
+    sets of rows. Up to 2,000 sets all are tried; beyond, those of 60 random orders, and the result is sparse but
     perhaps not the sparsest. Cost O(m r²), and 60 inverses of size r.
 
     Examples
@@ -78,7 +78,7 @@ def sparsify(basis):
 def _independent_parts(Q):
     """Split the span into parts on disjoint rows: pairs (rows, orthonormal basis of the part on these)."""
     rows = np.flatnonzero(np.abs(Q).max(axis=1) > TOLERANCE)
-    # two rows belong together if the projector joins them; it is enough to look at it through echelon form
+    # two rows belong together if the projector links them, which the echelon form shows
     reduced = _reduced_echelon(Q[rows])
     links = np.abs(reduced) > TOLERANCE
     i, j = np.nonzero(links)
@@ -98,7 +98,7 @@ def _reduced_echelon(Q):
 
 
 def _sparsest(Q):
-    """Coefficients (r, r) of a sparse basis of the span of Q: greedily, those of fewest entries first."""
+    """Coefficients (r, r) of a sparse basis of the span of Q: greedily, vectors with the fewest entries first."""
     r = Q.shape[1]
     if r == 1:
         return np.eye(1)
@@ -107,23 +107,12 @@ def _sparsest(Q):
     values = classes @ W
     largest = np.abs(values).max(axis=0)
     n_entries = count @ (np.abs(values) > TOLERANCE * largest)
-    basis = np.zeros((0, r), W.dtype)
-    chosen = []
-    for i in np.argsort(n_entries, kind="stable"):
-        rest = W[:, i] / np.linalg.norm(W[:, i])
-        for _ in range(2):
-            rest = rest - basis.T @ (basis.conj() @ rest)
-        norm = np.linalg.norm(rest)
-        if norm > 1e-6:
-            basis = np.vstack([basis, rest / norm])
-            chosen.append(i)
-            if len(chosen) == r:
-                break
-    return W[:, chosen]
+    W = W / np.linalg.norm(W, axis=0)
+    return W[:, _independent_rows(W.T, np.argsort(n_entries, kind="stable"), r)]
 
 
 def _row_classes(Q):
-    """Rows that are multiples of each other taken together: one unit row of each class, and how many there are."""
+    """Rows that are multiples of each other, merged: a row of each class, and how many there are."""
     norms = np.linalg.norm(Q, axis=1)
     rows = Q / norms[:, None]
     first = np.argmax(np.abs(rows) > 0.5 / np.sqrt(Q.shape[1]), axis=1)
@@ -147,19 +136,22 @@ def _candidates(classes, r):
     size = np.linalg.norm(classes, axis=1) if r > 1 else np.ones(n)
     spread = (np.abs(classes) > TOLERANCE).sum(axis=1)
     for k in range(ORDERS):
-        # rows that few vectors reach first, then any, then those that many do
+        # rows with few entries first, then in any order, then rows with many
         rank = (spread * size, np.zeros(n), -spread * size)[k % 3]
         order = np.argsort(rank + rng.random(n) * (1 + np.ptp(rank) * (k // 3) / ORDERS))
-        rows = _independent_rows(classes[order], order, r)
-        yield np.linalg.inv(classes[rows])
+        yield np.linalg.inv(classes[_independent_rows(classes, order, r)])
 
 
 def _independent_rows(rows, order, k):
-    """The first k independent rows, in the order given."""
+    """Indices of the first k independent rows, in the order given."""
     basis, chosen = np.zeros((0, rows.shape[1]), rows.dtype), []
-    for row, i in zip(rows, order, strict=True):
-        rest = row - basis.T @ (basis.conj() @ row)
+    for i in order:
+        rest = rows[i] - basis.T @ (basis.conj() @ rows[i])
         norm = np.linalg.norm(rest)
+        if norm < 0.5 * np.linalg.norm(rows[i]):
+            # cancellation leaves a part in the span: once more
+            rest = rest - basis.T @ (basis.conj() @ rest)
+            norm = np.linalg.norm(rest)
         if norm > 1e-6:
             basis = np.vstack([basis, rest / norm])
             chosen.append(i)
@@ -169,7 +161,7 @@ def _independent_rows(rows, order, k):
 
 
 def _tidy(v):
-    """A vector as whole numbers if it is a multiple of such; else with its largest entry 1."""
+    """A vector as integers if it is a multiple of such; else with its largest entry 1."""
     v = v / v[np.argmax(np.abs(v))]
     v = np.where(np.abs(v) < TOLERANCE, 0, v)
     if v.dtype.kind == "c" and np.abs(v.imag).max() < TOLERANCE:
@@ -207,5 +199,5 @@ def _verify(Q, S):
     if not (outside <= VERIFIED and inside > 1e-8):
         raise ValueError(
             f"sparsify: the sparse vectors found leave the span by {outside:.1e} (allowed {VERIFIED:.0e}), or do not "
-            f"fill it (smallest singular value {inside:.1e}). The basis is known too roughly: keep the orthonormal one."
+            f"fill it (smallest singular value {inside:.1e}). The basis is too inaccurate: keep the orthonormal one."
         )

@@ -1,4 +1,4 @@
-"""What the estimators share: checks of parameters and data, fits that succeed or leave no trace, and the score."""
+"""What the estimators share: checks of parameters and data, fits that succeed or change nothing, and the score."""
 
 import inspect
 from numbers import Integral, Real
@@ -17,17 +17,17 @@ from fastemlp.reps import require_shared
 #: What ``documented`` puts where the docstring of an estimator names it.
 GROUP_AND_REPS = """\
 group : Group, str or None
-    The symmetry, for example ``O(5)`` or ``"O(5)"``. None is for scalars of any width, without a symmetry (unless
-    ``rep_in`` is bound to a group of its own).
+    The symmetry, for example ``O(5)`` or ``"O(5)"``. None is for scalars of any number, without symmetry (unless
+    ``rep_in`` is bound to a group itself).
 rep_in : Rep, str or None
     How the group acts on the columns of X, for example ``5*Scalar + 5*V`` or ``"5V0+5V"``. None reads X as
     vectors: its width must be a multiple of ``group.d``.
 rep_out : Rep, str or None
-    How the group acts on y. None is for a scalar y, or scalars where nothing else fits the width."""
+    How the group acts on y. None is for a scalar y, or for scalars where nothing else fits the number of columns."""
 
 
 def documented(estimator):
-    """Class decorator: write ``GROUP_AND_REPS`` out in the docstring."""
+    """Class decorator: expand ``GROUP_AND_REPS`` in the docstring."""
     if estimator.__doc__:  # python -OO keeps none
         doc = inspect.cleandoc(estimator.__doc__)
         estimator.__doc__ = doc.replace("GROUP_AND_REPS", GROUP_AND_REPS)
@@ -42,7 +42,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
     - ``_fit(X, y, weight, group)``, which sets attributes as it goes,
     - ``_predict(X)``, an ndarray of shape (n_samples, n_outputs),
     - ``_fit_dtypes`` and ``_predict_dtypes``, which X may have there; anything else becomes the first,
-    - ``_allowed``, ``{parameter: (test of a value, words for what passes)}``.
+    - ``_allowed``, ``{parameter: (test of a value, description of what passes)}``.
     """
 
     def fit(self, X, y, sample_weight=None):
@@ -79,7 +79,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
 
         Notes
         -----
-        Whatever is raised, the last fit stays as it was.
+        After an error, the estimator is as the last successful fit left it.
         """
         # attributes change all at once, when nothing can fail or be interrupted any more
         fitted = object.__new__(type(self))
@@ -106,7 +106,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            When predictions overflow, which are then NaN or infinite.
+            When predictions overflow and are NaN or infinite.
         """
         if not self._is_ready(X):
             check_is_fitted(self)
@@ -116,7 +116,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         return y.ravel() if self._y_is_1d else y
 
     def score(self, X, y, sample_weight=None):
-        """The share of the variance of y that the predictions explain, all outputs together.
+        """The share of the variance of y that the predictions explain, over all outputs together.
 
         Parameters
         ----------
@@ -127,17 +127,17 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         Returns
         -------
         float
-            R², with every output weighed by its variance (``r2_score(..., multioutput="variance_weighted")``): an
-            output that does not vary, such as one that the symmetry forces to zero, does not count. Where none
-            varies it is 1 for predictions right to roundoff and 0 for others. Under a group that acts orthogonally on
-            y it does not depend on the frame.
+            R², with every output weighted by its variance (``r2_score(..., multioutput="variance_weighted")``): an
+            output that does not vary, such as one that the symmetry forces to zero, does not count. Where none varies
+            it is 1 for predictions correct to roundoff and 0 for others. Under a group that acts orthogonally on y it
+            does not depend on the frame.
         """
         prediction = self.predict(X)
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
         y = y.reshape(prediction.shape) if y.size == prediction.size else y
         roundoff = 10 * np.finfo(prediction.dtype).eps * np.abs(y).max(initial=0)
         if len(y) > 1 and np.ptp(y, axis=0).max(initial=0) <= roundoff:
-            # a prediction is the constant once more through shifts and scales
+            # a prediction is the constant after scaling and back
             return float(np.abs(prediction - y).max(initial=0) <= 10 * roundoff)
         return float(
             r2_score(y, prediction, sample_weight=sample_weight, multioutput="variance_weighted")
@@ -146,7 +146,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        # targets without the symmetry are followed by no equivariant function
+        # no equivariant function can fit targets without the symmetry
         group = self.group
         tags.regressor_tags.poor_score = group is not None and not str(group).startswith("Trivial")
         return tags
@@ -164,7 +164,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         )
 
     def _check_data(self, X, y, sample_weight):
-        """X and y as matrices of one dtype, and float64 weights or None, without the samples of weight 0."""
+        """X and y as matrices of one dtype, and float64 sample weights or None, without the samples of weight 0."""
         X, y = validate_data(
             self, X, y, dtype=self._fit_dtypes, multi_output=True, y_numeric=True, order="C"
         )
@@ -174,7 +174,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
             return X, y, None
         weight = check_weight(sample_weight, len(X), f"{type(self).__name__}.fit")
         present = weight > 0
-        return X[present], y[present], weight[present]
+        return (X, y, weight) if present.all() else (X[present], y[present], weight[present])
 
     def _bind_reps(self, n_in, n_out):
         """Set ``rep_in_`` and ``rep_out_``; returns the group, or None."""
@@ -186,7 +186,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         return group
 
     def _is_ready(self, X):
-        """Whether scikit-learn's checks of X, which take longer than one sample does, would change or find nothing."""
+        """Whether scikit-learn's checks of X, which take longer than predicting one sample, would change nothing."""
         return (
             hasattr(self, "n_features_in_")
             and type(X) is np.ndarray
@@ -220,7 +220,7 @@ def check_weight(sample_weight, n, caller):
 
 
 def is_int(value, least):
-    """Whether a value is an int ≥ ``least``; True and False are none."""
+    """Whether a value is an int ≥ ``least``; True and False are not."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
 
 
@@ -230,7 +230,7 @@ def an_int(least):
 
 
 def a_number(words, holds):
-    """For ``_allowed``: a real number, of which ``holds`` is to be true; ``words`` say the same."""
+    """For ``_allowed``: a real number for which ``holds``, as ``words`` say."""
     return lambda value: isinstance(value, Real) and holds(value), f"a number {words}"
 
 
@@ -243,8 +243,5 @@ def one_of(*choices):
 def or_else(other, allowed):
     """For ``_allowed``: one more value, None or a string, besides the ``allowed`` ones."""
     passes, words = allowed
-
-    def is_allowed(value):
-        return (isinstance(value, type(other)) and value == other) or passes(value)
-
-    return is_allowed, f"{words} or {other!r}"
+    same = type(other)
+    return lambda x: (isinstance(x, same) and x == other) or passes(x), f"{words} or {other!r}"

@@ -1,4 +1,4 @@
-"""What the rows of X and y are, and how a group acts on their columns, from what the user said."""
+"""How a group acts on the columns of X and y, and which of their rows are copies."""
 
 import numpy as np
 
@@ -6,23 +6,19 @@ from fastemlp.reps import Rep, Scalar, V, bind, parse_rep
 
 
 def rep_of_inputs(rep, group, width, caller):
-    """How a group acts on the columns of X.
+    """How a group acts on the columns of X: a bound Rep of size ``width``.
 
     Parameters
     ----------
-    rep : Rep, str or None; as given, None reads the columns as vectors
+    rep : Rep, str or None; None reads the columns as vectors
     group : Group or None; None is for a bound rep, or scalars
-    width : int; columns
-    caller : str; whose complaint an error is, such as "FastEMLPRegressor.fit"
-
-    Returns
-    -------
-    Rep, bound, of size ``width``
+    width : int; number of columns
+    caller : str; the start of an error message
 
     Raises
     ------
     ValueError, TypeError
-        When the rep is no rep, is not bound or does not fit.
+        If ``rep`` is not a rep, is not bound or does not fit.
     """
     if rep is not None:
         return _given_rep("rep_in", rep, group, "X", width, caller)
@@ -38,7 +34,7 @@ def rep_of_inputs(rep, group, width, caller):
 
 
 def rep_of_targets(rep, group, width, caller):
-    """How a group acts on the columns of y: see ``rep_of_inputs``. None is for a scalar, or where only scalars fit."""
+    """How a group acts on the columns of y: see ``rep_of_inputs``. None: a scalar, or where only scalars fit."""
     if rep is not None:
         return _given_rep("rep_out", rep, group, "y", width, caller)
     if width == 1 or group is None or width < group.d or _acts_trivially(group):
@@ -81,18 +77,8 @@ def _given_rep(name, rep, group, data, width, caller):
 
 
 def distinct_rows(X, y):
-    """Which samples are copies of each other.
-
-    Parameters
-    ----------
-    X, y : ndarrays of shape (n, n_in) and (n, n_out)
-
-    Returns
-    -------
-    first : ndarray of int (n_distinct,); a row of each
-    sample : ndarray of int (n,); which of them every row is
-    """
-    # as bytes rows sort fast; + 0.0 takes away the sign of zero
+    """Which samples are distinct: ``(first, sample)``, a row of each, and which of them every row is a copy of."""
+    # rows sort fast as bytes; + 0.0 removes the sign of zero
     rows = np.hstack([X, y]) + 0.0
     rows = rows.view(f"V{rows.strides[0]}").ravel()
     _, first, sample = np.unique(rows, return_index=True, return_inverse=True)

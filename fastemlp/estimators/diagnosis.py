@@ -1,4 +1,4 @@
-"""Why a fit learned nothing: said in a warning, with what the data show."""
+"""Why a fit learned nothing: a warning with the reasons that the data suggest."""
 
 import numpy as np
 
@@ -6,33 +6,33 @@ from fastemlp._warnings import warn_user
 from fastemlp.estimators.training_range import has_invariant_norm
 from fastemlp.reps import Scalar, objects
 
-#: A model that explains no more of the variance of its training targets than this has learned nothing.
+#: A model that explains no more than this of the variance of its training targets has learned nothing.
 LEARNED = 0.1
-#: Objects whose mean has this share of their mean square lie to one side of the origin.
+#: Objects lie to one side of the origin if the square of their mean is this share of their mean square.
 OFF_CENTRE = 0.5
-#: Fewer samples than this show neither.
+#: Fewer samples than this tell nothing.
 FEW = 10
-#: Fewer steps of training than this may not have been enough.
+#: Fewer training steps than this may be too few.
 SHORT = 1000
 
 
 def unexplained(predicted, Y, weight=None):
-    """Mean squared error over the mean square of targets (n, n_out), both in float64; 0 where Y is zero."""
+    """Mean squared error over the mean square of the targets Y (n, n_out), both in float64; 0 where Y is zero."""
     Y = np.asarray(Y, np.float64)
     power = np.average(Y**2, 0, weight).sum()
     return float(np.average((predicted - Y) ** 2, 0, weight).sum() / power) if power else 0.0
 
 
 def warn_if_nothing_learned(caller, data, reps, error, n_steps=None):
-    """Warn where a fit is no better on its training data than a constant, with the likely reasons.
+    """Warn where a fit is hardly better on its training data than a constant, with the likely reasons.
 
     Parameters
     ----------
-    caller : str; start of the message
-    data : pair of ndarrays (n, n_in), (n, n_out); scaled inputs and targets, shifted along invariants alone
+    caller : str; the start of the message
+    data : pair of ndarrays (n, n_in), (n, n_out); scaled inputs and targets, shifted only along invariants
     reps : pair of Rep, of inputs and targets
     error : float; mean squared error on the training data over the mean square of the targets
-    n_steps : int, optional; steps of training, where that may be the reason
+    n_steps : int, optional; training steps, where their number may be the reason
     """
     X, _ = data
     # written so that a NaN warns
@@ -51,7 +51,7 @@ def warn_if_nothing_learned(caller, data, reps, error, n_steps=None):
 
 
 def _off_centre(X, Y, rep_in, rep_out):
-    """Inputs or targets that lie to one side of the origin, about which the group turns."""
+    """Inputs or targets that lie to one side of the origin, which the group fixes."""
     for name, data, rep in (("X", X, rep_in), ("y", Y, rep_out)):
         for kind, columns in objects(rep):
             if kind == Scalar or not has_invariant_norm(kind):
@@ -65,7 +65,7 @@ def _off_centre(X, Y, rep_in, rep_out):
                 where = _span(columns[copy])
                 yield (
                     f"columns {where} of {name}, an object of type {kind}, have a mean {ratio:.2g} times their "
-                    "spread, but the group turns about the origin: centre them (subtract each sample's own "
+                    "spread, but the group fixes the origin: centre them (subtract each sample's own "
                     "reference point, or the mean)"
                 )
                 break
@@ -76,11 +76,10 @@ def _span(columns):
 
 
 def _reflections(rep_in, rep_out):
-    """Groups with reflections tell vectors from axial vectors, which are easily taken for each other."""
+    """Groups with reflections, under which vectors and axial vectors differ and are easily confused."""
     for group in dict.fromkeys((*rep_in.groups, *rep_out.groups)):
-        if not group.is_permutation and any(
-            np.linalg.det(h) < 0 for h in group.discrete_generators
-        ):
+        reflects = any(np.linalg.det(h) < 0 for h in group.discrete_generators)
+        if reflects and not group.is_permutation:
             yield (
                 f"{group} contains reflections, under which a cross product, torque or magnetic field is an axial "
                 "vector and a signed volume a pseudoscalar: say so in rep_in and rep_out (fastemlp.reps.axial, det), "

@@ -8,17 +8,18 @@ from itertools import chain, combinations_with_replacement, groupby, product
 import numpy as np
 
 from fastemlp._arrays import chunks
+from fastemlp._budget import mib
 from fastemlp.bases import equivariant_basis
 from fastemlp.reps import Scalar
 
-#: A design matrix, or a basis of one tensor power, may take this many bytes.
+#: The most bytes that a design matrix, or a basis of one tensor power, may take.
 DESIGN_BYTES = 2**30
 _CHUNK = 2**22  # numbers that a temporary array holds
 
 
 @dataclass(frozen=True)
 class _Path:
-    """Equivariant maps from products of k copies, for every choice of copies with one pattern of repeats."""
+    """Equivariant maps from products of k copies, for all choices of copies with one pattern of repeats."""
 
     Q: np.ndarray  # (d_1⋯d_k, d_out·rank), scale included
     columns: tuple  # of k int arrays (n_products, d_j)
@@ -69,17 +70,14 @@ class PolynomialFeatures:
                 for pattern in product(*(_partitions(m, m) for _, m in powers)):
                     runs = tuple(chain(*pattern))
                     symmetric = _symmetric_part(Q.reshape(shape), runs)
-                    # the orderings of one product are as many equal terms of W φ(x), and of ‖W‖²
+                    # every ordering of a product is an equal term of W φ(x), and of ‖W‖²
                     orderings = math.factorial(k) / math.prod(map(math.factorial, runs))
                     symmetric = symmetric * math.sqrt(orderings / n_features ** (k - 1))
                     planned.append((chosen, pattern, symmetric))
                     choices = (_n_choices(n, p) for (n, _), p in zip(powers, pattern, strict=True))
                     rank += symmetric.shape[-1] * math.prod(choices)
-                    _require_memory(
-                        f"the design matrix up to degree {k} to {type_name(target)}",
-                        n_samples * dim,
-                        rank,
-                    )
+                    what = f"the design matrix up to degree {k} to {type_name(target)}"
+                    _require_memory(what, n_samples * dim, rank)
         return cls(dim, rank, tuple(_enumerate(sources, planned)))
 
     def __call__(self, X):
@@ -105,22 +103,16 @@ def _basis(source, target):
 
 
 def _symmetric_part(Q, runs):
-    """The maps in the span of Q that are symmetric in each run of equal slots.
+    """The maps in the span of Q that are symmetric in each run of equal slots; both are orthonormal.
 
-    Parameters
-    ----------
-    Q : ndarray of shape (d_out, d_1, …, d_k, r), orthonormal
-    runs : lengths of the runs, k in sum
-
-    Returns
-    -------
-    ndarray of shape (d_1⋯d_k, d_out, r_symmetric), orthonormal
+    Q is of shape (d_out, d_1, …, d_k, r), ``runs`` are the lengths of the runs, and the result is of shape
+    (d_1⋯d_k, d_out, r_symmetric).
     """
     r = Q.shape[-1]
     image, first = Q, 1
     for length in runs:
         for j in range(1, length):
-            # symmetric in j slots before, in j + 1 after
+            # from symmetric in j slots to symmetric in j + 1
             swapped = (image.swapaxes(first + i, first + j) for i in range(j))
             image = sum(swapped, start=image) / (j + 1)
         first += length
@@ -148,7 +140,7 @@ def _n_choices(n, pattern):
 
 
 def _choices(n, pattern):
-    """These products: int array of shape (n_choices, m), factors ordered as the pattern's runs."""
+    """These products: int array of shape (n_choices, m), the factors in the order of the pattern's runs."""
     found = []
     for factors in combinations_with_replacement(range(n), sum(pattern)):
         runs = sorted((list(run) for _, run in groupby(factors)), key=len, reverse=True)
@@ -178,8 +170,8 @@ def _require_memory(what, n_rows, n_columns):
     n_bytes = 8 * n_rows * n_columns
     if n_bytes > DESIGN_BYTES:
         raise MemoryError(
-            f"EquivariantRidge.fit: {what} has {n_rows:,} rows and {n_columns:,} columns, {n_bytes / 2**20:,.0f} MiB, "
-            f"more than the {DESIGN_BYTES / 2**20:,.0f} MiB allowed. Lower degree, or pass fewer samples or features."
+            f"EquivariantRidge.fit: {what} has {n_rows:,} rows and {n_columns:,} columns, {mib(n_bytes)}, more than "
+            f"the {mib(DESIGN_BYTES)} allowed. Lower degree, or pass fewer samples or features."
         )
 
 

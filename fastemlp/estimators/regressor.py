@@ -23,14 +23,14 @@ from fastemlp.nn import EMLP, MLP, require_reach
 from fastemlp.reps import Rep
 from fastemlp.training import SCHEDULES, SOLVERS, Huber, SquaredError, train
 
-#: What max_iter="auto" comes to: at least so many steps and epochs, or iterations of L-BFGS.
+#: What max_iter="auto" means: at least this many steps and epochs, or this many iterations of L-BFGS.
 AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
-#: Copies of a single sample are learned when the loss is this share of the target's square.
+#: Copies of a single sample are learned once the loss is this share of the target's square.
 ONE_SAMPLE_LOSS = 1e-8
-#: weight_decay="auto" is the first over the number of samples, at most the second, and at most their number over the
-#: third: what little the fewest samples say, decay must not drown.
+#: weight_decay="auto" is ``AUTO_DECAY / n`` for n samples, at most ``MAX_AUTO_DECAY`` and at most ``n / FEW_DECAY``, so
+#: that decay does not drown what very few samples say.
 AUTO_DECAY, MAX_AUTO_DECAY, FEW_DECAY = 30.0, 0.1, 600.0
-#: What ``train`` takes as it was given to the estimator.
+#: The parameters that are passed on to ``train`` as they are.
 _TRAINING_OPTIONS = (
     "solver",
     "learning_rate",
@@ -43,7 +43,7 @@ _TRAINING_OPTIONS = (
     "n_iter_no_change",
     "verbose",
 )
-#: For ``_allowed``: what several parameters may be.
+#: For ``_allowed``.
 POSITIVE = a_number("> 0", lambda x: 0 < x < np.inf)
 NOT_NEGATIVE = a_number("≥ 0", lambda x: 0 <= x < np.inf)
 SHARE = a_number("in [0, 1)", lambda x: 0 <= x < 1)
@@ -69,38 +69,39 @@ class FastEMLPRegressor(EquivariantRegressor):
     n_layers : int
         Hidden layers.
     loss : {"squared_error", "huber"}
-        Both are invariant: Huber's acts on the root mean square error of each object of the output, and forgives
+        Both are invariant: Huber's acts on the root mean square error of each object of the output, and tolerates
         outliers.
     huber_delta : float
-        Where Huber's loss turns from square to linear, in units of the standard deviation of y.
+        Where Huber's loss changes from quadratic to linear, in units of the standard deviation of y.
     type_weights : dict or None
         ``{type: weight}`` for an output of several types, such as ``{"V0": 1, "V": 10}`` for 3V0+V: the loss is the
-        weighted mean over the types. None counts every column of y alike.
+        weighted mean over the types. None counts every column of y equally.
     solver : {"adam", "adamw", "lbfgs"}
-        "adamw" decays weights; "lbfgs" is for small data: it takes all samples at once, in ``max_iter`` iterations.
+        "adamw" decays parameters; "lbfgs" is for small data: it takes all samples at once, for ``max_iter`` iterations.
     learning_rate : float
-        Peak of the schedule. Not for "lbfgs", like everything down to ``batch_size``.
+        Peak of the schedule. Not used by "lbfgs", like everything down to ``batch_size``.
     schedule : {"cosine", "one_cycle", "constant"}
-        Course of the learning rate over ``max_iter`` epochs; each begins with a linear warm-up.
+        The learning rate over ``max_iter`` epochs; each schedule begins with a linear warm-up.
     warmup : float in [0, 1) or None
-        The warm-up's share of training; None is 0.45 for "one_cycle" and 0.05 otherwise.
+        The warm-up's share of training; None means 0.45 for "one_cycle" and 0.05 otherwise.
     weight_decay : float or "auto"
-        Of "adamw" alone: parameters shrink by ``learning_rate * weight_decay`` a step. "auto" is 30 over the number n
-        of different samples, at most 0.1: the more there are, the less they need it. Below 60 it is n/600.
+        For "adamw" only: parameters shrink by ``learning_rate * weight_decay`` a step. "auto" is 30/n for n different
+        samples, at most 0.1, and n/600 below 60: the more samples, the less decay they need.
     max_grad_norm : float or None
-        Longer gradients are shortened to this norm; None leaves them. The network is a polynomial of high degree
-        in its input, and one unusual sample can throw it off without this.
+        Longer gradients are shortened to this norm; None leaves them as they are. The network is a polynomial of high
+        degree in its input, and without this a single unusual sample can throw it off.
     ema_decay : float in [0, 1) or None
-        When given, the model is the exponential moving average of the parameters over the steps, 0.99 for one over
-        the last hundred or so.
+        If given, the model has the exponential moving average of the parameters over the steps; 0.99 averages over
+        about the last hundred.
     batch_size : int
-        Samples per step, at most those there are.
+        Samples per step, at most all of them.
     max_iter : int or "auto"
         Epochs. "auto" is as many as make 10,000 steps, at least 100: few samples need as many steps as many do.
-        For "lbfgs" iterations, 1,000. A single sample, learned to 1e-4, and constant targets end it early.
+        For "lbfgs" iterations, with "auto" 1,000. A single sample, once learned to 1e-4, and constant targets end
+        training early.
     early_stopping : bool
-        Hold out ``validation_fraction`` of the samples, stop when ``n_iter_no_change`` epochs bring no improvement
-        by ``tol`` in their loss, and keep the best parameters. Copies of one sample stay on one side.
+        Hold out ``validation_fraction`` of the samples, stop when ``n_iter_no_change`` epochs do not improve their
+        loss by ``tol``, and keep the best parameters. Copies of one sample are held out together or not at all.
     validation_fraction : float in (0, 1)
     n_iter_no_change : int
     tol : float
@@ -110,7 +111,7 @@ class FastEMLPRegressor(EquivariantRegressor):
     verbose : int
         1 shows a progress bar.
     random_state : int, RandomState or None
-        Fixes architecture, initial weights, split and batches: same seed, same bits.
+        Determines architecture, initial parameters, split and batches: same seed, same bits.
 
     Attributes
     ----------
@@ -126,16 +127,16 @@ class FastEMLPRegressor(EquivariantRegressor):
     -----
     Inputs and targets are scaled by one factor per copy of each type and shifted along invariants only: targets to unit
     variance, n objects of the input to a root mean square s = √(2/n) each, between 1/2 and 1, the scalars among them to
-    s²/3 (to 1 where all are scalars). Few samples need that; steep functions of scalars then take more steps to learn.
+    s²/3 (to 1 where all are scalars). Small data need that; steep functions of scalars then take more steps to learn.
 
-    The network is a polynomial of high degree, gated. So that it cannot run away, objects of a prediction are at most
-    four times as long as the longest in training (measured from the shift), times how often the input is longer than
-    the longest in training: predictions grow linearly there, at most. Scaling a whole object by an invariant keeps it
-    equivariant. Where the group leaves no length of some input alone (Lorentz, SL, affine groups) it is twenty times;
+    The network is a gated polynomial of high degree. So that it cannot run away, objects of a prediction are at most
+    four times as long as the longest in training (measured from the shift); for inputs r times as long as the longest
+    in training, 4r times, so that predictions grow at most linearly there. Scaling a whole object by an invariant keeps
+    it equivariant. Where the group preserves no length of some input (Lorentz, SL, affine groups) the factor is twenty;
     output types without an invariant length are not limited.
 
-    The scale of all sample weights does not matter. With one batch (``batch_size`` ≥ the number of samples) a sample of
-    weight 2 is exactly two.
+    Only ratios of sample weights matter. With one batch (``batch_size`` ≥ the number of samples) a sample of weight 2
+    counts exactly like two.
 
     Finzi, Welling and Wilson, ICML 2021.
 
@@ -239,26 +240,28 @@ class FastEMLPRegressor(EquivariantRegressor):
         network = self._build_network(group, X.dtype, rng)
         self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weight, input_rms(self.rep_in_))
         self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weight)
-        rows, held_out = self._split(X, y, weight, rng)
+        sample = distinct_rows(X, y)[1]
+        rows, held_out = self._split(sample, weight, rng)
         data = (
             self.scaler_in_.transform(X),
             _without_roundoff(self.scaler_out_.transform(y), y, self.scaler_out_),
             weight,
         )
-        X, y, weight = _take(rows, data)
+        X, y, weight = _rows_of(data, rows)
         require_reach(network, "FastEMLPRegressor.fit", X)
         self._training_range = TrainingRange.fit(self.rep_in_, X, self.rep_out_, y)
+        n_different = len(np.unique(sample[rows]))
         result = train(
             network,
             X,
             y,
             rng,
             sample_weight=weight,
-            validation=None if held_out is None else _take(held_out, data),
+            validation=None if held_out is None else _rows_of(data, held_out),
             loss=self._loss(self.rep_out_),
             max_iter=self._n_epochs(len(X)),
-            enough=ONE_SAMPLE_LOSS if len(distinct_rows(X, y)[0]) == 1 else 0.0,
-            weight_decay=self._decay(X, y),
+            enough=ONE_SAMPLE_LOSS if n_different == 1 else 0.0,
+            weight_decay=self._decay(n_different),
             **{name: getattr(self, name) for name in _TRAINING_OPTIONS},
         )
         self.network_, self.theta_ = network, result.theta
@@ -266,17 +269,17 @@ class FastEMLPRegressor(EquivariantRegressor):
         self.loss_curve_ = result.loss_curve
         self.validation_curve_ = result.validation_curve
         self.n_iter_ = result.n_iter
-        error = unexplained(network(result.theta, X), y, weight)
+        error = unexplained(network(self.theta_, X, self._prepared[1]), y, weight)
         steps = result.n_iter * -(-len(X) // self.batch_size) if self.solver != "lbfgs" else None
         reps = self.rep_in_, self.rep_out_
         warn_if_nothing_learned("FastEMLPRegressor.fit", (X, y), reps, error, n_steps=steps)
 
     def _predict(self, X):
-        theta, weights = self._prepared
+        theta, prepared = self._prepared
         if theta is not self.theta_:
-            weights = None
+            prepared = None
         X = self.scaler_in_.transform(X)
-        y = self._training_range.shorten(X, self.network_(self.theta_, X, weights))
+        y = self._training_range.shorten(X, self.network_(self.theta_, X, prepared))
         return self.scaler_out_.inverse_transform(y)
 
     @property
@@ -288,7 +291,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         return [self.network_.dtype]
 
     def _prepare(self):
-        """Keep the weights that predictions use, and ``theta_`` from changing under them."""
+        """Cache what predictions derive from ``theta_`` alone, and make ``theta_`` read-only."""
         self.theta_.flags.writeable = False
         self._prepared = self.theta_, self.network_.program.weights.of(self.theta_)
 
@@ -303,34 +306,26 @@ class FastEMLPRegressor(EquivariantRegressor):
             self._prepare()
 
     def _build_network(self, group, dtype, rng):
-        rep_in, rep_out = self.rep_in_, self.rep_out_
-        groups = tuple(dict.fromkeys((*rep_in.groups, *rep_out.groups)))
+        ends, hidden = (self.rep_in_, self.rep_out_), (self.channels, self.n_layers)
+        groups = tuple(dict.fromkeys(group for rep in ends for group in rep.groups))
         if group is None and not groups:
-            return MLP(rep_in.size(), rep_out.size(), self.channels, self.n_layers, dtype=dtype)
-        return EMLP(
-            rep_in,
-            rep_out,
-            groups if group is None else group,
-            self.channels,
-            self.n_layers,
-            dtype=dtype,
-            random_state=rng,
-        )
+            return MLP(*(rep.size() for rep in ends), *hidden, dtype=dtype)
+        group = groups if group is None else group
+        return EMLP(*ends, group, *hidden, dtype=dtype, random_state=rng)
 
-    def _split(self, X, y, weight, rng):
+    def _split(self, sample, weight, rng):
         """The rows to train on, and those held out or None.
 
-        Copies of a sample go to one side together and count by their weight, so that a weight and as many copies
-        make the same split.
+        Copies of a sample stay together and count by their weight, so that a weight of 2 and two copies make the same
+        split.
         """
         if not self.early_stopping:
             return slice(None), None
-        first, sample = distinct_rows(X, y)
-        n = len(first)
+        n = sample.max() + 1
         if n < 2:
             raise ValueError(
                 "FastEMLPRegressor.fit: early_stopping needs at least 2 different samples, got "
-                f"n_samples = {len(X)}, {n} of them different."
+                f"n_samples = {len(sample)}, {n} of them different."
             )
         order = rng.permutation(n)
         total = np.cumsum(np.bincount(sample, weight)[order])
@@ -346,10 +341,9 @@ class FastEMLPRegressor(EquivariantRegressor):
         n_batches = -(-n_samples // self.batch_size)
         return max(-(-AUTO_STEPS // n_batches), AUTO_EPOCHS)
 
-    def _decay(self, X, y):
+    def _decay(self, n):
         if self.weight_decay != "auto":
             return self.weight_decay
-        n = len(distinct_rows(X, y)[0])
         return min(AUTO_DECAY / n, MAX_AUTO_DECAY, n / FEW_DECAY)
 
     def _loss(self, rep_out):
@@ -359,10 +353,10 @@ class FastEMLPRegressor(EquivariantRegressor):
 
 
 def _without_roundoff(scaled, y, scaler):
-    """Scaled targets; zero where all of y is constant up to roundoff, so that there is nothing to learn."""
+    """Scaled targets; zero where all of y is constant up to roundoff, so that nothing is left to learn."""
     roundoff = 10 * np.finfo(y.dtype).eps * np.abs(y).max()
     return np.zeros_like(scaled) if np.all(np.abs(scaled * scaler.scale) <= roundoff) else scaled
 
 
-def _take(rows, arrays):
+def _rows_of(arrays, rows):
     return tuple(None if a is None else a[rows] for a in arrays)

@@ -10,7 +10,7 @@ from fastemlp._warnings import warn_user
 from fastemlp.bases import equivariant_basis, why_empty
 from fastemlp.estimators.base import EquivariantRegressor, an_int, documented
 from fastemlp.estimators.columns import distinct_rows
-from fastemlp.estimators.diagnosis import unexplained, warn_if_nothing_learned
+from fastemlp.estimators.diagnosis import warn_if_nothing_learned
 from fastemlp.estimators.polynomials import PolynomialFeatures, row_chunks, type_name
 from fastemlp.estimators.scaling import EquivariantScaler
 from fastemlp.reps import objects
@@ -43,8 +43,8 @@ class EquivariantRidge(EquivariantRegressor):
     alpha_ : float; the chosen penalty
     alphas_ : ndarray of shape (n_alphas,)
     loo_error_ : ndarray of shape (n_alphas,)
-        Mean squared error of each sample, predicted by the fit to all others, in units of the variance of y.
-        NaN for a single sample, inf where roundoff leaves a sample's leverage at 1.
+        Mean squared error of every sample when predicted by the fit to all others, in units of the variance of y.
+        NaN for a single sample, inf where roundoff makes a sample's leverage 1.
     rep_in_, rep_out_ : Rep; as used, bound
     n_features_in_ : int
 
@@ -53,12 +53,12 @@ class EquivariantRidge(EquivariantRegressor):
     Inputs and targets are scaled by one factor per copy of each type and shifted along invariants only, and
     ``x^{⊗k}`` is divided by ``√n_features^(k−1)`` so that one α suits all degrees. All arithmetic is in float64.
 
-    Only symmetric tensors are spanned by ``x^{⊗k}``, so W is sought among maps that do not care for the order of
-    their slots, and a product of different columns is computed once. That changes neither the minimiser nor ‖W‖.
-    Distinct copies of a type in ``rep_out`` are independent right-hand sides of one least-squares problem.
+    The ``x^{⊗k}`` span only symmetric tensors, so W is sought among maps that are symmetric in their slots, and a
+    product of different columns is computed once. That changes neither the minimiser nor ‖W‖. Distinct copies of a type
+    in ``rep_out`` are independent right-hand sides of one least-squares problem.
 
-    The unit that is left out is a sample with its weight, all outputs together; copies of a sample count as one
-    of their summed weight, as a copy left behind would give the answer away. With the hat matrix H and
+    What is left out is a sample with its weight, all outputs together; copies of a sample count as one of their summed
+    weight, as a copy left behind would give the answer away. With the hat matrix H and
     the residual e of one fit, the residual without sample i is ``(I − H_ii)⁻¹ e_i``, H_ii of shape (n_out, n_out);
     the scaling is not refitted. One thin SVD of the design matrix, ``n·d_out`` rows for an output type of size d_out,
     serves every α.
@@ -117,7 +117,7 @@ class EquivariantRidge(EquivariantRegressor):
                 )
         first, sample = distinct_rows(X, y)
         X, y = X[first], y[first]
-        weights = np.bincount(sample, weight)  # what the copies of a sample weigh together
+        weights = np.bincount(sample, weight)  # summed over the copies of a sample
         if len(X) == 1 and len(alphas) > 1:
             raise ValueError(
                 f"EquivariantRidge.fit: choosing among {len(alphas)} alphas leaves samples out in turn, which needs at "
@@ -147,7 +147,9 @@ class EquivariantRidge(EquivariantRegressor):
             coefficients, self.intercept_[columns.T] = problem.solve(self.alpha_)
             self._coefficients.append(coefficients)
         self.coef_ = np.concatenate([c.T.ravel() for c in self._coefficients])
-        error = unexplained(self.scaler_out_.transform(self._predict(X)), targets, weights)
+        power = np.sum(weights @ targets**2)
+        squares = sum(problem.squared_error(self.alpha_) for problem in problems)
+        error = squares / power if power else 0.0
         reps = self.rep_in_, self.rep_out_
         warn_if_nothing_learned("EquivariantRidge.fit", (scaled, targets), reps, error)
 
@@ -157,7 +159,7 @@ class EquivariantRidge(EquivariantRegressor):
         for rows in row_chunks(len(X), widest):
             x = self.scaler_in_.transform(X[rows].astype(np.float64, copy=False))
             scaled = np.empty((len(x), y.shape[1]))
-            with np.errstate(over="ignore", invalid="ignore"):  # a warning will say it better
+            with np.errstate(over="ignore", invalid="ignore"):  # ``predict`` warns of it
                 for (features, columns), c in zip(self._targets, self._coefficients, strict=True):
                     scaled[:, columns.T] = features(x) @ c
             y[rows] = self.scaler_out_.inverse_transform(scaled + self.intercept_)
@@ -187,7 +189,7 @@ class LeaveOneOutRidge:
     A : ndarray of shape (n, d, r); rows of the design matrix, d for each sample. Overwritten.
     Y : ndarray of shape (n, d, c); c right-hand sides
     weights : ndarray of shape (n,), > 0
-    invariants : ndarray of shape (d, r0); orthonormal columns, what the intercept is made of
+    invariants : ndarray of shape (d, r0); orthonormal columns, whose span the intercept is in
 
     Notes
     -----
@@ -207,7 +209,7 @@ class LeaveOneOutRidge:
         A *= root
         self.Y = root * (Y - self.Y_mean)
         U, s, self.Vt = linalg.svd(A.reshape(n * d, r), full_matrices=False, overwrite_a=True)
-        # centring leaves directions that hold roundoff alone
+        # centring leaves directions that hold nothing but roundoff
         kept = s > np.finfo(float).eps * max(n * d, r) * s.max(initial=0)
         self.U, self.s, self.Vt = U[:, kept].reshape(n, d, -1), s[kept], self.Vt[kept]
         self.UtY = np.tensordot(self.U, self.Y, axes=((0, 1), (0, 1)))
@@ -219,13 +221,19 @@ class LeaveOneOutRidge:
         coefficients = self.Vt.T @ ((self.s / (self.s**2 + alpha))[:, None] * self.UtY)
         return coefficients, self.Y_mean - self.A_mean @ coefficients
 
+    def squared_error(self, alpha):
+        """``Σ_i w_i ‖y_i − prediction of y_i‖²`` over the training data."""
+        held_back = (alpha / (self.s**2 + alpha))[:, None] * self.UtY
+        outside = np.vdot(self.Y, self.Y) - np.vdot(self.UtY, self.UtY)
+        return max(0.0, float(outside + np.vdot(held_back, held_back)))
+
     def loo_errors(self, alphas):
         """``Σ_i w_i ‖y_i − prediction of y_i by the fit to all others‖²`` for each penalty."""
         n, d, q = self.U.shape
         total = np.zeros(len(alphas))
         for rows in row_chunks(n, d * (q + d)):
             U, Y = self.U[rows], self.Y[rows]
-            # I − H and the residual are what lies outside the span, plus what α holds back inside it
+            # I − H and the residual: the part outside the span, plus what α shrinks inside it
             outside = np.eye(d) - U @ U.swapaxes(1, 2) - self.share[rows, None, None] * self.P
             residual = Y - U @ self.UtY
             if self.interpolates:

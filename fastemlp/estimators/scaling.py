@@ -7,9 +7,9 @@ import numpy as np
 from fastemlp.bases import equivariant_basis
 from fastemlp.reps import Scalar, objects
 
-#: Inputs of several objects are scaled down to this power in all, each to the least root mean square at the least.
+#: n objects of an input are scaled to a root mean square of √(INPUT_POWER/n) each, but to at least ``LEAST_INPUT``.
 INPUT_POWER, LEAST_INPUT = 2.0, 0.5
-#: Scalars among them are scaled to this share of what products of two others come to.
+#: Scalars among them are scaled to this share of the size of products of two others.
 SCALAR_INPUT = 1 / 3
 
 
@@ -34,22 +34,21 @@ class EquivariantScaler:
         rep : Rep, bound
         X : ndarray of shape (n, size)
         sample_weight : ndarray of shape (n,), optional; for weighted means
-        rms : float or ndarray of shape (size,), constant on each copy; the root mean square that scaled copies have
+        rms : float or ndarray of shape (size,), constant on each copy; the root mean square of scaled copies
 
         Returns
         -------
         EquivariantScaler
-            In X's dtype. The shift is the invariant part of the mean; the scale of a copy is the root mean square of
-            what is left over ``rms``, or 1 where nothing is.
+            In X's dtype. The shift is the invariant part of the mean; the scale of a copy is its root mean square after
+            the shift, divided by ``rms``, or 1 where that is zero.
         """
-        X = np.asarray(X)
         double = X.astype(np.float64, copy=False)
         shift = equivariant_basis(rep).project(np.average(double, 0, sample_weight))
         power = np.average((double - shift) ** 2, 0, sample_weight)
         scale = np.ones_like(shift)
         for _, copies in objects(rep):
             scale[copies] = np.sqrt(power[copies].mean(1, keepdims=True))
-        # what is constant up to roundoff has no scale of its own
+        # what is constant up to roundoff keeps its scale
         floor = 10 * np.finfo(X.dtype).eps * np.sqrt(np.average(double**2, 0, sample_weight))
         scale = np.where(scale <= floor, 1, scale / rms)
         return cls(shift.astype(X.dtype), scale.astype(X.dtype))
@@ -64,11 +63,11 @@ class EquivariantScaler:
 
 
 def input_rms(rep):
-    """What each column of the input is scaled to, ndarray (size,).
+    """The root mean square that each column of the input is scaled to, ndarray (size,).
 
-    A network is a polynomial of high degree in tensors, and monomials grow in number as a power of the number of
-    objects; smaller inputs weigh the low degrees more. What a scalar is at degree one, two tensors are at degree two:
-    were it not scaled down to that, a fit to few samples would explain them by their scalars alone.
+    A network is a polynomial of high degree in tensors, and the number of monomials is a power of the number of
+    objects; smaller inputs give the low degrees more weight. A scalar enters at degree one, products of two tensors at
+    degree two: unless scalars are scaled down to those, a fit to few samples would explain them by scalars alone.
     """
     kinds = objects(rep)
     if all(kind == Scalar for kind, _ in kinds):

@@ -9,22 +9,22 @@ import numpy as np
 from fastemlp._warnings import warn_user
 from fastemlp.reps import Scalar, drho_operator, objects, rho_operator
 
-#: Predictions stay below so many times the largest target, times how far the input is outside the training data.
+#: Predictions stay below this many times the largest target, times how far the input is outside the training data.
 BEYOND = 4.0
-#: The same where some input has no invariant length (under the Lorentz group, say), so that nobody can tell how far
-#: outside it is: products of such inputs vary more from sample to sample.
+#: The same where some input has no invariant length (under the Lorentz group, say), so that how far outside it is
+#: cannot be told: products of such inputs vary more from sample to sample.
 BEYOND_UNMEASURED = 20.0
 
 
 @dataclass(frozen=True)
 class TrainingRange:
-    """The invariant size of inputs and targets in training, and predictions shortened to a multiple of it.
+    """The invariant sizes of inputs and targets in training; predictions are shortened to a multiple of them.
 
     Attributes
     ----------
     inputs, outputs : tuple of (columns, sizes)
-        ndarray of int (n_copies, d), the columns of the objects of one type, and ndarray (n_copies,), the largest norm
-        of each in training; types whose norm the group leaves alone.
+        For each type whose norm the group preserves: ndarray of int (n_copies, d), the columns of its objects, and
+        ndarray (n_copies,), the largest norm of each in training.
     factor : float; BEYOND or BEYOND_UNMEASURED
     """
 
@@ -35,17 +35,16 @@ class TrainingRange:
     @classmethod
     def fit(cls, rep_in, X, rep_out, Y):
         """From scaled data: X of shape (n, n_in), Y of shape (n, n_out); what has no invariant norm is left out."""
-        kinds = [kind for kind, _ in objects(rep_in)]
-        factor = BEYOND if all(map(has_invariant_norm, kinds)) else BEYOND_UNMEASURED
-        # an input that never varied tells nothing of how far out it is
+        # an input that never varied does not tell how far outside another is
         inputs = tuple((c, np.where(size > 0, size, np.inf)) for c, size in _sizes(rep_in, X))
+        factor = BEYOND if len(inputs) == len(objects(rep_in)) else BEYOND_UNMEASURED
         return cls(inputs, tuple(_sizes(rep_out, Y)), factor)
 
     def shorten(self, X, Y):
-        """Y, or a copy in which objects of more than ``factor`` times their largest norm in training have that norm.
+        """Y, or a copy in which objects longer than ``factor`` times their largest norm in training are cut to that.
 
-        For inputs r times longer than any in training the bound is r times as large: predictions grow linearly
-        outside the training data, at most. NaN and infinity stay what they are.
+        For inputs r times as long as any in training the bound is r times as large: outside the training data
+        predictions grow at most linearly. NaN and infinity are left as they are.
         """
         if not self.outputs:
             return Y
@@ -71,13 +70,13 @@ class TrainingRange:
 
     @cached_property
     def _safe(self):
-        """Entries up to this are in reach whatever the input."""
+        """Entries up to this are within the bound whatever the input."""
         return self.factor * min(size.min() / np.sqrt(c.shape[1]) for c, size in self.outputs)
 
 
 def warn_not_finite(y, caller):
-    """Warn of predictions that are NaN or infinite: inputs so large that the arithmetic overflows."""
-    # quick to take, and never finite where an entry is not
+    """Warn of predictions that are NaN or infinite, from inputs so large that the arithmetic overflows."""
+    # fast, and never finite where an entry is not
     if math.isfinite(np.vdot(y, y)):
         return
     lost = ~np.isfinite(y.reshape(len(y), -1)).all(axis=1)
@@ -90,16 +89,15 @@ def warn_not_finite(y, caller):
 
 
 def has_invariant_norm(kind):
-    """Whether the group leaves ``‖v‖`` of a type alone: always for scalars, else by random vectors, to 1e-8."""
+    """Whether the group preserves the norm of a type: for scalars always, else tested on random vectors to 1e-8."""
     if kind == Scalar:
         return True
     v = np.random.default_rng(0).standard_normal((kind.size(), 2))
     squares = np.sum(v * v, axis=0)
     for group in kind.groups:
         for A in group.orthonormal_lie_algebra:
-            if np.any(
-                np.abs(np.sum(v * drho_operator(kind, {group: A}).matmat(v), 0)) > 1e-8 * squares
-            ):
+            image = drho_operator(kind, {group: A}).matmat(v)
+            if np.any(np.abs(np.sum(v * image, axis=0)) > 1e-8 * squares):
                 return False
         for h in group.sparse_discrete_generators:
             image = rho_operator(kind, {group: h}).matmat(v)
@@ -117,7 +115,7 @@ def _sizes(rep, data):
 
 
 def _norms(data, columns):
-    """The norm of every object, (n, n_copies); entries are divided first by the largest, whose square may overflow."""
+    """The norm of every object, (n, n_copies); entries are first divided by the largest, whose square may overflow."""
     values = np.abs(data[:, columns])
     largest = values.max(axis=2, keepdims=True, initial=0.0)
     shares = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)

@@ -1,4 +1,4 @@
-"""Orthonormal bases in factored form: operators whose columns are orthonormal, far smaller than their matrix."""
+"""Orthonormal bases in factored form: operators with orthonormal columns that take far less memory than a matrix."""
 
 from fastemlp.isometries.base import Isometry
 from fastemlp.isometries.composition import Composition

@@ -1,13 +1,26 @@
 """What every factored orthonormal basis can do."""
 
+import math
+
 import numpy as np
 from scipy.sparse import csc_array
 
 from fastemlp._arrays import chunks, unit_columns
 from fastemlp._operator import Operator
 
-#: ``to_dense`` refuses to make a larger array than this many bytes.
+#: ``to_dense`` refuses to make an array of more bytes than this.
 DENSE_BYTES = 2**33
+PRODUCTS = "Q @ coef, Q.H @ v, project(v)"
+
+
+def require_memory(caller, op, instead):
+    """MemoryError if the matrix of an operator is larger than ``DENSE_BYTES``, with the products to take instead."""
+    n_bytes = math.prod(op.shape) * op.dtype.itemsize
+    if n_bytes > DENSE_BYTES:
+        raise MemoryError(
+            f"{caller}: shape {op.shape}, {op.dtype}, takes {n_bytes / 2**30:.1f} GiB, more than the "
+            f"{DENSE_BYTES / 2**30:.0f} GiB allowed. Use it as an operator: {instead}."
+        )
 
 
 class Isometry(Operator):
@@ -45,21 +58,22 @@ class Isometry(Operator):
         MemoryError
             If that takes more than 8 GiB; the message gives the numbers.
         """
-        self._require_memory("to_dense")
+        require_memory(f"{type(self).__name__}.to_dense", self, PRODUCTS)
         return self.matmat(np.eye(self.rank, dtype=self.dtype))
 
     def to_sparse(self):
         """Q as a csc_array of shape (m, r), entries below 1e-14 dropped."""
-        self._require_memory("to_sparse")
-        blocks = [np.zeros((0, 2), np.int64)], [np.zeros(0, self.dtype)]
+        require_memory(f"{type(self).__name__}.to_sparse", self, PRODUCTS)
+        index, entries = [np.zeros((0, 2), np.int64)], [np.zeros(0, self.dtype)]
         width = max(1, 2**24 // max(self.shape[0], 1))
         for part in chunks(self.rank, width):
             columns = self.matmat(unit_columns(self.rank, part, self.dtype))
             i, j = np.nonzero(np.abs(columns) > 1e-14)
-            blocks[0].append(np.stack([i, j + part.start], axis=1))
-            blocks[1].append(columns[i, j])
-        index = np.concatenate(blocks[0])
-        return csc_array((np.concatenate(blocks[1]), (index[:, 0], index[:, 1])), shape=self.shape)
+            index.append(np.stack([i, j + part.start], axis=1))
+            entries.append(columns[i, j])
+        return csc_array(
+            (np.concatenate(entries), tuple(np.concatenate(index).T)), shape=self.shape
+        )
 
     def orthogonality(self):
         """Largest entry of ``|QᴴQ − I|``, computed on the factors in double precision; a float."""
@@ -84,15 +98,6 @@ class Isometry(Operator):
     def from_state(cls, meta, arrays, children):
         """The inverse of ``state``."""
         raise NotImplementedError
-
-    def _require_memory(self, caller):
-        n_bytes = self.shape[0] * self.rank * self.dtype.itemsize
-        if n_bytes > DENSE_BYTES:
-            raise MemoryError(
-                f"{type(self).__name__}.{caller}: a basis of shape {self.shape}, {self.dtype}, takes "
-                f"{n_bytes / 2**30:.1f} GiB written out, more than the {DENSE_BYTES / 2**30:.0f} GiB "
-                "allowed. Use it as an operator: Q @ coef, Q.H @ v, project(v)."
-            )
 
     def __repr__(self):
         return f"{type(self).__name__}(shape={self.shape}, {self.nbytes / 2**10:.0f} KiB)"

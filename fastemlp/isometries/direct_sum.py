@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import block_diag, csc_array, eye_array, kron
 
-from fastemlp._arrays import copies_below, copies_beside
+from fastemlp._arrays import copies_below, copies_beside, unpermuted
 from fastemlp.isometries.base import Isometry
 
 
@@ -25,30 +25,20 @@ class DirectSumIsometry(Isometry):
         super().__init__(dtype, (m, rank))
 
     def _matmat(self, X):
-        out = self._map_parts(X, lambda part, x: part.matmat(x), 1, 0)
-        if self.perm is None:
-            return out
-        scattered = np.empty_like(out)
-        scattered[self.perm] = out
-        return scattered
+        return unpermuted(self._map_parts(X, lambda part, x: part.matmat(x), 1), self.perm)
 
     def _rmatmat(self, X):
         X = X if self.perm is None else X[self.perm]
-        return self._map_parts(X, lambda part, x: part.rmatmat(x), 0, 1)
+        return self._map_parts(X, lambda part, x: part.rmatmat(x), 0)
 
-    def _map_parts(self, X, function, axis_in, axis_out):
-        """Apply ``function`` type by type; a type's copies are further columns of one product."""
-        pieces = []
-        start = 0
+    def _map_parts(self, X, function, axis_in):
+        """Apply ``function`` type by type; the copies of a type are columns of one product."""
+        pieces, start = [np.zeros((0, X.shape[1]), X.dtype)], 0
         for part, n in self.parts:
             stop = start + n * part.shape[axis_in]
             pieces.append(copies_below(function(part, copies_beside(X[start:stop], n)), n))
             start = stop
-        return (
-            np.concatenate(pieces)
-            if pieces
-            else np.zeros((self.shape[axis_out], X.shape[1]), X.dtype)
-        )
+        return np.concatenate(pieces)
 
     def to_sparse(self):
         blocks = [kron(eye_array(n), part.to_sparse()) for part, n in self.parts]

@@ -76,11 +76,11 @@ class OrbitIsometry(Isometry):
         return csc_array((value, (row, column)), shape=self.shape)
 
     def orthogonality(self):
-        """Whether ``sizes`` are the sizes: the largest ``|count/size − 1|``, or one rounding; inf for stray labels."""
+        """How far ``sizes`` are from true: the largest ``|count/size − 1|``, at least eps; inf for stray labels."""
         counts = np.zeros(self.rank, self.sizes.dtype)
         if count_sizes(self.labels, counts):
             return float("inf")
-        # as many ratios at a time as take no memory to speak of
+        # in chunks, so that the ratios take little memory
         parts = chunks(self.rank, 2**16)
         defect = max(np.abs(counts[p] / self.sizes[p] - 1).max() for p in parts) if parts else 0.0
         return max(float(defect), float(np.finfo(np.float64).eps)) if self.rank else 0.0
@@ -96,13 +96,7 @@ class OrbitIsometry(Isometry):
 
     @classmethod
     def from_state(cls, meta, arrays, children):
-        return cls(
-            arrays["labels"],
-            arrays["sizes"],
-            arrays.get("phases"),
-            meta["n_phases"],
-            np.dtype(meta["dtype"]),
-        )
+        return cls(**arrays, **meta)
 
 
 def roots_of_unity(n):

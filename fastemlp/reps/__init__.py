@@ -1,7 +1,7 @@
 """The representation algebra: ``V``, ``Scalar``, ``T(p, q)``, ``+ * ** .T >> <<``.
 
 A representation (rep) says how a group acts on a vector space. Reps are values: immutable, hashable, compared
-by structure. They are written unbound and bound to a group by calling them:
+by structure. They are written unbound, and calling them binds them to a group:
 
 >>> from fastemlp.groups import SO
 >>> from fastemlp.reps import V, Scalar

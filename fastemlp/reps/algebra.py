@@ -39,8 +39,8 @@ class _Composite(Rep):
 class Vector(_Composite):
     """The defining rep V of a matrix group, its dual, or its complex conjugate; written ``V``.
 
-    Where they are equal rep (V and V* under orthogonal groups, V and its conjugate under real ones) they are the
-    same value as soon as the group is known.
+    Where they are equal reps (V and V* under orthogonal groups, V and its conjugate under real ones) they are the same
+    value as soon as the group is known.
     """
 
     G: Group | None = None
@@ -82,84 +82,74 @@ class Vector(_Composite):
         return Vector(self.G, self.dual, not self.conjugate)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class SumRep(_Composite):
-    """A direct sum: ``terms`` is a tuple of (rep, number of consecutive copies). Made by ``+`` and ``n * rep``."""
-
-    terms: tuple
+class _Compound(_Composite):
+    """A sum or product: ``_parts`` are the reps it is made of, ``_of(f)`` is the same made of ``f(part)``."""
 
     def __call__(self, G):
         if self.is_bound:
             require_group(self, G)
             return self
-        return _sum([(_bound_part(rep, G), n) for rep, n in self.terms])
+        return self._of(lambda rep: rep if rep.is_bound else rep(G))
+
+    @property
+    def G(self):
+        """The group if exactly one acts, else None (for scalars alone, or several: see ``groups``)."""
+        groups = self.groups
+        return groups[0] if len(groups) == 1 else None
+
+    @property
+    def groups(self):
+        return tuple(dict.fromkeys(group for rep in self._parts for group in rep.groups))
+
+    @property
+    def is_bound(self):
+        return all(rep.is_bound for rep in self._parts)
+
+    @property
+    def is_permutation(self):
+        return all(rep.is_permutation for rep in self._parts)
+
+    @property
+    def T(self):
+        return self._of(lambda rep: rep.T)
+
+    def conj(self):
+        """The complex conjugate rep."""
+        return self._of(lambda rep: rep.conj())
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SumRep(_Compound):
+    """A direct sum: ``terms`` is a tuple of (rep, number of consecutive copies). Made by ``+`` and ``n * rep``."""
+
+    terms: tuple
 
     def size(self):
         return sum(n * rep.size() for rep, n in self.terms)
 
     @property
-    def G(self):
-        return _only_group(self)
+    def _parts(self):
+        return [rep for rep, _ in self.terms]
 
-    @property
-    def groups(self):
-        return _merge_groups(rep for rep, _ in self.terms)
-
-    @property
-    def is_bound(self):
-        return all(rep.is_bound for rep, _ in self.terms)
-
-    @property
-    def is_permutation(self):
-        return all(rep.is_permutation for rep, _ in self.terms)
-
-    @property
-    def T(self):
-        return _sum([(rep.T, n) for rep, n in self.terms])
-
-    def conj(self):
-        """The complex conjugate rep."""
-        return _sum([(rep.conj(), n) for rep, n in self.terms])
+    def _of(self, function):
+        return _sum([(function(rep), n) for rep, n in self.terms])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ProductRep(_Composite):
+class ProductRep(_Compound):
     """A tensor product: ``factors`` is a tuple of reps. Made by ``*`` and ``**``; no factors is ``Scalar``."""
 
     factors: tuple
-
-    def __call__(self, G):
-        if self.is_bound:
-            require_group(self, G)
-            return self
-        return _product([_bound_part(rep, G) for rep in self.factors])
 
     def size(self):
         return math.prod(rep.size() for rep in self.factors)
 
     @property
-    def G(self):
-        return _only_group(self)
+    def _parts(self):
+        return self.factors
 
-    @property
-    def groups(self):
-        return _merge_groups(self.factors)
-
-    @property
-    def is_bound(self):
-        return all(rep.is_bound for rep in self.factors)
-
-    @property
-    def is_permutation(self):
-        return all(rep.is_permutation for rep in self.factors)
-
-    @property
-    def T(self):
-        return _product([rep.T for rep in self.factors])
-
-    def conj(self):
-        """The complex conjugate rep."""
-        return _product([rep.conj() for rep in self.factors])
+    def _of(self, function):
+        return _product([function(rep) for rep in self.factors])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -213,12 +203,12 @@ def T(p, q=0, G=None):
 
 
 def terms(rep):
-    """The (rep, multiplicity) pairs that a rep is the direct sum of; itself once, if it is not a sum."""
+    """The (rep, multiplicity) pairs that a rep is the direct sum of; the rep once if it is not a sum."""
     return rep.terms if isinstance(rep, SumRep) else ((rep, 1),)
 
 
 def slots(rep):
-    """The atoms that a tensor type is the product of; itself, if it is not a product."""
+    """The atoms that a tensor type is the product of; the type itself if it is not a product."""
     return rep.factors if isinstance(rep, ProductRep) else (rep,)
 
 
@@ -240,7 +230,7 @@ def objects(rep):
     return found
 
 
-# -- building: every composite goes through these, which keep one normal form per expression ----------------------
+# -- building: every composite goes through these, which give each expression one normal form ---------------------
 
 
 def direct_sum(left, right):
@@ -249,9 +239,8 @@ def direct_sum(left, right):
         if isinstance(one, Integral) and one == 0:
             return other
         if not isinstance(one, Rep):
-            is_count = isinstance(one, Integral) and not isinstance(one, bool) and one > 0
             here = ""
-            if is_count:
+            if isinstance(one, Integral) and not isinstance(one, bool) and one > 0:
                 here = f": here {one} * Scalar + {other}, or {one} * ({other}) for copies"
             raise TypeError(
                 f"{_name(left)} + {_name(right)}: a rep can only be added to a rep. "
@@ -307,12 +296,10 @@ def _independent(rep):
 
 def _opened(rep, n):
     """The terms that n copies of ``rep`` contribute; n copies of a longer sum stay one nested term."""
-    if n == 0 or not isinstance(rep, SumRep):
-        return ((rep, n),) if n else ()
-    if n == 1 or not rep.terms:
-        return rep.terms
-    if len(rep.terms) == 1:
-        return ((rep.terms[0][0], n * rep.terms[0][1]),)
+    if n == 0:
+        return ()
+    if isinstance(rep, SumRep) and (n == 1 or len(rep.terms) < 2):
+        return tuple((part, n * k) for part, k in rep.terms)
     return ((rep, n),)
 
 
@@ -322,9 +309,7 @@ def _product(factors):
     (⊕ a_i) ⊗ b is ⊕ (a_i ⊗ b) coordinate for coordinate; a ⊗ (⊕ b_i) is not ⊕ (a ⊗ b_i), so a sum stays as
     the last factor.
     """
-    flat = []
-    for rep in factors:
-        flat.extend(rep.factors if isinstance(rep, ProductRep) else (rep,))
+    flat = [atom for rep in factors for atom in slots(rep)]
     for i, rep in enumerate(flat):
         if isinstance(rep, SumRep):
             tail = _sum([(_product([r, *flat[i + 1 :]]), n) for r, n in rep.terms])
@@ -340,7 +325,7 @@ def _product(factors):
 
 
 def rho_operator(rep, g):
-    """``rho(g)`` as a LinearOperator of shape (size, size), for every rep, bespoke ones too.
+    """``rho(g)`` as a LinearOperator of shape (size, size), for any rep, bespoke ones included.
 
     Parameters
     ----------
@@ -356,7 +341,7 @@ def rho_operator(rep, g):
 
 
 def drho_operator(rep, A):
-    """``drho(A)`` as a LinearOperator of shape (size, size), for every rep; as ``rho_operator``."""
+    """``drho(A)`` as a LinearOperator of shape (size, size), for any rep; see ``rho_operator``."""
     return _act(rep, KroneckerSum, A, slot_drho)
 
 
@@ -375,11 +360,10 @@ def _act(rep, kronecker, element, slot_matrix):
             matrices[atom] = slot_matrix(atom, element)
         return matrices[atom]
 
-    blocks = []
-    for term, n in terms(canonical):
-        atoms = slots(term)
-        op = kronecker([matrix(a) for a in atoms], [a.size() for a in atoms])
-        blocks.append((op, n))
+    blocks = [
+        (kronecker([matrix(a) for a in slots(term)], [a.size() for a in slots(term)]), n)
+        for term, n in terms(canonical)
+    ]
     op = blocks[0][0] if len(blocks) == 1 and blocks[0][1] == 1 else DirectSum(blocks)
     return op if perm is None else Permuted(op, perm)
 
@@ -408,7 +392,7 @@ def slot_drho(atom, A):
 
 
 def slot_accuracy(atom, A):
-    """What ``slot_drho(atom, A)`` is known to, an absolute error, beyond the roundoff of A; 0 where rho has no part."""
+    """The absolute error of ``slot_drho(atom, A)`` beyond the roundoff of A: 0 unless drho is derived from rho."""
     A = _element_of(atom, A)
     bespoke = atom.rep if isinstance(atom, DualRep) else atom
     if A is None or type(bespoke).drho is not Rep.drho:
@@ -432,22 +416,7 @@ def _element_of(atom, element):
     return element
 
 
-def _bound_part(rep, G):
-    """A part of a rep whose other parts wait for G: what is bound already stays."""
-    return rep if rep.is_bound else rep(G)
-
-
 def _bound_group(atom):
     if atom.G is None:
         raise ValueError(f"{atom} is not bound to a group. Bind it by calling it: rep(SO(3)).")
     return atom.G
-
-
-def _merge_groups(reps):
-    return tuple(dict.fromkeys(group for rep in reps for group in rep.groups))
-
-
-def _only_group(rep):
-    """The group of a rep when exactly one acts, else None (scalars alone, or several: see ``groups``)."""
-    groups = rep.groups
-    return groups[0] if len(groups) == 1 else None

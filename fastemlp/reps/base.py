@@ -1,4 +1,4 @@
-"""What every representation is and can do; subclass ``Rep`` to make one of your own."""
+"""What every representation is and can do; subclass ``Rep`` to define your own."""
 
 import copy
 
@@ -9,17 +9,17 @@ from fastemlp.operators import to_dense
 from fastemlp.reps.binding import require_group
 from fastemlp.reps.identity import attribute_key, derived_names, slot_values, stable_text
 
-#: exp(tA) for a first look at a derivative: rates up to 1e4 times that of A do not come around a circle in it.
+#: The step t of a first estimate of a derivative: what turns up to 1e4 times as fast as A does not come full circle.
 _SHORT_STEP = 2.0**-13
 
 
 class Rep:
     """A finite-dimensional representation of a matrix group.
 
-    To make your own, subclass with ``rho(g)``; ``size()`` is that of ``rho(I)`` and ``drho(A)`` is derived from
-    ``rho`` to full precision unless you give them too. It is checked once, when it is first solved (``check_rep``).
-    Instances must be immutable: what ``__init__`` stores, apart from ``G``, is what makes two reps equal, types
-    included (``K(True)`` is not ``K(1)``). Arrays, lists, dicts and sets are compared by content.
+    To define your own, subclass with ``rho(g)``; ``size()`` is that of ``rho(I)`` and ``drho(A)`` is derived from
+    ``rho`` to full precision unless you define them too. It is checked once, when it is first solved (``check_rep``).
+    Instances must be immutable: reps are equal if what ``__init__`` stores, apart from ``G``, is equal, types included
+    (``K(True)`` is not ``K(1)``). Arrays, lists, dicts and sets are compared by content.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Rep:
     __array_ufunc__ = None  # numpy integers leave n * rep to us
 
     def size(self):
-        """Dimension of the space acted on, an int; by default that of ``rho(I)``, once the rep is bound."""
+        """Dimension of the space acted on, an int; by default that of ``rho(I)`` once the rep is bound."""
         cached = self.__dict__.get("_size")
         if cached is None:
             name = type(self).__name__
@@ -83,8 +83,8 @@ class Rep:
 
         Notes
         -----
-        This default takes the matrix logarithm: ``rho(exp(tA)) = exp(t·drho(A))`` holds for all t, so there is
-        no truncation error, only roundoff, and entries that it may have made are zero.
+        This default takes a matrix logarithm: ``rho(exp(tA)) = exp(t·drho(A))`` holds for all t, so there is no
+        truncation error, only roundoff, and entries no larger than roundoff are set to zero.
         """
         return derived_drho(self, A)[0]
 
@@ -97,8 +97,8 @@ class Rep:
         group : Group
         images : mapping {generator: matrix}, or sequence of matrices in the order of the generators
             A generator is named ``"A0"``, ``"A1"``, … for ``lie_algebra`` and ``"h0"``, ``"h1"``, … for
-            ``discrete_generators``, or by its number where the group has one kind only. In a sequence the images of
-            the Lie algebra come first. All are of one size n.
+            ``discrete_generators``, or by its number where the group has only one kind. In a sequence the images of
+            the Lie algebra come first. All have the same size n.
 
         Returns
         -------
@@ -133,15 +133,11 @@ class Rep:
 
     def rho_dense(self, g):
         """``rho(g)`` as an ndarray of shape (size, size)."""
-        from fastemlp.reps.algebra import rho_operator
-
-        return to_dense(rho_operator(self, g))
+        return to_dense(algebra.rho_operator(self, g))
 
     def drho_dense(self, A):
         """``drho(A)`` as an ndarray of shape (size, size)."""
-        from fastemlp.reps.algebra import drho_operator
-
-        return to_dense(drho_operator(self, A))
+        return to_dense(algebra.drho_operator(self, A))
 
     def __call__(self, G):
         """The same rep with every unbound part bound to the group G.
@@ -149,7 +145,7 @@ class Rep:
         Raises
         ------
         ValueError
-            If nothing is left to bind and another group acts already, unless G is a product ``G1 * G2`` of it.
+            If the rep is bound to another group already, unless G is a product ``G1 * G2`` that contains it.
         """
         if self.G is not None:
             require_group(self, G)
@@ -175,7 +171,7 @@ class Rep:
         return False
 
     def canonical(self):
-        """The rep sorted into distinct types, and the permutation that takes vectors there.
+        """The rep with its parts sorted by type, and the permutation that takes vectors there.
 
         Returns
         -------
@@ -196,13 +192,13 @@ class Rep:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        # a dataclass would write its own, of its fields alone, which forget the group
+        # a dataclass would generate its own from its fields alone, and leave the group out
         for name in ("__eq__", "__hash__", "__getstate__", "__setstate__"):
             if name not in cls.__dict__:
                 setattr(cls, name, getattr(cls, name))
 
     def _key(self):
-        """What makes two reps of this class equal: hashable, the same in every process."""
+        """What two reps of this class are compared by: hashable, the same in every process."""
         return attribute_key(self)
 
     def _sort_key(self):
@@ -221,7 +217,7 @@ class Rep:
         return hash((type(self).__qualname__, self.G, self._key()))
 
     def __getstate__(self):
-        # what was derived may hold a hash, which differs between processes
+        # derived values may hold a hash, which differs between processes
         derived = derived_names(type(self))
         state = {**self.__dict__, **slot_values(self)}
         return {name: value for name, value in state.items() if name not in derived or name == "G"}
@@ -237,51 +233,39 @@ class Rep:
     # -- as a sequence of summands ------------------------------------------------------------------------------
 
     def __len__(self):
-        """Number of summands, copies counted: 3 for ``2 * V + Scalar``, 1 for what is no sum, 0 for ``0 * V``."""
-        from fastemlp.reps.algebra import SumRep, terms
-
-        if not isinstance(self, SumRep):
+        """Number of summands, counting copies: 3 for ``2 * V + Scalar``, 1 unless it is a sum, 0 for ``0 * V``."""
+        if not isinstance(self, algebra.SumRep):
             return 1
-        return sum(n * len(rep) for rep, n in terms(self))
+        return sum(n * len(rep) for rep, n in self.terms)
 
     def __bool__(self):
         return True
 
     def __iter__(self):
         """The summands in order, copies one by one."""
-        from fastemlp.reps.algebra import SumRep, terms
-
-        if not isinstance(self, SumRep):
+        if not isinstance(self, algebra.SumRep):
             yield self
             return
-        for rep, n in terms(self):
+        for rep, n in self.terms:
             for _ in range(n):
                 yield from rep
 
     # -- the algebra: implemented in algebra.py, where the composite reps are -----------------------------------
 
     def __add__(self, other):
-        from fastemlp.reps.algebra import direct_sum
-
-        return direct_sum(self, other)
+        return algebra.direct_sum(self, other)
 
     def __radd__(self, other):
-        from fastemlp.reps.algebra import direct_sum
-
-        return direct_sum(other, self)
+        return algebra.direct_sum(other, self)
 
     def __mul__(self, other):
-        from fastemlp.reps.algebra import tensor_product
-
-        return tensor_product(self, other)
+        return algebra.tensor_product(self, other)
 
     def __rmul__(self, other):
         return self * other
 
     def __pow__(self, power):
-        from fastemlp.reps.algebra import tensor_power
-
-        return tensor_power(self, power)
+        return algebra.tensor_power(self, power)
 
     def __rshift__(self, rep_out):
         """Linear maps from this rep to ``rep_out``: matrices (n_out, n_in), flattened row-major."""
@@ -294,12 +278,10 @@ class Rep:
     @property
     def T(self):
         """The dual rep, ``rho(g⁻¹)ᵀ``."""
-        from fastemlp.reps.algebra import DualRep
-
-        return DualRep(self)
+        return algebra.DualRep(self)
 
     def conj(self):
-        """The complex conjugate rep, of reps made from V; a bespoke rep must define its own."""
+        """The complex conjugate rep; a bespoke rep must define its own."""
         raise TypeError(f"{type(self).__name__}: a Rep must define conj() to be conjugated.")
 
 
@@ -319,14 +301,14 @@ def _approach(rep, A, t):
 
 
 def derived_drho(rep, A):
-    """``drho(A)`` from ``rho`` by a matrix logarithm, and what it is known to.
+    """``drho(A)`` from ``rho`` by a matrix logarithm, and its error.
 
     Returns
     -------
     derivative : ndarray of shape (size, size); real and imaginary parts below the error are zero
     error : float
         A bound on the error of its entries: the roundoff of ``rho(exp(tA))``, of norm about 1, over t; or the
-        difference to what half of t gives, where rho itself is computed less well.
+        difference from the result for t/2, where rho itself is less accurate.
     """
     size = rep.size()
     if not size:
@@ -342,3 +324,7 @@ def derived_drho(rep, A):
     error = float(max(roundoff, 4 * np.abs(again - derivative).max()))
     real, imag = (np.where(np.abs(x) > error, x, 0.0) for x in (derivative.real, derivative.imag))
     return (real + 1j * imag if np.iscomplexobj(image) else real), error
+
+
+# last, as it takes Rep from here
+from fastemlp.reps import algebra  # noqa: E402

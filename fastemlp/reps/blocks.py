@@ -15,8 +15,8 @@ _SMALL = 1e-12
 class Block(Rep):
     """The action of a group on some coordinates of V: ``rho(g) = g[index][:, index]``.
 
-    A rep where the other coordinates do not mix in, for all generators, or these do not mix into the others (for affine
-    groups on homogeneous coordinates: the space of translations, or what is left of it).
+    It is a rep if no generator mixes the other coordinates into these, or none mixes these into the others (for affine
+    groups on homogeneous coordinates: the space of translations, or its quotient).
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Block(Rep):
         return bound
 
     def _verify(self):
-        """Nothing more to check: binding did."""
+        """Nothing to check: binding did."""
 
     def size(self):
         return len(self.index)
@@ -82,7 +82,7 @@ class Block(Rep):
         )
 
     def conj(self):
-        """Itself under a real group; a complex one has no name for it."""
+        """The rep itself under a real group; under a complex one the conjugate is not a Block."""
         return self if self.G is not None and not self.G.is_complex else super().conj()
 
     def __repr__(self):
@@ -93,7 +93,7 @@ class Block(Rep):
 
 
 def blocks(G):
-    """The finest blocks that all generators of a group leave apart, as reps: V is their sum, up to the order.
+    """The finest blocks that no generator of a group mixes, as reps: V is their sum, up to order.
 
     Parameters
     ----------

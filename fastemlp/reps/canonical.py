@@ -12,8 +12,8 @@ def canonical_form(rep):
 
     Notes
     -----
-    Time and memory O(size): every coordinate of the result is an index into the rep as written. A tensor
-    type whose slots are in order already takes no memory.
+    Time and memory O(size): every coordinate of the result is an index into the rep as written. A tensor type whose
+    slots are sorted already takes no memory.
     """
     if _is_sorted_type(rep) or not rep.size():
         return rep, None
@@ -21,7 +21,7 @@ def canonical_form(rep):
     ordered = sorted(layout, key=lambda atoms: (len(atoms), [a._sort_key() for a in atoms]))
     canonical = _sum([(_product(atoms), len(layout[atoms])) for atoms in ordered])
     perm = np.concatenate([layout[atoms].ravel() for atoms in ordered] or [np.arange(0)])
-    # kept with the rep, which is a value
+    # cached with the rep, which is immutable
     perm.flags.writeable = False
     return canonical, None if np.array_equal(perm, np.arange(len(perm))) else perm
 

@@ -1,4 +1,4 @@
-"""Is a bespoke rep really a representation? A wrong one would give confident nonsense downstream."""
+"""Is a bespoke rep really a representation? A wrong one would silently give nonsense."""
 
 from itertools import product
 
@@ -9,13 +9,13 @@ from fastemlp.groups.enumeration import enumerate_elements
 from fastemlp.operators import to_dense
 from fastemlp.reps.base import Rep
 
-#: Finite groups up to this order are tried completely: every generator times every element.
+#: Finite groups up to this order are checked completely: every generator times every element.
 FULL_ORDER = 128
-#: All ordered pairs of generators are tried up to this many, and as many random products in any case.
+#: At most this many ordered pairs of generators are tried, and this many random products.
 PAIRS, RANDOM_PRODUCTS = 64, 24
-#: Exponentials of the rep's size are affordable up to this sum of their cubes, at least three in any case.
+#: Exponentials are taken up to this many operations, but at least three.
 EXPONENTIAL_WORK = 1e9
-#: Closed loops ``exp(tA)`` are followed all the way at these shares of their period.
+#: Closed loops ``exp(tA)`` are checked at these shares of their period.
 LOOP_SHARES = (0.2, 0.3, 0.45, 0.5, 0.7, 0.85, 1.0)
 #: Frequencies of a generator up to this multiple of their common unit make a loop.
 _WINDINGS = 24
@@ -23,7 +23,7 @@ _ROUNDOFF = 1e3 * np.finfo(np.float64).eps
 
 
 def check_rep(rep, *, tol=1e-6, random_state=0):
-    """Raise unless ``rho`` is a homomorphism, ``drho`` is its derivative, and what the rep declares of itself holds.
+    """Raise unless ``rho`` is a homomorphism, ``drho`` is its derivative, and the rep's declarations hold.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def check_rep(rep, *, tol=1e-6, random_state=0):
     Raises
     ------
     ValueError
-        Saying which law fails and by how much.
+        With the law that fails, and by how much.
 
     Notes
     -----
@@ -43,13 +43,13 @@ def check_rep(rep, *, tol=1e-6, random_state=0):
     - all products of a generator and an element, for finite groups of up to 128 elements: this is a proof;
     - otherwise all ordered pairs of generators, their inverses and exponentials (up to 64 of them), and 24 products
       of random elements;
-    - ``rho(exp(tA)) = exp(t drho(A))`` along each generator A, all the way round where ``exp(tA)`` is a closed loop:
-      what turns by half the angle is two-valued and is caught there; and linearity of drho in a random combination;
+    - ``rho(exp(tA)) = exp(t drho(A))`` along each generator A, all the way round where ``exp(tA)`` is a closed loop,
+      which catches two-valued maps that turn by half the angle; and linearity of drho in a random combination;
     - ``is_permutation``, ``T`` and ``conj``, where the rep declares them, on all these generators.
 
     Products are compared on four random vectors. Cost: about 200 + 2M evaluations of rho and of products with a
-    matrix of its size, and at most as many exponentials as make 1e9 operations (at least three). A homomorphism in
-    all of these that fails elsewhere is possible only for groups beyond 128 elements.
+    matrix of its size, and exponentials of 1e9 operations in all (but at least three). Only for groups of more than 128
+    elements can a map pass all of these and yet fail to be a homomorphism.
     """
     if rep.G is None:
         raise ValueError(f"check_rep: {rep!r} is not bound to one group. Bind it: rep(SO(3)).")
@@ -65,7 +65,7 @@ def check_rep(rep, *, tol=1e-6, random_state=0):
 
 
 def require_representation(rep):
-    """``check_rep`` with its defaults, once for each rep object; what we made ourselves knows better."""
+    """``check_rep`` with its defaults, once for each rep object; our own classes define ``_verify`` instead."""
     if not rep.__dict__.get("_checked"):
         verify = getattr(rep, "_verify", None)
         check_rep(rep) if verify is None else verify()
@@ -79,7 +79,7 @@ class _Trial:
         self.rep, self.tol, self.rng = rep, tol, rng
         self.group = rep.G
         self.size = rep.size()
-        # nothing is read off complex vectors that real ones would not show, as all maps are linear
+        # all maps are linear, so real vectors show whatever complex ones would
         self.vectors = rng.standard_normal((self.size, 4))
         h = list(self.group.discrete_generators)
         self.lie = [A.toarray() for A in self.group.orthonormal_lie_algebra]
@@ -93,7 +93,7 @@ class _Trial:
         self._expect_close("rho(I) = I", to_dense(image), np.eye(self.size))
 
     def all_products(self, enumeration):
-        """Every generator times every element, which leaves nothing open."""
+        """Every generator times every element, which is a proof."""
         moved = [self._image(g) @ self.vectors for g in enumeration.elements]
         for h, row in zip(self.group.discrete_generators, enumeration.table, strict=True):
             image = self._image(h)
@@ -118,7 +118,7 @@ class _Trial:
             self._expect_product(a, b, self._image(a), self._image(b))
 
     def derivative(self):
-        """Drho is linear, and rho(exp(tA)) = exp(t drho(A)), round closed loops too."""
+        """Linearity of drho, and rho(exp(tA)) = exp(t drho(A)), around closed loops too."""
         images = []
         for A in self.lie:
             image = self.rep.drho(A)
@@ -138,7 +138,7 @@ class _Trial:
             self._expect_exponential(A, np.tensordot(c, images, 1))
 
     def declarations(self):
-        """What the class says of itself beside rho and drho."""
+        """What the class declares besides rho and drho."""
         kind = type(self.rep)
         if self.rep.is_permutation:
             self._expect_permutations()
@@ -175,13 +175,10 @@ class _Trial:
 
     def _expect_exponential(self, A, B):
         t = 1 / max(1.0, np.linalg.norm(A, 2))
-        steps = [t]
-        period = loop_period(A)
-        if period is not None:
-            steps += [share * period for share in LOOP_SHARES]
         law = "rho(exp(A)) = exp(drho(A))"
         E = expm(t * B)
         self._expect_close(law, self._image(expm(t * A)) @ self.vectors, E @ self.vectors)
+        period = loop_period(A)
         if period is None:
             return
         small = expm(0.05 * period * B)
@@ -189,10 +186,9 @@ class _Trial:
         for share in LOOP_SHARES:
             while done < round(20 * share):
                 values, done = small @ values, done + 1
+            image = self._image(expm(0.05 * done * period * A))
             law = "rho(exp(tA)) = exp(t drho(A)) along a closed loop"
-            self._expect_close(
-                law, self._image(expm(0.05 * done * period * A)) @ self.vectors, values
-            )
+            self._expect_close(law, image @ self.vectors, values)
 
     def _image(self, g):
         image = to_dense(self.rep.rho(g))
@@ -200,7 +196,7 @@ class _Trial:
         return image
 
     def _some(self, matrices):
-        """As many as exponentials are affordable for, spread evenly."""
+        """As many of the matrices as exponentials are affordable, evenly spread."""
         affordable = max(3, int(EXPONENTIAL_WORK / (30 * max(self.size, 1) ** 3)))
         if len(matrices) <= affordable:
             return matrices
@@ -219,7 +215,7 @@ class _Trial:
         if not error <= self.tol * scale + slack:
             raise ValueError(
                 f"{self.rep!r} is not a representation of {self.group}: {law} fails with relative error "
-                f"{error / scale:.1e} (allowed {self.tol:.0e}). Mend its rho or drho."
+                f"{error / scale:.1e} (allowed {self.tol:.0e}). Correct its rho or drho."
             )
 
 
@@ -227,7 +223,7 @@ _PRODUCT = "rho(gh) = rho(g) rho(h)"
 
 
 def loop_period(A):
-    """The least T > 0 with ``exp(TA) = I``, or None where there is none (or it takes more than 24 turns of something).
+    """The least T > 0 with ``exp(TA) = I``, or None where there is none or the fastest frequency turns over 24 times.
 
     Parameters
     ----------

@@ -10,14 +10,14 @@ from fastemlp.groups import Group
 from fastemlp.groups.enumeration import enumerate_elements
 from fastemlp.reps.named import Named
 
-#: Larger groups are not listed.
+#: Larger groups are not enumerated.
 MAX_ORDER = 20_000
 
 
 class CosetRep(Named):
-    """A finite group permuting the cosets ``gH`` of a subgroup H; of the trivial one, its own elements.
+    """A finite group permuting the cosets ``gH`` of a subgroup H; for the trivial subgroup, its own elements.
 
-    Made by ``regular_rep`` and ``coset_rep``. Pointwise functions are equivariant on it, so a network gates nothing.
+    Made by ``regular_rep`` and ``coset_rep``. Pointwise functions are equivariant on it, so a network needs no gates.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class CosetRep(Named):
             moved = elements.index(elements.elements @ h)
             if (moved < 0).any():
                 raise ValueError(
-                    f"{self._name()}: a generator of the subgroup is no element of {self.G}. Pass matrices of that "
+                    f"{self._name()}: a generator of the subgroup is not an element of {self.G}. Pass matrices of that "
                     "group, products of its discrete_generators."
                 )
             links = coo_array((np.ones(n), (label, label[moved])), shape=(n, n))
@@ -65,11 +65,11 @@ class CosetRep(Named):
         return self._action[1].shape[1] if len(self._action[1]) else 1
 
     def rho(self, g):
-        """A permutation matrix, csr_array of shape (size, size); ValueError if g is no element."""
+        """A permutation matrix, csr_array of shape (size, size); ValueError if g is not an element."""
         elements, images = self._action
         i = elements.index(g)
         if i < 0:
-            raise ValueError(f"{self._name()}: rho of a matrix that is no element of {self.G}.")
+            raise ValueError(f"{self._name()}: rho of a matrix that is not an element of {self.G}.")
         n = self.size()
         moved = np.arange(n)
         word = []
@@ -89,9 +89,6 @@ class CosetRep(Named):
 
     def conj(self):
         return self
-
-    def __getstate__(self):
-        return {name: value for name, value in super().__getstate__().items() if name != "_action"}
 
     def _require_group(self):
         if self.G is None:
@@ -119,8 +116,8 @@ def regular_rep(G):
     Returns
     -------
     Rep
-        Of size ``|G|``, every irreducible as often as its dimension; ``is_permutation``. Coordinates are the elements,
-        the identity first, then by the length of their words in the generators. As text ``"regular"``.
+        Of size ``|G|``; contains every irreducible as often as its dimension; ``is_permutation``. Its coordinates are
+        the elements, the identity first, then by the length of their words in the generators. As text ``"regular"``.
 
     Raises
     ------
@@ -151,7 +148,7 @@ def coset_rep(G, H):
     -------
     Rep
         Of size ``|G| / |H|``, the coset H first; ``is_permutation``. Equivariant maps between two of these have a
-        basis of one map for each double coset.
+        basis with one map per double coset.
 
     Raises
     ------
@@ -160,7 +157,7 @@ def coset_rep(G, H):
 
     Examples
     --------
-    The six faces of a cube, from its 24 rotations and the four that keep a face:
+    The six faces of a cube, from its 24 rotations and the four that fix a face:
 
     >>> from fastemlp.groups import Cube
     >>> from fastemlp.reps import coset_rep
@@ -173,10 +170,8 @@ def coset_rep(G, H):
         H = H.discrete_generators
     matrices = []
     for k, h in enumerate(H):
-        h = np.array(
-            h.toarray() if hasattr(h, "toarray") else h,
-            dtype=float if not G.is_complex else complex,
-        )
+        h = h.toarray() if hasattr(h, "toarray") else h
+        h = np.array(h, dtype=complex if G.is_complex else float)
         if h.shape != (G.d, G.d):
             raise ValueError(
                 f"coset_rep: generator {k} of the subgroup has shape {h.shape}, expected ({G.d}, {G.d}) for {G}."

@@ -1,4 +1,4 @@
-"""What makes two reps of one class equal: the content of their attributes, types included."""
+"""How two reps of one class are compared: by the content of their attributes, types included."""
 
 import re
 from functools import cached_property, lru_cache
@@ -6,22 +6,24 @@ from functools import cached_property, lru_cache
 import numpy as np
 import scipy.sparse as sp
 
-#: Kept with a rep, no part of its value.
+#: Attributes of a rep that are not part of its value.
 _NOT_VALUE = {"G", "_canonical", "_checked", "_size"}
 
 
 def attribute_key(rep):
     """The attributes of a rep as a hashable value: equal only where types and contents are.
 
-    ``True``, ``1`` and ``1.0`` are three values, as a rep may act differently on each; so are dicts of another order.
+    ``True``, ``1`` and ``1.0`` are three values, as a rep may use each differently; so are dicts in another order.
 
     Raises
     ------
     TypeError
         Naming the attribute that cannot be compared.
     """
+    stored = {**rep.__dict__, **slot_values(rep)}
     key = []
-    for name, value in sorted(_attributes(rep).items()):
+    for name in sorted(set(stored) - derived_names(type(rep))):
+        value = stored[name]
         try:
             key.append((name, content(value)))
         except TypeError as error:
@@ -34,13 +36,7 @@ def attribute_key(rep):
 
 
 def content(value):
-    """A hashable stand-in for a value, equal for values of one type and content.
-
-    Raises
-    ------
-    TypeError
-        If something inside has no hash.
-    """
+    """A hashable stand-in for a value, equal for equal type and content; TypeError if a part of it has no hash."""
     kind = type(value)
     if value is None or kind in (bool, int, str, bytes):
         return (kind.__name__, value)
@@ -82,16 +78,9 @@ def slot_values(rep):
     return found
 
 
-def _attributes(rep):
-    """Every attribute stored, but for what was derived from the others."""
-    found = {**rep.__dict__, **slot_values(rep)}
-    derived = derived_names(type(rep))
-    return {name: value for name, value in found.items() if name not in derived}
-
-
 @lru_cache(maxsize=1024)
 def derived_names(cls):
-    """The attributes that are no part of the value of a rep of this class: the group, and what was derived."""
+    """The attributes that are not part of the value of a rep of this class: the group, and what is derived."""
     derived = set(_NOT_VALUE)
     for base in cls.__mro__:
         derived |= {name for name, v in base.__dict__.items() if isinstance(v, cached_property)}

@@ -1,4 +1,4 @@
-"""Reps given by the images of generators, and the proof that they are reps."""
+"""Reps given by the images of the generators, and the checks that they are reps."""
 
 import re
 import warnings
@@ -15,21 +15,21 @@ from fastemlp.operators import to_dense
 from fastemlp.reps.base import Rep
 from fastemlp.reps.check import loop_period
 
-#: Finite groups up to this order are listed, and proven.
+#: Finite groups up to this order are enumerated, which makes the check a proof.
 MAX_ORDER = 20_000
-#: Of other discrete groups, so many words are tried, and orders up to this are relations.
+#: For other discrete groups this many words are tried, and their orders up to this one.
 WORDS, LONGEST_ORDER = 300, 1000
-#: Words beside a Lie algebra that are tried; each costs logarithms.
+#: Words tried where there is a Lie algebra as well; each costs logarithms.
 EXPONENTIALS = 60
-#: Sums of two commuting elements whose loops are followed.
+#: Sums and differences of two commuting elements whose loops are checked.
 LOOPS = 200
 TOLERANCE = 1e-6
 
 
 class ImagesRep(Rep):
-    """A rep that knows the images of the generators of its group; made by ``Rep.from_images``.
+    """A rep given by the images of the generators of its group; made by ``Rep.from_images``.
 
-    ``rho`` of any other element writes it as a word in discrete generators times an exponential, ``drho`` is linear.
+    ``rho`` writes any other element as a word in discrete generators times an exponential; ``drho`` is linear.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class ImagesRep(Rep):
         self.lie_images, self.discrete_images = lie_images, discrete_images
 
     def _verify(self):
-        """Nothing more to check: making it did."""
+        """Nothing to check: ``rep_from_images`` did."""
 
     def size(self):
         return (self.lie_images if len(self.lie_images) else self.discrete_images).shape[-1]
@@ -50,8 +50,8 @@ class ImagesRep(Rep):
         coordinates, error = self._algebra.coordinates(np.asarray(A))
         if error > 1e-8:
             raise ValueError(
-                f"{self!r}: drho of a matrix that is not in the Lie algebra generated (it is off by {error:.1e} of "
-                "its size)."
+                f"{self!r}: drho of a matrix outside the Lie algebra that the generators span (by {error:.1e} "
+                "of its norm)."
             )
         return np.tensordot(coordinates, self._algebra.images, 1)
 
@@ -100,7 +100,7 @@ class ImagesRep(Rep):
             return None  # det exp(A) = exp(tr A) > 0
         rng = np.random.default_rng(0)
         for attempt in range(attempts):
-            # a step aside, where the logarithm has no real value or leaves the algebra
+            # from the second attempt on a detour, where the logarithm is not real or not in the algebra
             B = np.zeros_like(eye)
             if attempt:
                 c = rng.standard_normal(len(self._algebra.basis))
@@ -116,10 +116,6 @@ class ImagesRep(Rep):
                 image = expm(np.tensordot(coordinates, self._algebra.images, 1))
                 return image @ expm(self.drho(B)) if attempt else image
         return None
-
-    def __getstate__(self):
-        state = super().__getstate__()
-        return {k: v for k, v in state.items() if k not in ("_algebra", "_words")}
 
     def __repr__(self):
         return f"Rep.from_images({self.G!r}, size={self.size()})"
@@ -163,7 +159,7 @@ def rep_from_images(group, images):
 
 
 class _Algebra:
-    """The Lie algebra that the generators span with brackets and conjugation, orthonormal, and the images of it."""
+    """An orthonormal basis of the Lie algebra generated under brackets and conjugation, and its images."""
 
     def __init__(self, group, lie_images, discrete_images):
         self.basis = np.zeros((0, group.d, group.d), group.dtype)
@@ -194,7 +190,7 @@ class _Algebra:
             self.images = np.concatenate([self.images, image[None]])
 
     def coordinates(self, A):
-        """Real coordinates in the basis, and what of A is outside, relative to A."""
+        """Real coordinates in the basis, and the norm of the part of A outside its span, relative to A."""
         flat = self.basis.reshape(len(self.basis), A.size)
         coordinates = (flat.conj() @ A.ravel()).real
         rest = A.ravel() - coordinates @ flat
@@ -204,12 +200,12 @@ class _Algebra:
         return coordinates + again, np.linalg.norm(rest) / max(np.linalg.norm(A), 1e-300)
 
     def check_lifts(self, rep):
-        """Loops close: exp(TA) = I for A asks for exp(TB) = I of its image; random elements of a torus too."""
+        """Loops close: where exp(TA) = I, the image B of A satisfies exp(TB) = I; sums of commuting elements too."""
         for A, B in zip(self.basis, self.images, strict=True):
             self._check_loop(rep, A, B)
         for A, B in zip(rep.G.sparse_lie_algebra, rep.lie_images, strict=True):
             self._check_loop(rep, A.toarray(), B)
-        # a central element may close earlier than the loops of single generators: halves and thirds of commuting sums
+        # loops of commuting sums may close earlier than those of the generators alone
         pairs = combinations(zip(self.basis, self.images, strict=True), 2)
         commuting = (pair for pair in pairs if _commute(pair[0][0], pair[1][0]))
         for (A, B), (C, D) in islice(commuting, LOOPS // 2):
@@ -245,7 +241,7 @@ def _check_words(rep):
     letters, images = _letters(group, H)
     rng = np.random.default_rng(0)
     words = [list(w) for n in (1, 2) for w in product(range(len(letters)), repeat=n)][:WORDS]
-    # h_i and its conjugates by powers of h_j: the presentations of symmetric groups are among these
+    # h_i and its conjugates by powers of h_j, which include the relations of symmetric groups
     for i, j, p in product(range(len(H)), range(len(H)), range(1, 9)):
         words.append([i] + [j] * p + [i] + [j + len(H)] * p)
         words.append([i] + [j] * p + [i + len(H)] + [j + len(H)] * p)

@@ -1,4 +1,4 @@
-"""Small reps that have names: pseudoscalars, determinants, axial vectors, and the regular rep."""
+"""Small reps with names: pseudoscalars, determinants and axial vectors."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from fastemlp.reps.base import Rep
 
 
 class Named(Rep):
-    """A bespoke rep that prints as its symbol, which ``parse_rep`` reads back."""
+    """A bespoke rep that prints as a symbol, which ``parse_rep`` reads back."""
 
     symbol = None
     suffix = ""
 
     def _verify(self):
-        """Nothing to check: it is what it says for every group."""
+        """Nothing to check: it is a representation of every group."""
 
     def __repr__(self):
         from fastemlp.reps.printing import rep_string
@@ -25,10 +25,10 @@ class Named(Rep):
 
 @dataclass(frozen=True, repr=False)
 class Pseudoscalar(Named):
-    """The sign of the determinant, written ``P``: −1 for what changes the orientation.
+    """The sign of the determinant, written ``P``: −1 for elements that reverse the orientation.
 
-    For O(n) that is a pseudoscalar, for S(n) the sign of a permutation, for the Lorentz group what changes sign under
-    parity and time reversal. Real groups only.
+    For O(n) this is a pseudoscalar, for S(n) the sign of a permutation; for the Lorentz group it changes sign under
+    parity and under time reversal. Real groups only.
 
     Examples
     --------
@@ -97,7 +97,7 @@ class Determinant(Named):
     def drho(self, A):
         diagonal = np.diagonal(A)
         value = self.power * diagonal.sum().reshape(1, 1)
-        # what a sum leaves where it should vanish is roundoff, and no generator
+        # where the sum should vanish, what is left is roundoff and not a generator
         value[np.abs(value) <= 16 * np.finfo(float).eps * np.abs(diagonal).sum()] = 0
         return value.conj() if self.conjugate else value
 
@@ -117,5 +117,5 @@ class Determinant(Named):
 
 P = Pseudoscalar()
 det = Determinant()
-#: Axial vectors, or pseudovectors: they turn as vectors do and ignore a point reflection of space, as a cross product.
+#: Axial vectors, or pseudovectors, such as cross products: they rotate like vectors but ignore point reflections.
 axial = P * V

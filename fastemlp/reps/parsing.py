@@ -39,7 +39,7 @@ def parse_rep(text, group=None):
     Raises
     ------
     ValueError
-        When the text is not a rep, saying which part is not understood.
+        If the text is not a rep; the message says which part is not understood.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def parse_rep(text, group=None):
     """
     if not isinstance(text, str):
         raise TypeError(f"parse_rep: expected a str, got {text!r}.")
-    # a count glued to what it counts: 2V -> 2*V, 3(V+V0) -> 3*(V+V0)
+    # a count written without *: 2V -> 2*V, 3(V+V0) -> 3*(V+V0)
     source = re.sub(r"\b(\d+)\s*(?=[A-Za-z(])", r"\1*", text.translate(_SUPERSCRIPTS))
     try:
         rep = _evaluate(ast.parse(source.strip().replace("^", "**"), mode="eval").body)
@@ -91,7 +91,7 @@ def _evaluate(node):
 
 
 def _exponent(value):
-    # text may come from anywhere, and a power is a tuple of its factors
+    # text may come from anywhere, and a power is stored as a tuple of its factors
     if isinstance(value, int) and value > _MOST_FACTORS:
         raise ValueError(f"a product of {value} factors is too long, the most is {_MOST_FACTORS}")
     return value

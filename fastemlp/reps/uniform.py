@@ -9,7 +9,7 @@ import numpy as np
 from fastemlp.groups import Group
 from fastemlp.reps.algebra import Scalar, T, V
 
-#: Products of the reps of several groups have so many factors at most; few channels have room for more.
+#: The most factors in products of the reps of several groups; more would leave few channels to each.
 HIGHEST_ORDER = 4
 
 
@@ -24,15 +24,15 @@ def uniform_rep(channels, *groups):
     Returns
     -------
     Rep
-        Of exactly this size, bound. For one group every tensor rank that fits has as many channels; tensors of rank r
-        are shared out over ``T(p, r − p)`` in binomial proportion (one type where the group is orthogonal). For
+        Of exactly this size, bound. For one group, every tensor rank that fits gets about equally many channels; those
+        of rank r are split over ``T(p, r − p)`` in binomial proportion (one type where the group is orthogonal). For
         several, the types are products of the V of all groups (and their duals where these differ), smallest first,
-        as many as fit with equal channels.
+        as many as fit with equally many channels.
 
     Notes
     -----
-    The heuristic of Finzi et al. 2021, §6; for 256 channels and SO(3): 70 T0 + 23 T1 + 7 T2 + 2 T3. Where they
-    draw the share of leftover (p, q) at random we round by largest remainder, so no seed is involved.
+    The heuristic of Finzi et al. 2021, §6; for 256 channels and SO(3): 70 T0 + 23 T1 + 7 T2 + 2 T3. They share out the
+    leftover (p, q) at random; we round by largest remainder, so no seed is involved.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def _of_several(channels, *groups):
     types = _smallest_products(atoms, channels)
     counts, left = dict.fromkeys(types, 0), channels
     while left:
-        # the longest beginning whose types fit with as many channels each
+        # as many of the first types as fit with equally many channels each
         n = max(k for k in range(1, len(types) + 1) if k * types[k - 1].size() <= left)
         share = left // n
         for rep in types[:n]:
@@ -82,11 +82,11 @@ def _of_several(channels, *groups):
 
 
 def _smallest_products(atoms, channels):
-    """Products of some atoms, by size and then order, of which the first k are of size channels/k at most."""
+    """Products of some atoms by size, then order; number k is of size at most channels/k."""
     found, heap, seen = [], [(1, 0, ())], {()}
     while heap:
         size, order, powers = heappop(heap)
-        # where all are of size 1 there is no end to them
+        # if all atoms are of size 1 the list would be endless
         if (len(found) + 1) * size > channels or order > HIGHEST_ORDER:
             break
         found.append(prod((atoms[k] for k in powers), start=Scalar))
@@ -100,7 +100,7 @@ def _smallest_products(atoms, channels):
 
 def _highest_rank(channels, d):
     """The largest r such that every rank up to r fits with equal channels: (r + 1)·d^r ≤ channels."""
-    most = 2 if d == 1 else channels  # for d = 1 ranks cost nothing and soon repeat themselves
+    most = 2 if d == 1 else channels  # for d = 1 all ranks have the same size
     rank = 0
     while rank < most and (rank + 2) * d ** (rank + 1) <= channels:
         rank += 1
@@ -108,7 +108,7 @@ def _highest_rank(channels, d):
 
 
 def _binomial_shares(n, r):
-    """N things shared over p = 0..r in proportion to C(r, p), rounded by largest remainder."""
+    """Shares of n over p = 0..r in proportion to C(r, p), rounded by largest remainder."""
     quota = n * np.array([comb(r, p) for p in range(r + 1)]) / 2**r
     shares = np.floor(quota).astype(int)
     # ties go to the most mixed types first

@@ -1,4 +1,4 @@
-"""The solved bases kept on disk: found by content, written atomically, checked whenever they are read.
+"""Solved bases kept on disk: found by content, written atomically, checked on every read.
 
 >>> import tempfile
 >>> import numpy as np
@@ -13,15 +13,7 @@
 ((3, 3), {'residual': 0.0})
 """
 
-from fastemlp.exceptions import BasisStoreWarning
-from fastemlp.store.entry import DamagedEntry, key
-from fastemlp.store.layers import BasisStore, StoredFile, default_store
+from fastemlp.store.entry import key
+from fastemlp.store.layers import BasisStore, default_store
 
-__all__ = [
-    "BasisStore",
-    "BasisStoreWarning",
-    "DamagedEntry",
-    "StoredFile",
-    "default_store",
-    "key",
-]
+__all__ = ["BasisStore", "default_store", "key"]

@@ -1,4 +1,4 @@
-"""One solved tensor type as one file, which is believed only when every byte is as it was written.
+"""One solved tensor type as one file, which is used only if every byte is as it was written.
 
 Layout, all numbers little-endian::
 
@@ -7,7 +7,7 @@ Layout, all numbers little-endian::
     body: the arrays in order, C-contiguous, each starting at a multiple of 16
     blake2b of everything before, 32 bytes
 
-Positions follow from dtypes and shapes, so a header has no offsets to be wrong about.
+Positions follow from dtypes and shapes, so a header holds no offsets that could be wrong.
 """
 
 import errno
@@ -33,35 +33,25 @@ FILE_BYTES = 2**33
 
 
 class DamagedEntry(ValueError):
-    """A file is not an intact entry; the message says what is wrong with it."""
+    """A file is not an intact entry; the message says what is wrong."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What an entry says about itself.
-
-    Attributes
-    ----------
-    key : str
-    tree : dict; see ``store.tree``
-    arrays : tuple of (dtype, shape, position in the body)
-    body_bytes : int
-    shape, dtype : of the isometry
-    certificate, description : dict
-    """
+    """What an entry says about itself."""
 
     key: str
-    tree: dict
-    arrays: tuple
+    tree: dict  # see ``store.tree``
+    arrays: tuple  # of (dtype, shape, position in the body)
     body_bytes: int
-    shape: tuple
+    shape: tuple  # of the isometry, as is the dtype
     dtype: str
     certificate: dict
     description: dict
 
 
 def key(*parts):
-    """The name of an entry: a digest of everything that decides the basis, the same in every process.
+    """The name of an entry: a digest of everything that determines the basis, the same in every process.
 
     Parameters
     ----------
@@ -82,7 +72,7 @@ def key(*parts):
 
 
 def encode(name, isometry, certificate, description):
-    """The bytes of an entry, as a list of buffers to be written one after the other.
+    """The bytes of an entry, as a list of buffers to be written in order.
 
     Raises
     ------
@@ -102,7 +92,9 @@ def encode(name, isometry, certificate, description):
         "description": description,
     }
     header = json.dumps(fields, default=_plain, separators=(",", ":")).encode()
-    body = [piece for array in arrays for piece in (array.reshape(-1).view(np.uint8), _pad(array))]
+    body = []
+    for array in arrays:
+        body += [array.reshape(-1).view(np.uint8), bytes(-array.nbytes % ALIGN)]
     n_bytes = PREFIX.size + len(header) + sum(len(piece) for piece in body) + DIGEST_BYTES
     if len(header) > HEADER_BYTES or n_bytes > FILE_BYTES:
         raise OSError(errno.EFBIG, f"an entry of {n_bytes:,} bytes is larger than entries may be")
@@ -111,34 +103,18 @@ def encode(name, isometry, certificate, description):
 
 
 def read_header(path):
-    """The header of an entry, checked by itself and against the size of the file; no array is read.
-
-    Raises
-    ------
-    DamagedEntry
-    OSError
-    """
+    """The header of an entry, checked by itself and against the size of the file; no array is read."""
     with open(path, "rb") as file:
         return _read_header(file)[0]
 
 
 def read(path, name):
-    """The isometry, certificate and description kept under ``name`` in a file.
-
-    Parameters
-    ----------
-    path : path-like
-    name : str; the key that the entry must carry
-
-    Returns
-    -------
-    isometry : Isometry; its arrays are read-only
-    certificate, description : dict
+    """The isometry, with read-only arrays, and the certificate that a file keeps under the key ``name``.
 
     Raises
     ------
     DamagedEntry
-        If anything about the file is not as it was written; the message says what.
+        If anything in the file is not as it was written; the message says what.
     OSError
     """
     with open(path, "rb") as file:
@@ -155,13 +131,13 @@ def read(path, name):
             for dtype, shape, start in header.arrays
         ]
         isometry = rebuild(header.tree, arrays)
-    except Exception as error:  # a forged tree can make any of the classes raise anything
+    except Exception as error:  # with a forged tree any class may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise DamagedEntry(f"its isometry cannot be rebuilt ({reason})") from error
     got = isometry.shape, isometry.dtype.name
     if got != (header.shape, header.dtype):
         raise DamagedEntry(f"its isometry is {got}, expected {(header.shape, header.dtype)}")
-    return isometry, header.certificate, header.description
+    return isometry, header.certificate
 
 
 def _read_header(file):
@@ -202,16 +178,10 @@ def _parse(raw):
         if type(fields[name]) is not kind:
             raise TypeError(f"{name} is not a {kind.__name__}")
     size, rank = _shape(fields["shape"])
-    return Header(
-        fields["key"],
-        fields["tree"],
-        tuple(arrays),
-        position,
-        (size, rank),
-        fields["dtype"],
-        fields["certificate"],
-        fields["description"],
-    )
+    as_given = {
+        name: fields[name] for name in ("key", "tree", "dtype", "certificate", "description")
+    }
+    return Header(arrays=tuple(arrays), body_bytes=position, shape=(size, rank), **as_given)
 
 
 def _shape(lengths):
@@ -228,10 +198,6 @@ def _plain(value):
         f"basis store: expected numbers, strings and lists in an entry, got {value!r} of type "
         f"{type(value).__name__}."
     )
-
-
-def _pad(array):
-    return bytes(-array.nbytes % ALIGN)
 
 
 def _checksum(chunks):

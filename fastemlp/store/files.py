@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all, and removing what is ours."""
+"""Writing a file completely or not at all, and removing our own files."""
 
 import os
 import re
@@ -8,9 +8,9 @@ from contextlib import suppress
 
 KEY = re.compile(r"[0-9a-f]{64}")
 ENTRY, TEMPORARY = ".basis", ".tmp"
-#: Every directory spreads its entries over folders named by the first two digits of their keys.
+#: A directory spreads its entries over folders named by the first two digits of their keys.
 FOLDERS = "[0-9a-f][0-9a-f]"
-#: Seconds without a write after which the writer of a temporary file is taken for dead.
+#: Seconds without a write after which a temporary file counts as abandoned.
 ABANDONED = 3600
 
 
@@ -24,7 +24,7 @@ def entry_path(directory, key):
 
 
 def write(path, chunks):
-    """Make the file appear whole or not at all, whenever this process or the machine stops."""
+    """Make the file appear completely or not at all, whenever this process or the machine stops."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.stem}-{os.getpid()}-{secrets.token_hex(8)}{TEMPORARY}")
     try:
@@ -32,7 +32,7 @@ def write(path, chunks):
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
-            # or the name could reach the disk before the data
+            # otherwise the name could reach the disk before the data
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
@@ -42,7 +42,7 @@ def write(path, chunks):
 
 
 def remove(folder, condition):
-    """Remove the files of a folder that fulfil a condition; returns their number and their bytes."""
+    """Remove the files of a folder that satisfy a condition; returns their number and their bytes."""
     n_files = n_bytes = 0
     with suppress(OSError):
         for path in sorted(folder.iterdir()):
@@ -55,11 +55,11 @@ def remove(folder, condition):
 
 
 def is_ours(path):
-    """Whether the store wrote a file; a user may have pointed it at a directory with others in it."""
+    """Whether the store wrote a file; its directory may hold other files of the user's."""
     return KEY.match(path.name) is not None and path.suffix in (ENTRY, TEMPORARY)
 
 
 def is_abandoned(path):
-    """Whether a file is what a killed writer left behind."""
+    """Whether a file was left behind by a killed writer."""
     is_temporary = is_ours(path) and path.suffix == TEMPORARY
     return is_temporary and time.time() - path.stat().st_mtime > ABANDONED

@@ -21,22 +21,13 @@ _OFF = {"0", "off", "no", "false"}
 
 @dataclass(frozen=True)
 class StoredFile:
-    """An entry as it lies on disk.
-
-    Attributes
-    ----------
-    path : Path
-    directory : Path; the layer it was found in
-    n_bytes : int
-    header : Header, or None if it is damaged
-    problem : str; what is wrong with it, or ""
-    """
+    """An entry as it lies on disk."""
 
     path: Path
-    directory: Path
+    directory: Path  # the layer it was found in
     n_bytes: int
-    header: entry.Header | None
-    problem: str
+    header: entry.Header | None  # None if it is damaged
+    problem: str  # what is wrong with it, or ""
 
 
 class BasisStore:
@@ -49,9 +40,9 @@ class BasisStore:
 
     Notes
     -----
-    Safe for any number of processes at once: a file appears whole or not at all. What is read is
-    verified against its checksum; that finds accidents, not forgery, so share only directories whose
-    writers you trust. Nothing read is ever executed.
+    Safe for any number of processes at once: a file appears completely or not at all. What is read is verified against
+    its checksum, which detects accidents but not forgery, so share only directories whose writers you trust. Nothing
+    that is read is ever executed.
     """
 
     def __init__(self, directory, shared=()):
@@ -71,13 +62,13 @@ class BasisStore:
         Returns
         -------
         (isometry, certificate), or None
-            None if there is no such entry, or none that is intact: then a ``BasisStoreWarning`` says
-            which file is damaged and how.
+            None if there is no such entry, or none that is intact; then a ``BasisStoreWarning`` says which file is
+            damaged and how.
         """
         for directory in self.directories:
             path = files.entry_path(directory, key)
             try:
-                isometry, certificate, _ = entry.read(path, key)
+                return entry.read(path, key)
             except FileNotFoundError:
                 continue
             except (entry.DamagedEntry, OSError, MemoryError) as error:
@@ -86,12 +77,10 @@ class BasisStore:
                     "solved anew. `fastemlp basis verify` looks through every entry.",
                     BasisStoreWarning,
                 )
-                continue
-            return isometry, certificate
         return None
 
     def save(self, key, isometry, certificate, description):
-        """Keep a solved type under its key, replacing what is there.
+        """Keep a solved type under its key, replacing any earlier entry.
 
         Parameters
         ----------
@@ -104,13 +93,13 @@ class BasisStore:
         Returns
         -------
         bool
-            False if it could not be written (no space, no permission, …): the first time a
-            ``BasisStoreWarning`` says why.
+            False if it could not be written (no space, no permission, …); the first time, a ``BasisStoreWarning`` says
+            why.
 
         Raises
         ------
         TypeError
-            If a class or a value is not one that can be stored.
+            If a class or a value cannot be stored.
         """
         if self.directory is None:
             return False
@@ -149,15 +138,15 @@ class BasisStore:
     def verify(self):
         """Read every entry whole and check it; yield ``(StoredFile, what is wrong or "")``.
 
-        Checksum and key, then the isometry itself: ``orthogonality()`` and, up to 2²⁶ rows, ``QᴴQ x = x``
-        on a random x, and its rank against that of the certificate. Whether it is complete and solves its constraint
-        is seen when it is next asked for, by whoever has the constraint: then it is solved anew if not.
+        Checked are checksum and key, then the isometry itself: ``orthogonality()``, up to 2²⁶ rows ``QᴴQ x = x`` for a
+        random x, and its rank against the certificate. That it solves its constraint is checked when it is next loaded,
+        where the constraint is known.
         """
         for stored in self.entries():
             problem = stored.problem
             if not problem:
                 try:
-                    isometry, certificate, _ = entry.read(stored.path, stored.path.stem)
+                    isometry, certificate = entry.read(stored.path, stored.path.stem)
                     problem = _defect(isometry)
                     rank = certificate.get("rank", isometry.rank)
                     if not problem and rank != isometry.rank:
@@ -186,7 +175,7 @@ class BasisStore:
 
 
 def default_store(directory=None):
-    """The store that the environment asks for, read anew at each call.
+    """The store that the environment variables describe, read anew at each call.
 
     Parameters
     ----------
@@ -194,10 +183,10 @@ def default_store(directory=None):
 
     Notes
     -----
-    ``FASTEMLP_BASIS_STORE=0`` turns it off: nothing is found and nothing is kept.
-    ``FASTEMLP_BASIS_PATH`` lists shared directories, separated as in PATH, which are searched first and
-    never written. ``FASTEMLP_BASIS_DIR`` is the user's own directory; without it, ``bases`` in the cache
-    directory of the platform. A user without a home directory has none then, and nothing is kept.
+    ``FASTEMLP_BASIS_STORE=0`` turns it off: nothing is found and nothing is kept. ``FASTEMLP_BASIS_PATH`` lists shared
+    directories, separated as in PATH, which are searched first and never written. ``FASTEMLP_BASIS_DIR`` is the user's
+    own directory, by default ``bases`` in the platform's cache directory; a user without a home directory has none, and
+    nothing is kept.
     """
     if os.environ.get("FASTEMLP_BASIS_STORE", "").strip().lower() in _OFF:
         return _store(None, ())
@@ -208,7 +197,7 @@ def default_store(directory=None):
 
 
 def _cache_directory():
-    """The user's own directory where none is named, or None without a home directory."""
+    """The user's own directory by default, or None without a home directory."""
     try:
         directory = platformdirs.user_cache_dir("fastemlp")
     except RuntimeError:
@@ -219,7 +208,7 @@ def _cache_directory():
 
 @lru_cache(maxsize=16)
 def _store(directory, shared):
-    # one object for one setting, so that it remembers what it has warned of
+    # one object per setting, so that it remembers that it has warned
     return BasisStore(directory, shared)
 
 
@@ -232,22 +221,22 @@ def _package_version():
 
 
 def _reason(error):
-    return str(error) or type(error).__name__  # a MemoryError has nothing to say
+    return str(error) or type(error).__name__  # a MemoryError may have no message
 
 
 def _defect(isometry):
     """What is wrong with a basis, or ""."""
     size, rank = isometry.shape
     try:
-        # the limit that the solvers hold themselves to, and the rounding of sums over all rows
+        # the solvers' own limit, plus the rounding of sums over all rows
         limit = 1e4 * np.finfo(isometry.dtype).eps + size * np.finfo(np.float64).eps
         worst = isometry.orthogonality()
-        # from the factors alone this is a bound by construction, so look at a product too
+        # orthogonality() looks at the factors alone, so check a product too
         if worst <= limit and rank and size <= PROBE_ROWS:
             Q = isometry.astype(np.result_type(isometry.dtype, np.float64))
             x = np.random.default_rng(0).standard_normal(rank)
             worst = np.linalg.norm(Q.H @ (Q @ x) - x) / np.linalg.norm(x)
-    except Exception as error:  # damaged factors can make any of the classes raise anything
+    except Exception as error:  # with damaged factors any class may raise anything
         return f"its isometry cannot be applied ({type(error).__name__}: {error})"
     # written so that a NaN fails
     return "" if worst <= limit else f"|QᴴQ − I| reaches {worst:.1e}, expected at most {limit:.1e}"

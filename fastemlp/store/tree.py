@@ -5,42 +5,19 @@ import numpy as np
 from fastemlp.irreducibles import SchurIsometry
 from fastemlp.isometries import Composition, DenseIsometry, DirectSumIsometry, OrbitIsometry
 
-#: The classes an entry may hold, by the name written in it. A new Isometry is stored once it stands here.
+#: The classes an entry may hold, by name. A new Isometry can be stored once it is listed here.
 CLASSES = {
-    "Composition": Composition,
-    "DenseIsometry": DenseIsometry,
-    "DirectSumIsometry": DirectSumIsometry,
-    "OrbitIsometry": OrbitIsometry,
-    "SchurIsometry": SchurIsometry,
+    cls.__name__: cls
+    for cls in (Composition, DenseIsometry, DirectSumIsometry, OrbitIsometry, SchurIsometry)
 }
 
 #: The array types an entry may hold; never objects.
-DTYPES = {
-    np.dtype(code).str: np.dtype(code)
-    for code in (
-        "|i1",
-        "<i2",
-        "<i4",
-        "<i8",
-        "|u1",
-        "<u2",
-        "<u4",
-        "<u8",
-        "<f4",
-        "<f8",
-        "<c8",
-        "<c16",
-    )
-}
+CODES = ["|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "<f4", "<f8", "<c8", "<c16"]
+DTYPES = {code: np.dtype(code) for code in CODES}
 
 
 def flatten(isometry):
-    """Take an isometry apart.
-
-    Returns
-    -------
-    tree : dict of JSON values; nodes name their arrays by position
-    arrays : list of ndarray, little-endian and C-contiguous
+    """An isometry as a tree, whose nodes name their arrays by position, and a list of little-endian arrays.
 
     Raises
     ------
@@ -74,19 +51,13 @@ def _node(isometry, arrays):
 
 
 def rebuild(tree, arrays):
-    """The inverse of ``flatten``.
-
-    Raises
-    ------
-    ValueError, TypeError, KeyError, IndexError, …
-        Whatever a class makes of a state that is not one of its own.
-    """
+    """The inverse of ``flatten``; raises whatever a class makes of a state that is not one of its own."""
     cls = CLASSES[tree["class"]]
     named = {label: arrays[position] for label, position in tree["arrays"].items()}
     children = tuple(rebuild(child, arrays) for child in tree["children"])
     isometry = cls.from_state(tree["meta"], named, children)
     if cls is OrbitIsometry:
-        # compiled loops follow these without looking
+        # compiled loops index with these unchecked
         _require_indices("labels", isometry.labels, isometry.shape[0], -1, isometry.rank)
         if isometry.phases is not None:
             _require_indices("phases", isometry.phases, isometry.shape[0], 0, isometry.n_phases)

@@ -4,21 +4,9 @@ import numpy as np
 
 
 class Batches:
-    """Data in random order, in batches of nearly equal size.
+    """Data in random order, in batches of nearly equal size: of at most ``batch_size`` rows, the largest of ``size``.
 
-    Parameters
-    ----------
-    X, y : ndarrays of shape (n, n_in) and (n, n_out)
-    weight : ndarray of shape (n,) or None
-    batch_size : int; the largest batch
-
-    Attributes
-    ----------
-    size : int; rows of the largest batch
-
-    Notes
-    -----
-    A batch is overwritten by the next one. When one batch holds everything it is the data itself, in its own order.
+    A batch is overwritten by the next one. A single batch of everything is the data itself, in its own order.
     """
 
     def __init__(self, X, y, weight, batch_size):
@@ -46,5 +34,5 @@ class Batches:
     def _take(self, k, rows):
         if self.data[k] is None:
             return None
-        # "clip" writes straight to out, where the default goes through a copy; the rows are all in range
+        # "clip" writes directly to out, the default through a copy; all rows are in range
         return np.take(self.data[k], rows, axis=0, out=self._buffers[k][: len(rows)], mode="clip")

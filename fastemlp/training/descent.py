@@ -8,7 +8,7 @@ from fastemlp.training.divergence import Guard
 
 
 class Descent:
-    """An optimiser at work on an objective, on a schedule.
+    """Steps of an optimiser on an objective, on a schedule.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class Descent:
     schedule : callable; progress in [0, 1] -> factor of the learning rate
     max_grad_norm : float or None
     power : float; mean square of the targets
-    enough : float; the share of it at which the loss ends training, at least its roundoff
+    enough : float; training ends when the loss is this share of ``power``, or its roundoff
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Descent:
         guard.warn()
 
     def _step(self, batch, rate):
-        """One step; the loss before it, or NaN for a gradient that is not finite. Then nothing moves."""
+        """One step; returns the loss before it, or NaN without moving if loss or gradient is not finite."""
         theta, gradient = self.objective.theta, self.objective.gradient
         value = self.objective.value_and_gradient(*batch)
         norm = math.sqrt(np.vdot(gradient, gradient))

@@ -1,4 +1,4 @@
-"""Noticing that training diverges, and going back."""
+"""Detecting that training diverges, and going back."""
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -6,8 +6,8 @@ from sklearn.exceptions import ConvergenceWarning
 from fastemlp._warnings import warn_user
 
 MAX_RESTARTS = 5
-# an epoch has exploded when its loss is this many times the best one so far, and this share of both the first one and
-# the loss of predicting zero: a fit to the last digits may jump by orders of magnitude and is none the worse for it
+# an epoch has diverged when its loss is this many times the best so far, and this share of both the first loss and that
+# of predicting zero: a fit to the last digits may jump by orders of magnitude without harm
 _RISE, _SHARE = 10.0, 0.1
 
 
@@ -16,15 +16,13 @@ class Guard:
 
     Parameters
     ----------
-    theta : ndarray; the parameters, restored in place
-    optimiser : Adam
-    average : Average or None
+    theta, optimiser, average : ndarray, Adam, Average or None; restored in place
     learning_rate : float; for the messages
-    power : float; mean square of the targets, what the loss is measured against
+    power : float; mean square of the targets, which the loss is measured against
 
     Attributes
     ----------
-    factor : float; what the learning rate has to be multiplied with
+    factor : float; to multiply the learning rate by
     restarts : list of int; the epochs that diverged
     """
 
@@ -32,7 +30,7 @@ class Guard:
         self.factor, self.restarts = 1.0, []
         self._learning_rate, self._power = learning_rate, power
         self._live = theta, optimiser, average
-        # the epoch before a divergence may have ended with the fatal step: go back to the one before that
+        # the epoch before a divergence may have ended with the fatal step, so go back one further
         self._good, self._pending = (_Checkpoint(*self._live) for _ in range(2))
         self._first = self._best = None
 
@@ -42,7 +40,7 @@ class Guard:
         Raises
         ------
         FloatingPointError
-            When going back has not helped ``MAX_RESTARTS`` times.
+            After ``MAX_RESTARTS`` restarts.
         """
         if self._diverged(loss):
             self._go_back(epoch, loss, max_iter)
@@ -55,7 +53,7 @@ class Guard:
             self._pending.save(*self._live)
 
     def warn(self):
-        """Tell of the restarts, if there were any."""
+        """Warn of the restarts, if there were any."""
         if self.restarts:
             warn_user(
                 f"Training diverged {_times(self.restarts)} and went on from the last good parameters with half the "

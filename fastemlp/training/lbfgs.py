@@ -1,27 +1,18 @@
-"""L-BFGS on all data at once: for small problems."""
+"""L-BFGS on all data at once, for small problems."""
 
 import numpy as np
 from scipy.optimize import minimize
 
 
 def minimise_lbfgs(objective, data, monitor, max_iter):
-    """Run scipy's L-BFGS-B from ``objective.theta``, which ends at the last iterate.
+    """Run scipy's L-BFGS-B on all ``data = (X, y, weight)`` from ``objective.theta``, which ends at the last iterate.
 
-    Parameters
-    ----------
-    objective : Objective
-    data : (X, y, weight); one batch of everything
-    monitor : Monitor; sees every iteration
-    max_iter : int; iterations
+    scipy works in float64; each evaluation rounds its point to the network's dtype.
 
     Raises
     ------
     FloatingPointError
-        When the loss or its gradient is not finite somewhere on the way.
-
-    Notes
-    -----
-    scipy works in float64 whatever the network's dtype; each evaluation rounds its point to that dtype.
+        When the loss or its gradient is not finite at some iterate.
     """
     theta, gradient = objective.theta, objective.gradient
 
@@ -46,7 +37,7 @@ def minimise_lbfgs(objective, data, monitor, max_iter):
         jac=True,
         method="L-BFGS-B",
         callback=after_iteration,
-        # ftol: the precision of the loss, not float64's, decides when it no longer falls
+        # ftol: whether the loss still falls is decided in its own precision, not float64's
         options={"maxiter": max_iter, "maxfun": 20 * max_iter, "ftol": np.finfo(theta.dtype).eps},
     )
     theta[:] = result.x

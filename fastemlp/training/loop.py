@@ -10,7 +10,7 @@ from fastemlp.training.lbfgs import minimise_lbfgs
 from fastemlp.training.losses import squared_error
 from fastemlp.training.monitor import Monitor, TrainingResult
 from fastemlp.training.objective import Objective
-from fastemlp.training.optimisers import Adam, AdamW, Average
+from fastemlp.training.optimisers import Adam, Average
 from fastemlp.training.schedules import SCHEDULES
 
 SOLVERS = ("adam", "adamw", "lbfgs")
@@ -46,24 +46,24 @@ def train(
     network : Network
     X, y : ndarrays of shape (n, n_in) and (n, n_out), of the network's dtype
     rng : numpy Generator; draws the initial parameters and the batches
-    sample_weight : ndarray of shape (n,), optional; positive, brought to mean one
+    sample_weight : ndarray of shape (n,), optional; positive, rescaled to mean one
     validation : (X, y) or (X, y, sample_weight), optional
-        When given, training stops after ``n_iter_no_change`` epochs in which its loss did not fall by ``tol``,
-        and the best parameters are returned.
+        If given, training stops after ``n_iter_no_change`` epochs in which its loss did not fall by ``tol``, and the
+        best parameters are returned.
     loss : callable; see ``fastemlp.training.losses``
     solver : {"adam", "adamw", "lbfgs"}
-        L-BFGS takes all data at once, for ``max_iter`` iterations; what follows up to ``batch_size`` is not for it.
+        L-BFGS takes all data at once, for ``max_iter`` iterations; it ignores what follows up to ``batch_size``.
     learning_rate : float; the peak of the schedule
     schedule : {"cosine", "one_cycle", "constant"}
-    warmup : float in [0, 1), optional; share of all steps, None for what is usual with the schedule
-    weight_decay : float; of "adamw" alone
+    warmup : float in [0, 1), optional; share of all steps, None for the schedule's default
+    weight_decay : float; for "adamw" only
     max_grad_norm : float or None; longer gradients are shortened to this norm
     ema_decay : float in [0, 1) or None
-        When given, the exponential moving average of the parameters is validated and returned in their place.
+        If given, the exponential moving average of the parameters is validated and returned in their place.
     batch_size : int; at most n is used
     max_iter : int; epochs
     tol, n_iter_no_change : float, int; see ``validation``
-    enough : float; training ends when the loss is this share of the targets' mean square, or roundoff. Not for averages
+    enough : float; training ends when the loss is this share of the targets' mean square. Not with ``ema_decay``
     verbose : int; 1 shows a progress bar on a terminal or in a notebook
 
     Returns
@@ -73,24 +73,25 @@ def train(
     Raises
     ------
     FloatingPointError
-        When training diverges again and again, see ``Guard``.
+        When training keeps diverging, see ``Guard``.
 
     Warns
     -----
     ConvergenceWarning
-        When it diverged, and then went well from the last good parameters with a smaller learning rate.
+        When it diverged but succeeded from the last good parameters with a smaller learning rate.
 
     Notes
     -----
     The shares of a batch run on as many threads as BLAS has, see ``Objective``; the result does not depend on how
-    many. A step allocates nothing but what the loss does. Training ends when the loss is roundoff of the targets, and
-    at once, with parameters zero, when the targets are zero and so is the network then.
+    many. A step allocates nothing but what the loss does. Training ends when the loss is the roundoff of the targets,
+    and at once, with all parameters zero, when the targets are zero and the network then predicts zero.
     """
     if solver == "lbfgs":
         batch_size, ema_decay = len(X), None
     data = _weighted(X, y, sample_weight)
     if _is_solved_by_zero(network, loss, *data):
-        return _nothing_to_learn(network, validation)
+        theta = np.zeros(network.n_parameters, network.dtype)
+        return TrainingResult(theta, [0.0], [] if validation is None else [0.0], 1)
     batches = Batches(*data, batch_size)
     objective = Objective(network, loss, rng, batches.size)
     # what is validated and returned: the parameters themselves, or their average
@@ -104,13 +105,14 @@ def train(
     with (
         objective,
         Monitor(final, validate, tol, n_iter_no_change, max_iter, verbose) as monitor,
-        # overflow is looked for where it matters, and reported with what to do
+        # overflow is checked for where it matters, and reported with what to do
         np.errstate(over="ignore", invalid="ignore"),
     ):
         if solver == "lbfgs":
             minimise_lbfgs(objective, batches.data, monitor, max_iter)
         else:
-            optimiser = _optimiser(solver, final, weight_decay)
+            decay = weight_decay if solver == "adamw" else 0.0
+            optimiser = Adam(final.size, final.dtype, decay)
             factor = SCHEDULES[schedule]
             factor = factor if warmup is None else partial(factor, warmup=warmup)
             power = float(np.vdot(y, y)) / y.size
@@ -125,26 +127,15 @@ def train(
 
 
 def _is_solved_by_zero(network, loss, X, y, weight):
-    """Whether the targets are zero and parameters of zero predict them: then there is nothing to learn."""
+    """Whether the targets are zero and parameters of zero predict them, so that there is nothing to learn."""
     if y.any():
         return False
     prediction = network(np.zeros(network.n_parameters, network.dtype), X)
     return not prediction.any() and loss(prediction, y, weight)[0] == 0
 
 
-def _nothing_to_learn(network, validation):
-    theta = np.zeros(network.n_parameters, network.dtype)
-    return TrainingResult(theta, [0.0], [] if validation is None else [0.0], 1)
-
-
-def _optimiser(solver, vector, weight_decay):
-    if solver == "adam":
-        return Adam(vector.size, vector.dtype)
-    return AdamW(vector.size, vector.dtype, weight_decay)
-
-
 def _weighted(X, y, sample_weight=None):
-    """The data with weights of mean one, in its precision."""
+    """The data with sample weights of mean one, in its precision."""
     if sample_weight is not None:
         sample_weight = (sample_weight / np.mean(sample_weight)).astype(y.dtype)
     return X, y, sample_weight

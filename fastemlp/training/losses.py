@@ -4,7 +4,7 @@ A loss is ``loss(prediction, target, weight=None, out=None) -> (value, gradient)
 
 prediction, target : ndarray of shape (batch, n_out)
 weight : ndarray of shape (batch,), optional
-    Weights of the samples. They multiply, and the sum is over the batch size: weights of mean one give a mean.
+    Weights of the samples. The weighted sum is divided by the batch size: weights of mean one give a mean.
 out : ndarray like prediction, optional
     Receives the gradient of the value with respect to the prediction; must not alias the others.
 
@@ -26,7 +26,7 @@ class SquaredError:
     rep : Rep, bound; of the outputs. Needed with ``type_weights`` only.
     type_weights : dict, optional
         ``{type: weight}`` for a mixed output such as 3V0+V: the loss is the weighted mean over the types of the mean
-        squared error of each. Types are Reps or text, those not named weigh 1. None: every column counts alike.
+        squared error of each. Types are Reps or text; those not named have weight 1. None: all columns count equally.
     """
 
     def __init__(self, rep=None, type_weights=None):
@@ -41,7 +41,7 @@ class SquaredError:
         return value, difference
 
     def _apply_root_weights(self, difference, weight):
-        # the root once makes the squares weighted, twice the gradient
+        # applied once it weights the squares, twice the gradient
         if self._root is not None:
             difference *= self._root.astype(difference.dtype, copy=False)
         if weight is not None:
@@ -75,7 +75,7 @@ class Huber:
         for k, copy in enumerate(columns):
             self._membership[copy, k] = 1
         self._dims = self._membership.sum(0)
-        # an object counts as much as its columns do
+        # an object counts as much as its columns together
         self._shares = self._membership.T @ _column_weights(rep, type_weights) / rep.size()
 
     def __call__(self, prediction, target, weight=None, out=None):
@@ -87,7 +87,7 @@ class Huber:
         shares = (self._shares / n).astype(dtype)
         if weight is not None:
             shares = shares * weight[:, None]
-        # min(r, δ)·(2r − min(r, δ)) is both branches at once
+        # min(r, δ)·(2r − min(r, δ)) is both cases at once
         value = float(np.sum(shares * inside * (2 * r - inside)))
         # d value / d difference = 2 · share/dim · min(1, δ/r) · difference
         factor = np.divide(inside, r, out=np.ones_like(r), where=r > 0)
@@ -120,7 +120,7 @@ class CrossEntropy:
             )
 
     def __call__(self, prediction, target, weight=None, out=None):
-        # log p = z − log Σ exp z, the largest z taken out first
+        # log p = z − log Σ exp z, after subtracting the largest z
         log_p = np.subtract(prediction, prediction.max(1, keepdims=True), out=out)
         log_p -= np.log(np.exp(log_p).sum(1, keepdims=True))
         w = np.ones(len(log_p), log_p.dtype) if weight is None else weight

@@ -1,4 +1,4 @@
-"""What is watched while a network trains: the curves, the best parameters, when to stop."""
+"""What is recorded while a network trains: the curves and the best parameters; and when to stop."""
 
 from dataclasses import dataclass
 
@@ -9,31 +9,23 @@ from fastemlp._progress import progress_bar
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a fit came to.
+    """The result of training."""
 
-    Attributes
-    ----------
-    theta : ndarray of shape (n_parameters,); the final parameters (averaged, if asked for), or the best validated ones
-    loss_curve : list of float; training loss of each epoch or L-BFGS iteration
-    validation_curve : list of float; validation loss of each, empty without validation data
-    n_iter : int; epochs or iterations run
-    """
-
-    theta: np.ndarray
-    loss_curve: list
-    validation_curve: list
-    n_iter: int
+    theta: np.ndarray  # (n_parameters,); final (averaged, if asked for), or the best validated ones
+    loss_curve: list  # training loss of each epoch or L-BFGS iteration, floats
+    validation_curve: list  # validation loss of each, empty without validation data
+    n_iter: int  # epochs or iterations run
 
 
 class Monitor:
-    """Records an epoch at a time, keeps the best validated parameters and says when to stop.
+    """Records epoch after epoch, keeps the best validated parameters and says when to stop.
 
     Parameters
     ----------
     vector : ndarray; the parameters, as they change
     validate : callable or None; () -> their validation loss
     tol, n_iter_no_change : float, int
-        Stop after so many epochs in which the validation loss did not fall by ``tol``.
+        Stop after this many epochs in which the validation loss did not fall by ``tol``.
     max_iter : int; length of the progress bar
     verbose : int; 1 shows it on a terminal or in a notebook
     """
@@ -54,7 +46,7 @@ class Monitor:
         self._bar.close()
 
     def record(self, loss):
-        """Note an epoch's training loss and validate; True when it is time to stop."""
+        """Record an epoch's training loss and validate; True when it is time to stop."""
         self.loss_curve.append(loss)
         self._bar.update()
         self._bar.set_postfix(loss=f"{loss:.2e}", refresh=False)
@@ -72,6 +64,6 @@ class Monitor:
         return epoch - self._last_improved >= self._n_iter_no_change
 
     def restore_best(self):
-        """Bring back the best validated parameters, if any were validated."""
+        """Restore the best validated parameters, if there are any."""
         if self._best is not None:
             np.copyto(self._vector, self._best)

@@ -9,22 +9,22 @@ from fastemlp._threads import n_threads, single_threaded_blas
 from fastemlp.nn import Workspace
 from fastemlp.nn.network import TILE
 
-#: A batch is cut into at most so many shares, each at least so large; a share is one thread's at a time.
+#: A batch is split into at most this many shares, each of at least this many samples; one thread works on a share.
 MAX_SHARES = 4
 MIN_SHARE = 48
 
 
 class Objective:
-    """A network and a loss, and all the room that their gradient needs.
+    """A network and a loss, with all the memory that their gradient needs.
 
-    Use it as a context manager: it holds threads, and BLAS to one thread each.
+    Use it as a context manager: it holds threads, in each of which BLAS uses one.
 
     Parameters
     ----------
     network : Network
     loss : callable; see ``fastemlp.training.losses``
     rng : numpy Generator; draws the initial parameters
-    batch : int; samples of the largest batch that will come
+    batch : int; samples in the largest batch
 
     Attributes
     ----------
@@ -32,21 +32,22 @@ class Objective:
 
     Notes
     -----
-    How a batch is cut, and in what order its shares are summed, depends on its size alone: any number of threads
-    finds the same bits.
+    How a batch is split, and in what order its shares are summed, depends only on its size: any number of threads
+    gives the same bits.
     """
 
     def __init__(self, network, loss, rng, batch):
         self.network, self.loss = network, loss
         self.theta = network.init(rng)
         n_shares = _n_shares(batch)
-        n_weights = network.program.weights.n
-        self._weights = np.empty(n_weights, network.dtype)
-        self._gradients = np.empty((n_shares, n_weights), network.dtype)
+        # the parameters and what the program makes of them once for all samples
+        n_prepared = network.program.weights.n
+        self._prepared = np.empty(n_prepared, network.dtype)
+        self._gradients = np.empty((n_shares, n_prepared), network.dtype)
         self.gradient = self._gradients[0, : len(self.theta)]
         tile = min(TILE, batch)
         self._n_threads = min(n_shares, n_threads())
-        # whoever works on a share takes a workspace, with room for predictions and their gradient, and puts it back
+        # work on a share takes a workspace, with room for predictions and their gradient, and puts it back
         self._idle = SimpleQueue()
         for _ in range(self._n_threads):
             room = np.empty((2, tile, network.rep_out.size()), network.dtype)
@@ -67,22 +68,22 @@ class Objective:
 
     def value_and_gradient(self, X, y, weight):
         """The loss of a batch at ``theta``; its gradient goes to ``gradient``."""
-        weights = self.network.program.weights.of(self.theta, self._weights)
+        prepared = self.network.program.weights.of(self.theta, self._prepared)
         n_shares = _n_shares(len(X))
         bounds = [len(X) * k // n_shares for k in range(n_shares + 1)]
 
         def run(k):
-            return self._share(weights, k, bounds[k], bounds[k + 1], X, y, weight)
+            return self._share(prepared, k, bounds[k], bounds[k + 1], X, y, weight)
 
         over = map if self._pool is None else self._pool.map
         values = list(over(run, range(n_shares)))
         total = self._gradients[0]
         for other in self._gradients[1:n_shares]:
             total += other
-        self.network.program.weights.gradient(weights, total)
+        self.network.program.weights.gradient(prepared, total)
         return sum(values)
 
-    def _share(self, weights, k, start, stop, X, y, weight):
+    def _share(self, prepared, k, start, stop, X, y, weight):
         """What rows ``start`` to ``stop`` contribute, tile by tile."""
         workspace, room = self._idle.get()
         try:
@@ -91,13 +92,13 @@ class Objective:
                 rows = slice(first, min(first + TILE, stop))
                 n = rows.stop - first
                 prediction, dy = room[:, :n]
-                workspace.forward(weights, X[rows], prediction)
+                workspace.forward(prepared, X[rows], prediction)
                 w = None if weight is None else weight[rows]
-                # overflow shows in the value, and is judged there; a thread does not inherit what is ignored
+                # overflow shows in the value, which is checked later; threads do not inherit errstate
                 with np.errstate(over="ignore", invalid="ignore"):
                     value, _ = self.loss(prediction, y[rows], w, out=dy)
                     dy *= dy.dtype.type(n / len(X))
-                workspace.backward(weights, dy, self._gradients[k], add=first > start)
+                workspace.backward(prepared, dy, self._gradients[k], add=first > start)
                 total += value * n / len(X)
             return total
         finally:

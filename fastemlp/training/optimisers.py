@@ -1,4 +1,4 @@
-"""First-order optimisers and weight averaging, on one flat parameter vector."""
+"""The optimiser Adam and the averaging of parameters, on one flat vector."""
 
 import numpy as np
 
@@ -6,12 +6,13 @@ from fastemlp._kernels.updates import adam_update, average_update
 
 
 class Adam:
-    """Adam (Kingma & Ba 2015), updating in place.
+    """Adam (Kingma & Ba 2015) with decoupled weight decay (AdamW; Loshchilov & Hutter 2019), updating in place.
 
     Parameters
     ----------
     size : int
     dtype : float32 or float64
+    weight_decay : float ≥ 0; every parameter, biases too, shrinks by ``learning_rate · weight_decay`` a step
     beta1, beta2, epsilon : float; as in the paper
 
     Attributes
@@ -20,9 +21,8 @@ class Adam:
     t : int; steps taken
     """
 
-    weight_decay = 0.0
-
-    def __init__(self, size, dtype, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    def __init__(self, size, dtype, weight_decay=0.0, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        self.weight_decay = weight_decay
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
         self.moments = np.zeros((2, size), dtype)
         self.t = 0
@@ -45,29 +45,14 @@ class Adam:
         )
 
 
-class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019).
-
-    Parameters
-    ----------
-    size, dtype : as for Adam
-    weight_decay : float ≥ 0; every parameter, biases too, shrinks by ``learning_rate · weight_decay`` a step
-    **options : ``beta1``, ``beta2``, ``epsilon``
-    """
-
-    def __init__(self, size, dtype, weight_decay=0.03, **options):
-        super().__init__(size, dtype, **options)
-        self.weight_decay = weight_decay
-
-
 class Average:
-    """An exponential moving average of a vector, free of bias towards where it started.
+    """An exponential moving average of a vector, without bias towards its start.
 
     After t updates it is ``Σ_s d^(t-s) θ_s / Σ_s d^(t-s)``: exactly θ_1 after the first, the plain mean as d → 1.
 
     Parameters
     ----------
-    vector : ndarray; updated in place, its initial value counts for nothing
+    vector : ndarray; updated in place, its initial value does not count
     decay : float in [0, 1)
 
     Attributes
@@ -81,6 +66,6 @@ class Average:
         self.t = 0
 
     def update(self, theta):
-        """Take in one more ``theta``."""
+        """Include one more ``theta``."""
         self.t += 1
         average_update(self.vector, theta, (1 - self.decay) / (1 - self.decay**self.t))

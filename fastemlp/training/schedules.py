@@ -1,4 +1,4 @@
-"""Learning-rate factors in [0, 1] as functions of the progress through training, in [0, 1].
+"""Learning-rate factors in [0, 1] as functions of the progress of training in [0, 1].
 
 Each begins with a linear warm-up over the share ``warmup`` of all steps.
 """
@@ -6,11 +6,11 @@ Each begins with a linear warm-up over the share ``warmup`` of all steps.
 import numpy as np
 
 _BASE = 1 / 25  # where the one-cycle policy starts and ends its triangle
-_TAIL = 0.2  # the share of its descent in which the rate goes from there to zero
+_TAIL = 0.2  # the last share of its descent, in which the rate goes from there to zero
 
 
 def constant(progress, warmup=0.05):
-    """1, once warm."""
+    """1 after the warm-up."""
     return progress / warmup if progress < warmup else 1.0
 
 

@@ -123,7 +123,7 @@ def test_texts_too(estimator, group, text):
 def test_inputs_and_outputs_of_different_groups_are_refused(estimator):
     model = estimator(rep_in=2 * V(SO(3)), rep_out=V(O(3)))
     with pytest.raises(
-        ValueError, match="two independent groups: nothing moves inputs and outputs"
+        ValueError, match="two independent groups: nothing transforms inputs and outputs"
     ):
         model.fit(np.eye(5, 6), np.eye(5, 3))
     with pytest.raises(ValueError, match=r"equivariance_error: .* two independent groups"):
@@ -137,9 +137,7 @@ def test_inputs_and_outputs_of_different_groups_are_refused(estimator):
 def test_a_group_is_not_mixed_with_a_product_that_contains_it(factors, k):
     one, other = factors
     whole, part = one * other, factors[k]
-    message = (
-        r"act together, and as reps know nothing of each other: .* In place of V\(.*\) write V\("
-    )
+    message = r"act together, but reps take them as independent: .* In place of V\(.*\) write V\("
     for mix in (
         lambda: V(part) + V(whole),
         lambda: V(whole) * V(part),

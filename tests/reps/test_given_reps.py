@@ -169,13 +169,13 @@ def test_cosets_in_other_words():
         regular_rep(SO(3))
     with pytest.raises(ValueError, match=r"regular_rep: .* has more than 20,000 elements"):
         regular_rep(S(9))
-    with pytest.raises(ValueError, match=r"generator of the subgroup is no element of A\(3\)"):
+    with pytest.raises(ValueError, match=r"generator of the subgroup is not an element of A\(3\)"):
         coset_rep(A(3), [np.eye(3)[[1, 0, 2]]])
     with pytest.raises(ValueError, match=r"generator 0 .* has shape \(2, 2\), expected \(3, 3\)"):
         coset_rep(S(3), [np.eye(2)])
     with pytest.raises(ValueError, match="subgroup must be finite"):
         coset_rep(S(3), SO(3))
-    with pytest.raises(ValueError, match="rho of a matrix that is no element"):
+    with pytest.raises(ValueError, match="rho of a matrix that is not an element"):
         regular_rep(C(3)).rho(np.diag([1.0, -1.0]))
     with pytest.raises(ValueError, match="regular_rep is not bound to a group"):
         regular.size()
@@ -315,7 +315,7 @@ def test_what_images_must_be():
         Rep.from_images(Trivial(2), [])
     with pytest.raises(TypeError, match=r"Rep\.from_images: expected a Group"):
         Rep.from_images("O(2)", good)
-    with pytest.raises(ValueError, match="drho of a matrix that is not in the Lie algebra"):
+    with pytest.raises(ValueError, match="drho of a matrix outside the Lie algebra"):
         rep.drho(np.eye(2))
     with pytest.raises(ValueError, match="this matrix was not recognised"):
         rep.rho(2 * np.eye(2))

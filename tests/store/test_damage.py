@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from store.examples import HONEST_BODY, ISOMETRIES, KEY, dense, forge, honest_fields
 
 from fastemlp.exceptions import BasisStoreWarning
-from fastemlp.store import BasisStore, DamagedEntry, entry, key
+from fastemlp.store import BasisStore, entry, key
+from fastemlp.store.entry import DamagedEntry
 
 CONTENT = b"".join(
     bytes(chunk) for chunk in entry.encode(KEY, ISOMETRIES["composition"], {"gap": np.inf}, {})

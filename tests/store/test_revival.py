@@ -28,7 +28,13 @@ KINDS = {
     "lanczos": (DenseIsometry, V**5, SO(3), "lanczos"),
     "auto": (DenseIsometry, V**4, O(3), "auto"),
 }
-OPTIONS = {"tol": None, "random_state": 0, "store": True, "verbose": 0}
+OPTIONS = {
+    "tol": None,
+    "random_state": 0,
+    "store": True,
+    "verbose": 0,
+    "memory_budget": 2**30,
+}
 
 
 @pytest.fixture

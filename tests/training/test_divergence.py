@@ -7,8 +7,9 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from fastemlp.nn import MLP
-from fastemlp.training import Adam, Average, train
+from fastemlp.training import train
 from fastemlp.training.divergence import MAX_RESTARTS, Guard
+from fastemlp.training.optimisers import Adam, Average
 
 
 def data():

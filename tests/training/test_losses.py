@@ -5,7 +5,8 @@ import pytest
 
 from fastemlp.groups import SO, O, S
 from fastemlp.reps import Rep, Scalar, V, objects
-from fastemlp.training import CrossEntropy, Huber, SquaredError, squared_error
+from fastemlp.training import CrossEntropy, Huber, SquaredError
+from fastemlp.training.losses import squared_error
 
 MIXED = (V + 2 * Scalar + V**2 + V)(O(3))
 WEIGHTS = {"V0": 1, V: 5.0, "V2": 0.5}

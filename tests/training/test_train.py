@@ -10,15 +10,10 @@ from scipy.stats import ortho_group
 from fastemlp.groups import O
 from fastemlp.nn import EMLP, MLP, Workspace
 from fastemlp.reps import Scalar, V
-from fastemlp.training import (
-    SCHEDULES,
-    SOLVERS,
-    Adam,
-    Huber,
-    squared_error,
-    train,
-)
+from fastemlp.training import SCHEDULES, SOLVERS, Huber, train
 from fastemlp.training.batches import Batches
+from fastemlp.training.losses import squared_error
+from fastemlp.training.optimisers import Adam
 
 
 def linear_data(n=60, dtype=np.float64):

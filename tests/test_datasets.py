@@ -3,10 +3,16 @@
 import numpy as np
 import pytest
 
-from fastemlp.datasets import TaskSpec, make_inertia, make_o5_synthetic, make_particle_interaction
-from fastemlp.datasets.inertia import inertia_target
-from fastemlp.datasets.o5 import o5_target
-from fastemlp.datasets.particle import ETA, particle_target
+from fastemlp.datasets import (
+    ETA,
+    TaskSpec,
+    inertia_target,
+    make_inertia,
+    make_o5_synthetic,
+    make_particle_interaction,
+    o5_target,
+    particle_target,
+)
 
 MAKERS = [make_o5_synthetic, make_inertia, make_particle_interaction]
 
