@@ -1,10 +1,10 @@
 """Orthonormal bases of real spans of matrices, kept sparse where the generators are."""
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from fastemlp._arrays import orthonormal_rows
 from fastemlp.groups.generators import TOLERANCE, canonical, from_csr_parts
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -153,18 +153,14 @@ def _unit_norm(A):
 def _orthonormalise(rows, d, dtype, cut):
     """An orthonormal basis; the sine of the smallest angle kept, and of the largest one dropped beyond roundoff."""
     support = np.unique(rows.indices)
-    Q, R, _ = scipy.linalg.qr(rows[:, support].toarray().T, mode="economic", pivoting=True)
-    pivots = np.diagonal(R)
-    sines = np.abs(pivots) / np.abs(pivots[0])
+    rows = rows[:, support].toarray()
+    basis, sines = orthonormal_rows(rows)
     rank = int(np.sum(sines > cut))
     sine, dropped = float(sines[:rank].min()), float(sines[rank:].max(initial=0.0))
     dropped = dropped if dropped > _ORTHOGONAL else 0.0
-    if sine < _NEARLY_DEPENDENT:
-        Q = _gram_schmidt(rows[:, support].toarray(), rank).T
-    else:
-        Q = Q[:, :rank] * np.sign(pivots[:rank])
-    Q[np.abs(Q) < _ROUNDOFF] = 0.0
-    return [_matrix_of(column, support, d, dtype) for column in Q.T], sine, dropped
+    basis = _gram_schmidt(rows, rank) if sine < _NEARLY_DEPENDENT else basis[:rank]
+    basis[np.abs(basis) < _ROUNDOFF] = 0.0
+    return [_matrix_of(row, support, d, dtype) for row in basis], sine, dropped
 
 
 def _gram_schmidt(rest, rank):

@@ -1,6 +1,6 @@
 """Representations taken apart: coordinates closed under the adjoint, irreducibles, and words in them."""
 
-from .balance import adjoint_defect, balance, change_of_coordinates, normalise, stretch
+from .balance import balance, change_of_coordinates, normalise, stretch
 from .catalogue import Catalogue
 from .chain import Chain, Fusion
 from .characters import character, count_traces, generated_elements, whole_mean
@@ -16,7 +16,6 @@ __all__ = [
     "Postponed",
     "ReductiveForm",
     "SchurIsometry",
-    "adjoint_defect",
     "balance",
     "change_of_coordinates",
     "character",

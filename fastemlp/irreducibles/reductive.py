@@ -56,6 +56,8 @@ def reductive_form(C, max_work=math.inf):
         if work > max_work:
             raise Postponed(work) from None
         factors, balanced = balance(completed(C, max_work))
+        if factors is None:
+            raise
         accuracy = max(balanced.accuracy, BALANCED)
         group = reductive_group(balanced, max_work, accuracy)
         seen = accuracy
