@@ -426,9 +426,11 @@ def _longest(A):
 
 
 def norm_bound(A, default):
-    """A bound on the spectral norm of a csr_array, the root of ``‖A‖₁ ‖A‖_∞``; the default for None."""
+    """The spectral norm of a csr_array, or the root of ``‖A‖₁ ‖A‖_∞`` if it is large: a bound. The default for None."""
     if A is None:
         return default
+    if A.shape[0] <= 8 and np.isfinite(A.data).all():
+        return float(np.linalg.norm(A.toarray(), 2))
     sizes = np.abs(A.data)
     rows = np.repeat(np.arange(A.shape[0]), np.diff(A.indptr))
     columns_and_rows = (np.bincount(where, sizes).max(initial=0.0) for where in (A.indices, rows))

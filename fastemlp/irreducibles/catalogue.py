@@ -10,9 +10,18 @@ import numpy as np
 import scipy.linalg
 
 from fastemlp._arrays import read_only
+from fastemlp._budget import DEFAULT_BUDGET, mib
 from fastemlp.exceptions import BudgetError, CertificationError, Status
 
-from .split import Members, choose_recipe, commutant_units, components, frames, isotypic_parts
+from .split import (
+    Members,
+    choose_recipe,
+    commutant_units,
+    components,
+    frames,
+    isotypic_parts,
+    undecided,
+)
 
 #: Eigenvalues of a Casimir operator closer than this, relative to the largest, are one.
 CASIMIR_SAME = 1e-8
@@ -99,7 +108,7 @@ class Catalogue:
     memory_budget : int, bytes; a dozen matrices of the size of a product have to fit
     """
 
-    def __init__(self, symmetry, rng, memory_budget=2**30):
+    def __init__(self, symmetry, rng, memory_budget=DEFAULT_BUDGET):
         self.symmetry = symmetry
         self.dims = tuple(probes.shape[1] for probes in symmetry.probes)
         self.dtype, self.is_complex = symmetry.dtype, symmetry.is_complex
@@ -136,9 +145,9 @@ class Catalogue:
             n_bytes = 12 * action.n**2 * self.symmetry.dtype.itemsize
             if n_bytes > self.memory_budget:
                 raise BudgetError(
-                    f"schur: an irreducible of size {action.p} times a factor of size {action.q} needs "
-                    f"{n_bytes / 2**20:,.0f} MiB, more than memory_budget = {self.memory_budget / 2**20:,.0f} MiB. "
-                    "Raise memory_budget, or use lanczos."
+                    f"irreducibles: one of size {action.p} times a factor of size {action.q} needs {mib(n_bytes)}, "
+                    f"more than memory_budget = {mib(self.memory_budget)}. Raise memory_budget, or solve by products "
+                    "with the constraint."
                 )
             before = len(self.irreducibles)
             spaces, gap = _casimir_eigenspaces(
@@ -175,10 +184,9 @@ class Catalogue:
                 continue
             if len(parts) > 1:
                 return [piece for part in parts for piece in self._pieces(action, _span(E, part))]
-        raise CertificationError(
-            f"schur: no random elements of the group tell whether a space of size {E.shape[1]} is irreducible; "
-            "eigenvalues nearly coincide.",
-            status=Status.AMBIGUOUS_RANK,
+        raise undecided(
+            f"no random elements of the group tell whether a space of size {E.shape[1]} is irreducible; eigenvalues "
+            "nearly coincide."
         )
 
     def _identify(self, action, E, probes, part):
@@ -219,10 +227,9 @@ class Catalogue:
                 continue  # two of its eigenvalues nearly coincide in this draw
             if len(parts) == 1 and parts[0].V.shape[2] == recipe.type_dim:
                 return
-        raise CertificationError(
-            f"schur: no other random elements of the group show a piece of size {probes.shape[1]} to be irreducible, "
-            f"with a commutant of dimension {recipe.type_dim}.",
-            status=Status.AMBIGUOUS_RANK,
+        raise undecided(
+            f"no other random elements of the group show a piece of size {probes.shape[1]} to be irreducible, with a "
+            f"commutant of dimension {recipe.type_dim}."
         )
 
     def _add(self, probes, mixed, part, recipe, frame, find_lie):
@@ -237,7 +244,7 @@ class Catalogue:
         U = np.concatenate([E for _, E in pieces], axis=1)
         if U.shape[1] != action.n:
             raise CertificationError(
-                f"schur: the pieces of a product of size {action.n} add up to {U.shape[1]}.",
+                f"irreducibles: the pieces of a product of size {action.n} add up to {U.shape[1]}.",
                 status=Status.BAD_ORTHOGONALITY,
             )
         targets = [mu for mu, _ in pieces]
@@ -284,10 +291,9 @@ class Catalogue:
             spectrum = one.spectrum(self.members) if alike else None
             for other in alike:
                 if np.abs(spectrum - other.spectrum(self.members)).max() <= same:
-                    raise CertificationError(
-                        f"schur: two pieces of size {one.dim} were taken for different irreducibles, but have the same "
-                        f"spectrum to {same:.0e}.",
-                        status=Status.AMBIGUOUS_RANK,
+                    raise undecided(
+                        f"two pieces of size {one.dim} were taken for different irreducibles, but have the same "
+                        f"spectrum to {same:.0e}."
                     )
 
     def _residual(self, action, targets, U):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastemlp.exceptions import CertificationError, Status
+from fastemlp.exceptions import CertificationError
 
-from .split import Members, isotypic_parts
+from .split import Members, isotypic_parts, undecided
 
 #: Random combinations of the Lie generators that are looked at; what all kill, one almost surely shows.
 COMBINATIONS = 2
@@ -98,10 +98,9 @@ def require_irreducible_as_given(irreducibles, images, accuracy):
         moves = [A for A, _ in seen]
         noise = accuracy / min((size for _, size in seen), default=1.0)
         if not moves or not _is_one(moves, known, noise):
-            raise CertificationError(
-                f"schur: the generators as given do not show a piece of size {known.dim} to be irreducible, with a "
-                f"commutant of dimension {known.type_dim}.",
-                status=Status.AMBIGUOUS_RANK,
+            raise undecided(
+                f"the generators as given do not show a piece of size {known.dim} to be irreducible, with a commutant "
+                f"of dimension {known.type_dim}."
             )
 
 

@@ -49,7 +49,7 @@ def readable(C, caller="orbits"):
             raise ValueError(
                 f"{caller}: expected Lie algebra generators that are diagonal, but generator "
                 f"{k} of {len(C.lie)} has entries off the diagonal. Solve with "
-                "shrink, which uses what is diagonal and leaves the rest to another method."
+                "shrink, which uses what is diagonal and leaves the rest to another strategy."
             )
     monomials = [Monomial.read(h, C.dims, rounding(C.accuracy)) for h in C.discrete]
     if None in monomials:
@@ -57,7 +57,7 @@ def readable(C, caller="orbits"):
             f"{caller}: expected discrete generators with one root of unity, of order at most "
             f"{LARGEST_ORDER}, in each row and column, but generator {monomials.index(None)} of "
             f"{len(C.discrete)} is not of that form. Solve with shrink, which uses those that are "
-            "and leaves the rest to another method."
+            "and leaves the rest to another strategy."
         )
     return weights, monomials
 
@@ -111,7 +111,7 @@ def fixed_space(C, weights, monomials, tol=None, memory_budget=2**30, caller="or
     if order > LARGEST_COMMON_ORDER:
         raise ValueError(
             f"{caller}: the entries of the generators are roots of unity of common order {order}, "
-            f"more than the {LARGEST_COMMON_ORDER} allowed. Use another method."
+            f"more than the {LARGEST_COMMON_ORDER} allowed. Use another strategy."
         )
     parent, phase = _allocate(C.shape[1], order, memory_budget, caller)
     halves = _halves(C)
@@ -200,7 +200,7 @@ def require_tensor(C, caller):
     if not isinstance(C, TensorConstraint):
         raise ValueError(
             f"{caller}: expected a TensorConstraint, the constraint of one tensor type, which shows "
-            f"its generators; got {type(C).__name__}. Solve term by term, or use another method."
+            f"its generators; got {type(C).__name__}. Solve term by term, or use another strategy."
         )
 
 

@@ -465,7 +465,7 @@ def test_copies_that_are_not_aligned_are_caught(group, monkeypatch):
 def test_copies_that_go_missing_are_caught(monkeypatch):
     monkeypatch.setattr(CATALOGUE, "isotypic_parts", lambda *a: isotypic_parts(*a)[:1])
     with pytest.raises(
-        CertificationError, match=r"schur: the pieces of a product of size .* add up"
+        CertificationError, match=r"irreducibles: the pieces of a product of size .* add up"
     ):
         schur(constraint((V**4)(S(4))))
 

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastemlp._budget import DEFAULT_BUDGET
 from fastemlp._gap import split_rank
 from fastemlp._progress import progress_bar
 from fastemlp.exceptions import BudgetError, ConvergenceError, Status
 
 from ..certify import certified, measured
 from ..counted_operator import CountedOperator, estimate_norm, random_block
-from ..dense import dense
+from ..dense import solved_at_once
 from ..polish import polish, singular_basis
 from .recurrence import BlockKrylov
 
@@ -32,7 +33,7 @@ def block_lanczos(
     tol=None,
     block_size=None,
     max_steps=5000,
-    memory_budget=2**30,
+    memory_budget=DEFAULT_BUDGET,
     random_state=0,
     verbose=0,
 ):
@@ -90,14 +91,9 @@ def block_lanczos(
         tol = max(1e-11 if op.eps < 1e-10 else 1e-4, 10 * op.accuracy)
     width = min(block_size or 16, max(op.m, 1))
     norm = estimate_norm(op, rng) if op.n_rows and op.m else 0.0
-    if norm <= tol * op.scale:
-        Q = np.eye(op.m, dtype=op.dtype)
-        return certified(op, Q, norm=op.scale, gap=np.inf, tol=tol, strategies=("block_lanczos",))
-    if op.m <= 3 * width:
-        solution = dense(C, tol=tol)
-        strategies = ("block_lanczos", *solution.strategies)
-        n_matvecs = solution.n_matvecs + op.n_matvecs
-        return replace(solution, strategies=strategies, n_matvecs=n_matvecs)
+    solution = solved_at_once(op, norm, tol, 3 * width, memory_budget)
+    if solution is not None:
+        return solution
     search = _Search(op, norm, rng, max_steps, memory_budget, verbose)
     with search:
         search.exhaust(width)
