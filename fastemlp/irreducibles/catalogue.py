@@ -19,6 +19,7 @@ from .split import (
     commutant_units,
     components,
     frames,
+    is_shown_irreducible,
     isotypic_parts,
     undecided,
 )
@@ -120,14 +121,16 @@ class Catalogue:
             Members(J, symmetry.is_complex, rng, 2, symmetry.accuracy) for _ in range(4)
         ]
         self.mix = rng.standard_normal((2, D)) / np.sqrt(max(D, 1))
-        self.irreducibles = []
         #: the smallest relative distance of eigenvalues that had to be told apart
         self.gap = np.inf
         self._splittings = {}
         probes = np.ones((J, 1, 1), symmetry.probes[0].dtype)
         part = isotypic_parts(probes, self.members)[0]
-        zero = np.zeros((2, 1, 1), symmetry.dtype)
-        self._add(probes, zero, part, None, None, lambda: np.zeros((D, 1, 1), symmetry.dtype))
+        recipe = choose_recipe(part, symmetry.is_complex)
+        mixed, lie = (np.zeros((n, 1, 1), symmetry.dtype) for n in (2, D))
+        self.irreducibles = [
+            Irreducible(probes, mixed, part, recipe, frames(part, recipe)[0], lambda: lie)
+        ]
 
     def split(self, index, atom):
         """The Splitting of irreducible number ``index`` times an atom.
@@ -207,37 +210,20 @@ class Catalogue:
         if not alone:
             probes = action.probes_on(reference)
         self._require_irreducible(probes, recipe)
-        index = self._add(
-            probes,
-            action.mixed_on(reference),
-            part,
-            recipe,
-            frame,
-            lambda: action.lie_on(reference),
+        copies = [reference, *(_clean(E @ (F @ frame.conj().T)) for F in found[1:])]
+        mixed, index = action.mixed_on(reference), len(self.irreducibles)
+        self.irreducibles.append(
+            Irreducible(probes, mixed, part, recipe, frame, lambda: action.lie_on(reference))
         )
-        copies = [_clean(E @ (F @ frame.conj().T)) for F in found[1:]]
-        return [(index, copy) for copy in [reference, *copies]]
+        return [(index, copy) for copy in copies]
 
     def _require_irreducible(self, probes, recipe):
         """Show a new piece irreducible and of its type by another draw, as no residual shows two taken for one."""
-        for members in self.polishers:
-            try:
-                parts = isotypic_parts(probes, members)
-            except CertificationError:
-                continue  # two of its eigenvalues nearly coincide in this draw
-            if len(parts) == 1 and parts[0].V.shape[2] == recipe.type_dim:
-                return
-        raise undecided(
-            f"no other random elements of the group show a piece of size {probes.shape[1]} to be irreducible, with a "
-            f"commutant of dimension {recipe.type_dim}."
-        )
-
-    def _add(self, probes, mixed, part, recipe, frame, find_lie):
-        if recipe is None:
-            recipe = choose_recipe(part, self.symmetry.is_complex)
-            frame = frames(part, recipe)[0]
-        self.irreducibles.append(Irreducible(probes, mixed, part, recipe, frame, find_lie))
-        return len(self.irreducibles) - 1
+        if not any(is_shown_irreducible(probes, m, recipe.type_dim) for m in self.polishers):
+            raise undecided(
+                f"no other random elements of the group show a piece of size {probes.shape[1]} to be irreducible, with "
+                f"a commutant of dimension {recipe.type_dim}."
+            )
 
     def _checked(self, action, pieces, before):
         """The Splitting, and the irreducibles that are new in it, numbers from ``before`` on, shown to be new."""

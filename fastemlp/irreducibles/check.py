@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastemlp.exceptions import CertificationError
-
-from .split import Members, isotypic_parts, undecided
+from .split import Members, is_shown_irreducible, undecided
 
 #: Random combinations of the Lie generators that are looked at; what all kill, one almost surely shows.
 COMBINATIONS = 2
@@ -108,18 +106,13 @@ def _is_one(moves, known, accuracy):
     """Whether some random elements have one isotypic part, of the type's multiplicity."""
     is_complex = known.commutant.dtype.kind == "c"
     rng = np.random.default_rng(0)
-    products = [A @ B for A in moves for B in moves][:MANY_MOVES]
-    for _ in range(DRAWS):
-        try:
-            parts = isotypic_parts(
-                np.array([*moves, *products]),
-                Members(len(moves) + len(products), is_complex, rng, 2, accuracy),
-            )
-        except CertificationError:
-            continue
-        if len(parts) == 1 and parts[0].V.shape[2] == known.type_dim:
-            return True
-    return False
+    elements = np.array([*moves, *[A @ B for A in moves for B in moves][:MANY_MOVES]])
+    return any(
+        is_shown_irreducible(
+            elements, Members(len(elements), is_complex, rng, 2, accuracy), known.type_dim
+        )
+        for _ in range(DRAWS)
+    )
 
 
 def _word(chain, word, matrices, is_lie, images, checked, sampled):
@@ -143,26 +136,22 @@ def _fusion(fusion, left, right, is_lie, images):
     p, q, n = fusion.U.shape
     image, scale = _action(left, right, is_lie, fusion.U)
     image = image.reshape(p * q, n)
-    worst, start = 0.0, 0
-    for mu, d in fusion.targets:
-        piece = slice(start, start + d)
-        start += d
+    worst = 0.0
+    for mu, piece in fusion.pieces():
         E = np.ascontiguousarray(fusion.U.reshape(p * q, n)[:, piece])
         if mu not in images:
             images[mu] = E.conj().T @ image[:, piece]
-        defect = image[:, piece] - E @ _matrix(images, mu, d)
-        worst = np.maximum(worst, np.linalg.norm(defect) / (scale * np.sqrt(d)))
+        defect = image[:, piece] - E @ _matrix(images, mu, E.shape[1])
+        worst = np.maximum(worst, np.linalg.norm(defect) / (scale * np.sqrt(E.shape[1])))
     return worst
 
 
 def _sampled(fusion, left, right, is_lie, images):
     """As ``_fusion``, from random vectors of each piece."""
     x = np.random.default_rng(0).standard_normal((fusion.U.shape[2], SAMPLES))
-    worst, start = 0.0, 0
-    for mu, d in fusion.targets:
-        E = fusion.U[:, :, start : start + d]
-        x_piece = x[start : start + d]
-        start += d
+    worst = 0.0
+    for mu, piece in fusion.pieces():
+        E, x_piece = fusion.U[:, :, piece], x[piece]
 
         def on_piece(z, E=E):
             image, scale = _action(left, right, is_lie, E @ z)
@@ -175,7 +164,7 @@ def _sampled(fusion, left, right, is_lie, images):
         else:
             images[mu] = lambda z, on_piece=on_piece: on_piece(z)[2]
         defect = np.linalg.norm(image - E @ inside) / np.sqrt(SAMPLES)
-        worst = np.maximum(worst, defect / (scale * np.sqrt(d)))
+        worst = np.maximum(worst, defect / (scale * np.sqrt(E.shape[2])))
     return worst
 
 

@@ -16,7 +16,7 @@ from fastemlp._arrays import read_only
 from fastemlp.exceptions import BudgetError
 
 from .catalogue import Splitting
-from .orbitals import ELEMENTS, MonomialGroup
+from .orbitals import ELEMENTS
 from .split import undecided
 
 #: Eigenvalues are one up to the first distance, relative to the largest, and different from the second on.
@@ -79,7 +79,7 @@ class MonomialCatalogue:
     memory_budget : int, bytes; three matrices of the size of a word have to fit
     """
 
-    def __init__(self, group: MonomialGroup, rng, memory_budget=2**30):
+    def __init__(self, group, rng, memory_budget):
         self.group, self.rng, self.memory_budget = group, rng, memory_budget
         self.dims, self.dtype = group.dims, group.dtype
         self.is_complex = self.dtype.kind == "c"

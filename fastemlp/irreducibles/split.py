@@ -148,6 +148,15 @@ def isotypic_parts(probes, members):
     return parts
 
 
+def is_shown_irreducible(probes, members, type_dim):
+    """Whether random members show one isotypic part, of one copy of an irreducible of this type."""
+    try:
+        parts = isotypic_parts(probes, members)
+    except CertificationError:
+        return False  # two of its eigenvalues nearly coincide in this draw
+    return len(parts) == 1 and parts[0].V.shape[2] == type_dim
+
+
 def _linked(M, w, starts, noise):
     """Which eigenspaces belong to one irreducible, a symmetric-or-not boolean array."""
     squares = np.sum(np.abs(M[1:]) ** 2, axis=0)

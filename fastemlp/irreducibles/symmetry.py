@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import expm, schur
+from scipy.linalg import expm, polar, schur
 from scipy.sparse import csr_array
 
 from fastemlp.exceptions import NotReductive
@@ -49,20 +49,23 @@ class Symmetry:
 
     Attributes
     ----------
-    is_complex : bool; whether intertwiners have complex coefficients
     lie : tuple over atoms of ndarray (D, d, d); joint orthonormal basis of the Lie algebra
     probes : tuple over atoms of ndarray (J, d, d); unitary, an intertwiner of all J is one of the group
     accuracy : float; what they are known to
     """
 
-    is_complex: bool
     lie: tuple
     probes: tuple
     accuracy: float = 0.0
 
     @property
     def dtype(self):
-        return np.dtype(np.complex128 if self.is_complex else np.float64)
+        return self.lie[0].dtype
+
+    @property
+    def is_complex(self):
+        """Whether intertwiners have complex coefficients."""
+        return self.dtype.kind == "c"
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +74,14 @@ class ReductiveGroup:
 
     Attributes
     ----------
-    is_complex : bool
+    dtype : float64 or complex128
     dims : tuple of int; sizes of the atoms, those of the constraint first
     dual : tuple of int; ``dual[a]`` is the atom dual to atom a of the constraint, itself where they are the same
     lie, discrete : tuples over generators of tuples over atoms of ndarray (d, d); as given, to check results against
     accuracy : float; what these are known to
     """
 
-    is_complex: bool
+    dtype: np.dtype
     dims: tuple
     dual: tuple
     lie: tuple
@@ -86,10 +89,6 @@ class ReductiveGroup:
     accuracy: float
     _basis: np.ndarray
     _unitary: tuple
-
-    @property
-    def dtype(self):
-        return np.dtype(np.complex128 if self.is_complex else np.float64)
 
     def adjoint_defect(self):
         """How far the Lie algebra is from closed under the adjoint, discrete generators from normal or unitary."""
@@ -110,7 +109,7 @@ class ReductiveGroup:
         lie = from_rows(self._basis, self.dims, self.dtype)
         probes = _probes(lie, self._unitary, self.accuracy, rng)
         probes = tuple(np.array(Bs) for Bs in zip(*probes, strict=True))
-        return Symmetry(self.is_complex, tuple(lie), probes, self.accuracy)
+        return Symmetry(tuple(lie), probes, self.accuracy)
 
 
 def reductive_group(C, max_work=math.inf, accuracy=None):
@@ -159,9 +158,7 @@ def reductive_group(C, max_work=math.inf, accuracy=None):
                 "invariant orthogonal complements",
                 everywhere=_has_degenerate_trace(basis, dims, C.dtype),
             )
-    return ReductiveGroup(
-        C.dtype.kind == "c", dims, tuple(dual), *given, accuracy, basis, tuple(unitary)
-    )
+    return ReductiveGroup(C.dtype, dims, tuple(dual), *given, accuracy, basis, tuple(unitary))
 
 
 def _has_degenerate_trace(basis, dims, dtype):
@@ -347,12 +344,8 @@ def _opening_powers(h, accuracy, rng):
         exponent = round(rng.uniform(1.0, 2.0) / gaps[0])
         powers.append([np.linalg.matrix_power(B, exponent) for B in h])
         gaps = gaps[gaps > gaps[0] / NARROW]
-    return [[_nearest_unitary(B) for B in g] for g in powers]
-
-
-def _nearest_unitary(B):
-    W, _, Vh = np.linalg.svd(B)
-    return W @ Vh
+    # the nearest unitary matrices
+    return [[polar(B)[0] for B in g] for g in powers]
 
 
 def _probes(lie, unitary, accuracy, rng):

@@ -142,7 +142,7 @@ def representatives(lie, dims, monomials):
     -------
     list of generators, at most D
     """
-    E = _columns(lie, dims, _all)
+    E = _columns(lie, dims)
     squares = np.bincount(np.repeat(np.arange(len(lie)), np.diff(E.indptr)), np.abs(E.data) ** 2)
     links = [np.zeros((2, 0), int)]
     for h in monomials:
@@ -208,7 +208,7 @@ def _sparse_basis(lie, dims):
     """
     if not lie:
         return []
-    stacked = _real(_columns(lie, dims, _all))
+    stacked = _real(_columns(lie, dims))
     clusters = _clusters(stacked)
     if len(clusters) == len(lie):
         return []
@@ -240,14 +240,14 @@ def _largest(A):
     return max((np.abs(part.data).max(initial=0.0) for part in A if part is not None), default=0.0)
 
 
-def _columns(lie, dims, part, rounding=ROUNDING):
-    """The entries of ``part(A)`` on every atom, one column per generator, without rounding errors."""
+def _columns(lie, dims, part=None, rounding=ROUNDING):
+    """The entries of ``part(A)``, or A, on every atom, one column per generator, without rounding errors."""
     blocks = []
     start = 0
     for a, d in enumerate(dims):
         for i, A in enumerate(lie):
             if A[a] is not None:
-                row, column, value = part(*entries(A[a]))
+                row, column, value = part(*entries(A[a])) if part else entries(A[a])
                 blocks.append(
                     (start + row.astype(np.int64) * d + column, np.full(len(row), i), value)
                 )
@@ -269,10 +269,6 @@ def _real(columns):
     out = csc_array(vstack([columns.real, columns.imag]))
     out.eliminate_zeros()
     return out
-
-
-def _all(row, column, value):
-    return row, column, value
 
 
 def _echelon(rows, n_pivots):

@@ -149,7 +149,7 @@ def _solve(form, rng, memory_budget):
     given, images = given_residual(
         group.lie, group.discrete, [(left, C.slots[:cut]), (right, duals)]
     )
-    if group.is_complex:
+    if symmetry.is_complex:
         # W = E_q E_pᴴ: its columns carry the conjugates of the copies
         right = right.map(np.conj)
     shared = sorted(set(left.multiplicities()[-1]) & set(right.multiplicities()[-1]))

@@ -34,7 +34,7 @@ from fastemlp.isometries import Composition, DenseIsometry, OrbitIsometry
 from fastemlp.operators import Stack
 from fastemlp.reps import T, V
 from fastemlp.solver import METHODS, auto, dense, make_plan, schur, solve_nullspace
-from fastemlp.solver.reductions import shrink
+from fastemlp.solver.reductions.shrink import shrink
 
 SE2 = Group([[[0, -1, 0], [1, 0, 0], [0, 0, 0]], [[0, 0, 1], [0, 0, 0], [0, 0, 0]]], name="SE(2)")
 HEISENBERG = Group([np.eye(3, k=1) * [0, 1, 0], np.eye(3, k=1) * [0, 0, 1]], name="Heisenberg")

@@ -135,11 +135,11 @@ class _Found:
     Q: np.ndarray
     gap: float
     strategies: tuple
-    completeness: float = 0.0
+    n_steps: int
+    n_restarts: int
+    completeness: float
     missed: float = 0.0
     angle: float | None = None
-    n_steps: int = 0
-    n_restarts: int = 0
     n_matvecs: int = 0
 
 
@@ -215,44 +215,42 @@ def _project(op, tol, mixed, memory_budget, rng, verbose):
     found : _Found
     projector : Projector, or None after block Lanczos
     """
-    max_rank = memory_budget // (op.m * op.dtype.itemsize)
     projector = Projector(op, tol, mixed)
     try:
-        with progress_bar(shown=verbose, delay=1, unit=" vectors", desc="lanczos") as bar:
-            Q, completeness = Search(projector, rng, max_rank, bar).nullspace()
+        return _projected(projector, tol, memory_budget, rng, verbose), projector
     except SlowError:
-        return _fallback(op, tol, memory_budget, rng, verbose), None
-    spectrum = projector.spectrum
-    norm = np.sqrt(spectrum.highest)
-    largest, frobenius = _norms(op, Q)
-    # the whole span is to be null: no combination of these columns may hide a small singular value
-    if frobenius > tol * norm:
-        return _fallback(op, tol, memory_budget, rng, verbose), None
-    gap = np.sqrt(spectrum.lowest / spectrum.highest)
-    # a small gap turns a residual into a larger angle
-    sharp = SHARP * tol * norm * (1.0 if gap > 1e-2 else 0.2)
-    if largest > sharp:
-        Q = _sharpened(op, Q, sharp)
-        if _norms(op, Q)[1] > tol * norm:
-            return _fallback(op, tol, memory_budget, rng, verbose), None
-    return _Found(
-        Q, gap, ("lanczos",), completeness, completeness, n_steps=projector.n_steps
-    ), projector
-
-
-def _fallback(op, tol, memory_budget, rng, verbose):
-    solution = block_lanczos(
+        pass
+    found = block_lanczos(
         op.C, tol=tol, memory_budget=memory_budget, random_state=rng, verbose=verbose
     )
+    counts = found.n_steps, found.n_restarts, found.completeness
     return _Found(
-        solution.Q.to_dense().copy(),
-        solution.gap,
-        ("lanczos", *solution.strategies),
-        solution.completeness,
-        n_steps=solution.n_steps,
-        n_restarts=solution.n_restarts,
-        n_matvecs=solution.n_matvecs,
-    )
+        found.Q.to_dense().copy(),
+        found.gap,
+        ("lanczos", *found.strategies),
+        *counts,
+        n_matvecs=found.n_matvecs,
+    ), None
+
+
+def _projected(projector, tol, memory_budget, rng, verbose):
+    """By projection alone; SlowError where singular values are tiny."""
+    op = projector.op
+    max_rank = memory_budget // (op.m * op.dtype.itemsize)
+    with progress_bar(shown=verbose, delay=1, unit=" vectors", desc="lanczos") as bar:
+        Q, missed = Search(projector, rng, max_rank, bar).nullspace()
+    spectrum = projector.spectrum
+    norm, gap = np.sqrt(spectrum.highest), np.sqrt(spectrum.lowest / spectrum.highest)
+    largest, frobenius = _norms(op, Q)
+    # a small gap turns a residual into a larger angle
+    sharp = SHARP * tol * norm * (1.0 if gap > 1e-2 else 0.2)
+    if frobenius <= tol * norm and largest > sharp:
+        Q = _sharpened(op, Q, sharp)
+        _, frobenius = _norms(op, Q)
+    # the whole span is to be null: no combination of these columns may hide a small singular value
+    if frobenius > tol * norm:
+        raise SlowError
+    return _Found(Q, gap, ("lanczos",), projector.n_steps, 0, missed, missed)
 
 
 def _norms(op, Q):

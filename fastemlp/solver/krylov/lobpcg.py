@@ -187,16 +187,10 @@ def _lowest(N, inverse, square, max_rank, rng, bar):
             lowest, is_seen = float(theta[~null].min()), True
             break
         width = min(2 * width, LARGEST_BLOCK)
-    highest = (
-        float(
-            scipy.sparse.linalg.eigsh(
-                N, 1, which="LM", tol=1e-2, v0=rng.standard_normal(m), return_eigenvectors=False
-            )[0]
-        )
-        if m > 2
-        else square
+    highest = scipy.sparse.linalg.eigsh(
+        N, 1, tol=1e-2, v0=rng.standard_normal(m), return_eigenvectors=False
     )
-    return found, Spectrum(lowest, highest), is_seen
+    return found, Spectrum(lowest, float(highest[0])), is_seen
 
 
 def _lowest_outside(N, Q, inverse, square, rng):
