@@ -37,29 +37,12 @@ def canonical(matrix, dtype):
 
 
 def read_generators(kind, generators):
-    """Read a collection of generators into matrices of one size.
+    """What was given as the argument ``kind`` of Group, as a list of finite ndarrays or sparse arrays of shape (d, d).
 
-    Parameters
-    ----------
-    kind : str
-        The argument's name, for messages.
-    generators : None, array_like of shape (D, d, d), or iterable of (d, d) matrices
-        A matrix may be an array, scipy sparse, or any operator with ``shape`` and ``matmat`` or
-        ``matvec`` (it is applied to the d unit vectors).
-
-    Returns
-    -------
-    matrices : list of ndarray or sparse, each of shape (d, d), finite
-    d : int or None
-        None when there is no generator and no (0, d, d) array to tell it.
-    is_complex : bool
-
-    Raises
-    ------
-    TypeError
-        If an entry is not a matrix of numbers.
-    ValueError
-        If a matrix is not square, differs in size from the first, or holds NaN or infinities.
+    A matrix may be an array, scipy sparse, or any operator with ``shape`` and ``matmat`` or ``matvec``, which is
+    applied to the d unit vectors. Also d, None where neither a generator nor a (0, d, d) array tells it; and whether
+    they are complex. TypeError for what is no matrix of numbers; ValueError for matrices that are not square, not
+    finite, or of several sizes.
     """
     if generators is None:
         return [], None, False

@@ -70,16 +70,13 @@ def pairing_residual(images, units):
 def require_irreducible_as_given(irreducibles, images, accuracy):
     """Show every irreducible irreducible under discrete generators as they were given, not under powers of them.
 
+    CertificationError where random elements of the algebra that they generate leave a piece in parts, or in doubt.
+
     Parameters
     ----------
     irreducibles : list of Irreducible; those in ``images`` are looked at
     images : list of dict {irreducible: ndarray (d, d)}, one per generator
     accuracy : float; generators closer than this to acting trivially are left out
-
-    Raises
-    ------
-    CertificationError
-        If random elements of the algebra that they generate leave a piece in parts, or its type in doubt.
     """
     for mu, known in enumerate(irreducibles):
         if known.dim == 1:

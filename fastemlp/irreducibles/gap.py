@@ -13,7 +13,7 @@ STEPS, SHARP = 60, 1e-9
 
 
 def spectral_gap(norm, group, symmetry, catalogue, left, right, images):
-    """Smallest nonzero ``‖C W‖ / ‖C‖`` over intertwiner spaces ``Hom(μ, λ)``, from below.
+    """Smallest nonzero ``‖C W‖ / ‖C‖`` over intertwiner spaces ``Hom(μ, λ)``, from below; inf where C vanishes.
 
     Parameters
     ----------
@@ -21,10 +21,6 @@ def spectral_gap(norm, group, symmetry, catalogue, left, right, images):
     group, symmetry, catalogue : ReductiveGroup, its Symmetry and the Catalogue
     left, right : iterable of int; the irreducibles λ and μ in the two halves
     images : list of dict {irreducible: ndarray}; the discrete generators as given
-
-    Returns
-    -------
-    float; inf where C vanishes
 
     Notes
     -----

@@ -37,17 +37,9 @@ def entries(part):
 
 
 def diagonal(A, dims, rounding=ROUNDING):
-    """The diagonals of one generator on every atom, or None if some atom has anything off its diagonal.
+    """The diagonals of one generator, a list of one ndarray (d,) per atom; None if some atom has anything off it.
 
-    Parameters
-    ----------
-    A : sequence of (d, d) sparse arrays, None for zero
-    dims : sequence of int
-    rounding : float; entries up to this share of the largest one are zero
-
-    Returns
-    -------
-    list of ndarray of shape (d,), or None
+    Entries up to ``rounding`` times the largest one are zero.
     """
     diagonals = []
     for part, d in zip(A, dims, strict=True):
@@ -132,15 +124,6 @@ def representatives(lie, dims, monomials):
 
     A vector that ``h`` fixes has ``‖drho(h A h⁻¹) v‖ = ‖drho(A) v‖``, so one A stands for its class, times the
     root of its size.
-
-    Parameters
-    ----------
-    lie, dims : as everywhere here
-    monomials : sequence of Monomial
-
-    Returns
-    -------
-    list of generators, at most D
     """
     E = _columns(lie, dims)
     squares = np.bincount(np.repeat(np.arange(len(lie)), np.diff(E.indptr)), np.abs(E.data) ** 2)
@@ -202,9 +185,7 @@ def _null_combinations(lie, dims, part, rounding=ROUNDING):
 def _sparse_basis(lie, dims):
     """Other elements with the same real span and few entries, which undoes a mixing of elementary generators.
 
-    Returns
-    -------
-    list of one basis, or of none if no generators share entries
+    A list of one basis, or of none if no generators share entries.
     """
     if not lie:
         return []

@@ -19,13 +19,7 @@ CANDIDATES, SWEEPS = 8, 50
 
 
 def assemble(C, memory_budget):
-    """C as a csr_array, or None if it is not sparse or takes more than the budget.
-
-    Parameters
-    ----------
-    C : TensorConstraint, or what ``aslinearoperator`` makes of a sparse matrix
-    memory_budget : int, bytes
-    """
+    """C, a TensorConstraint or ``aslinearoperator`` of a sparse matrix, as a csr_array; else, or if too large, None."""
     if not isinstance(C, TensorConstraint):
         matrix = getattr(C, "A", None)
         return csr_array(matrix) if issparse(matrix) else None

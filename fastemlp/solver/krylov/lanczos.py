@@ -41,7 +41,7 @@ PAIR_STEP, PAIR_BYTES = 1.5e-8, 16
 #: Steps that a Casimir operator takes, and products without a clear gap.
 FEWEST_STEPS, STEPS = 15, 40
 #: Blocks of columns that are held beside two copies of the basis.
-BLOCKS = 6.5
+BLOCKS = 6.0
 
 #: Up to this size a singular value decomposition is as quick as anything.
 SMALL = 48
@@ -223,12 +223,13 @@ def _project(op, tol, mixed, memory_budget, rng, verbose):
     found = block_lanczos(
         op.C, tol=tol, memory_budget=memory_budget, random_state=rng, verbose=verbose
     )
-    counts = found.n_steps, found.n_restarts, found.completeness
     return _Found(
         found.Q.to_dense().copy(),
         found.gap,
         ("lanczos", *found.strategies),
-        *counts,
+        found.n_steps,
+        found.n_restarts,
+        found.completeness,
         n_matvecs=found.n_matvecs,
     ), None
 

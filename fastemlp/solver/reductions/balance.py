@@ -77,11 +77,6 @@ def carried(factors, word, Q, angle):
     factors, word : as for ``change_of_coordinates``
     Q : Isometry or ndarray, of shape (m, r)
     angle : float; a bound on that of Q in the coordinates that it comes from
-
-    Notes
-    -----
-    A unit vector of the span is carried to a length of at least the smallest singular value, its error to at most
-    ``angle · stretch``.
     """
     shear, _ = change_of_coordinates(factors, word)
     rank, dtype = Q.shape[1], np.result_type(shear.dtype, Q.dtype)
