@@ -73,13 +73,14 @@ def balance(C, *, max_iter=50):
     if factors is None:
         return None, normalise(C)
     accuracy = _carried(basis, discrete, factors, C.accuracy)
+    lie, discrete = (
+        _basis(_conjugate(lie, factors)),
+        zip(*_conjugate(discrete, factors), strict=True),
+    )
     discrete = [
         [None if B is None else _sparse(h) for B, h in zip(given, hs, strict=True)]
-        for given, hs in zip(
-            C.discrete, zip(*_conjugate(discrete, factors), strict=True), strict=True
-        )
+        for given, hs in zip(C.discrete, discrete, strict=True)
     ]
-    lie = _basis(_conjugate(lie, factors))
     return factors, TensorConstraint(C.slots, C.dims, lie, discrete, accuracy)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+import numpy as np
+
 from fastemlp.exceptions import ConvergenceError
 from fastemlp.irreducibles import character, generated_elements
-from fastemlp.irreducibles.spans import dense_generators
 from fastemlp.operators import TensorConstraint
 
 from .dense import dense
@@ -25,8 +26,11 @@ def finite_group(C):
     """
     if C.lie:
         return None
-    _, discrete = dense_generators(C)
-    return generated_elements(list(zip(*discrete, strict=True)), C.dims, C.dtype)
+    generators = [
+        [np.eye(d) if B is None else B.toarray() for B, d in zip(h, C.dims, strict=True)]
+        for h in C.discrete
+    ]
+    return generated_elements(generators, C.dims, C.dtype)
 
 
 def burnside(C, elements):

@@ -27,8 +27,8 @@ from .projection import PreconditionedProjector, Search
 BASE, STEP = 1e-2, 3e-5
 #: Bytes of matrices that are probed in a proposal; larger ones are at the start of the solve, up to the second.
 PLANNED_BYTES, ASSEMBLED_BYTES = 2**20, 2**28
-#: Seconds from which an alternative to an exact strategy is looked for.
-LONG = 0.1
+#: Seconds from which an alternative to an exact strategy is looked for; coordinates up to which an SVD takes less time.
+LONG, FEW = 0.1, 200
 
 #: Up to this size C is decomposed as a dense matrix.
 SMALL = 64
@@ -230,7 +230,7 @@ def propose(problem):
     C, m = problem.C, problem.C.shape[1]
     if getattr(problem.whole, "lie", ()) or not isinstance(C, TensorConstraint):
         return Unfit("lobpcg", "it is for discrete generators alone, on all of the space")
-    if problem.seconds <= LONG:
+    if problem.seconds <= LONG or m <= FEW:
         return Unfit("lobpcg", "others are quick")
     n_bytes = max(assembled_bytes(C), 800.0 * m)
     limit = min(ASSEMBLED_BYTES, problem.memory_budget)
