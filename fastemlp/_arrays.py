@@ -1,6 +1,7 @@
 """Small helpers on arrays."""
 
 import numpy as np
+import scipy.linalg
 
 
 def read_only(array):
@@ -44,3 +45,24 @@ def copies_below(Y, n):
     """The inverse of ``copies_beside``."""
     size, b = len(Y), Y.shape[1] // max(n, 1)
     return Y.reshape(size, n, b).swapaxes(0, 1).reshape(n * size, b)
+
+
+def orthonormal_rows(rows):
+    """Orthonormal rows with the span of some unit rows: by pivoted QR, those that stand out most first.
+
+    Rows that share no column are left as they are; others keep their sign.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, w), of norm 1
+
+    Returns
+    -------
+    Q : ndarray of shape (min(n, w), w)
+    sines : ndarray, descending; of the angle between each row and those before it
+    """
+    if (np.count_nonzero(rows, axis=0) <= 1).all():
+        return rows, np.ones(len(rows))
+    Q, R, _ = scipy.linalg.qr(rows.T, mode="economic", pivoting=True)
+    pivots = np.diagonal(R)
+    return np.ascontiguousarray((Q * np.sign(pivots)).T), np.abs(pivots)

@@ -22,6 +22,8 @@ EPS = float(np.finfo(np.float64).eps)
 PAIR_TERMS = 2**21
 #: The one-slot form makes more passes: one multiplication of it takes the time of this many of the two-slot form.
 PAIR_GAIN = 2
+#: The norms of matrices up to this size are taken by a singular value decomposition.
+SMALL = 8
 
 
 class KroneckerOperator(Operator):
@@ -360,15 +362,13 @@ class TensorConstraint(Stack):
 
     @property
     def lie_norms(self):
-        """Bounds on the norms of ``drho(A)``; list of float."""
-        norms = ({a: norm_bound(A[a], 0.0) for a in set(self.slots)} for A in self.lie)
-        return [sum(n[a] for a in self.slots) for n in norms]
+        """Bounds on the norms of ``drho(A)``, quick to take; list of float."""
+        return [sum(norms) for norms in self._slot_norms(self.lie, 0.0, norm_bound)]
 
     @cached_property
     def discrete_norms(self):
-        """Bounds on the norms of ``rho(h)``; list of float."""
-        norms = ({a: norm_bound(h[a], 1.0) for a in set(self.slots)} for h in self.discrete)
-        return [math.prod(n[a] for a in self.slots) for n in norms]
+        """Bounds on the norms of ``rho(h)``, quick to take; list of float."""
+        return [math.prod(norms) for norms in self._slot_norms(self.discrete, 1.0, norm_bound)]
 
     @property
     def discrete_norm(self):
@@ -377,8 +377,15 @@ class TensorConstraint(Stack):
 
     @property
     def bound(self):
-        """A bound on ‖C‖; a float."""
-        return math.hypot(*self.lie_norms, *(1 + n for n in self.discrete_norms))
+        """A bound on ‖C‖, from the norms of all generators on small atoms; a float."""
+        lie = self._slot_norms(self.lie, 0.0, _norm)
+        discrete = self._slot_norms(self.discrete, 1.0, _norm)
+        return math.hypot(*map(sum, lie), *(1 + math.prod(norms) for norms in discrete))
+
+    def _slot_norms(self, generators, missing, norm):
+        """A norm of every generator on every slot: list of lists of float."""
+        found = ({a: norm(g[a], missing) for a in set(self.slots)} for g in generators)
+        return [[norms[a] for a in self.slots] for norms in found]
 
     def part(self, lie, discrete):
         """The constraint of some of the generators: index lists into ``lie`` and ``discrete``."""
@@ -401,6 +408,13 @@ def norm_bound(A, default):
     rows = np.repeat(np.arange(A.shape[0]), np.diff(A.indptr))
     columns_and_rows = (np.bincount(where, sizes).max(initial=0.0) for where in (A.indices, rows))
     return math.sqrt(math.prod(columns_and_rows))
+
+
+def _norm(A, default):
+    """The spectral norm of a csr_array, of a large one ``norm_bound``; the default for None."""
+    if A is None or A.shape[0] > SMALL or not np.isfinite(A.data).all():
+        return norm_bound(A, default)
+    return float(np.linalg.norm(A.toarray(), 2))
 
 
 def _total(matrices, size):

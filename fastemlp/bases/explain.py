@@ -70,16 +70,16 @@ def _lines(term, copies, memory_budget):
         return [f"{head}: no strategy fits. {error}"]
     plan = make_plan(constraint(term), memory_budget)
     if not plan.choices:
-        reasons = "; ".join(f"{unfit.method}: {unfit.reason}" for unfit in plan.unfit)
+        reasons = "; ".join(f"{unfit.strategy}: {unfit.reason}" for unfit in plan.unfit)
         return [f"{head}: no strategy fits. {reasons}"]
     first, *others = plan.choices
     where = f" {first.where}" if first.where else ""
     lines = [
-        f"{head}: {first.method}{where}, about {first.seconds:.2g} s and {first.n_bytes / 2**10:,.0f} KiB",
+        f"{head}: {first.strategy}{where}, about {first.seconds:.2g} s and {first.n_bytes / 2**10:,.0f} KiB",
         f"    {first.reason}",
     ]
-    lines += [f"    else {c.method}, about {c.seconds:.2g} s" for c in others]
-    return lines + [f"    not {unfit.method}: {unfit.reason}" for unfit in plan.unfit]
+    lines += [f"    else {c.strategy}, about {c.seconds:.2g} s" for c in others]
+    return lines + [f"    not {unfit.strategy}: {unfit.reason}" for unfit in plan.unfit]
 
 
 def why_empty(rep):

@@ -144,9 +144,8 @@ def _reflection(n):
 
 def _require_room(name, dimension, d):
     """Refuse a Lie algebra whose generators alone take more than 1 GiB, before minutes are spent on them."""
-    n_bytes = dimension * (
-        2000 + 8 * d
-    )  # the objects of a sparse matrix and the pointers of its rows
+    # the objects of a sparse matrix and the pointers of its rows
+    n_bytes = dimension * (2000 + 8 * d)
     if n_bytes > 2**30:
         raise MemoryError(
             f"{name}: its {dimension:,} generators of size {d:,} × {d:,} take {n_bytes / 2**30:.1f} GiB, expected at "

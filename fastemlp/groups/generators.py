@@ -9,15 +9,7 @@ TOLERANCE = 1e-12
 
 
 def check_int(where, name, value, minimum):
-    """Return ``value`` as an int, or say what the integer argument should have been.
-
-    Raises
-    ------
-    TypeError
-        If value is not an integer (a bool is not one).
-    ValueError
-        If value < minimum.
-    """
+    """``value`` as an int; TypeError unless it is an integer (a bool is not one), ValueError below ``minimum``."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{where}: {name} must be an integer >= {minimum}, got {value!r}.")
     if value < minimum:
@@ -36,17 +28,7 @@ def from_csr_parts(data, indices, indptr, d):
 
 
 def canonical(matrix, dtype):
-    """Copy a square matrix to a read-only csr_array: summed, sorted, no zeros, no ``-0.0``.
-
-    Parameters
-    ----------
-    matrix : ndarray or sparse, shape (d, d)
-    dtype : float64 or complex128
-
-    Returns
-    -------
-    csr_array of shape (d, d) and the given dtype
-    """
+    """A square matrix, dense or sparse, as a new read-only csr_array: summed, sorted, no zeros, no ``-0.0``."""
     out = sp.csr_array(matrix, dtype=dtype, copy=True)
     out.sum_duplicates()
     out.eliminate_zeros()
@@ -55,29 +37,12 @@ def canonical(matrix, dtype):
 
 
 def read_generators(kind, generators):
-    """Read a collection of generators into matrices of one size.
+    """What was given as the argument ``kind`` of Group, as a list of finite ndarrays or sparse arrays of shape (d, d).
 
-    Parameters
-    ----------
-    kind : str
-        The argument's name, for messages.
-    generators : None, array_like of shape (D, d, d), or iterable of (d, d) matrices
-        A matrix may be an array, scipy sparse, or any operator with ``shape`` and ``matmat`` or
-        ``matvec`` (it is applied to the d unit vectors).
-
-    Returns
-    -------
-    matrices : list of ndarray or sparse, each of shape (d, d), finite
-    d : int or None
-        None when there is no generator and no (0, d, d) array to tell it.
-    is_complex : bool
-
-    Raises
-    ------
-    TypeError
-        If an entry is not a matrix of numbers.
-    ValueError
-        If a matrix is not square, differs in size from the first, or holds NaN or infinities.
+    A matrix may be an array, scipy sparse, or any operator with ``shape`` and ``matmat`` or ``matvec``, which is
+    applied to the d unit vectors. Also d, None where neither a generator nor a (0, d, d) array tells it; and whether
+    they are complex. TypeError for what is no matrix of numbers; ValueError for matrices that are not square, not
+    finite, or of several sizes.
     """
     if generators is None:
         return [], None, False
@@ -107,21 +72,8 @@ def read_generators(kind, generators):
 
 
 def check_invertible(where, h):
-    """Refuse a singular matrix.
+    """ValueError, beginning with ``where``, if the smallest singular value of h is below d·eps times the largest.
 
-    Parameters
-    ----------
-    where : str
-        Start of the message.
-    h : csr_array of shape (d, d), canonical
-
-    Raises
-    ------
-    ValueError
-        If the smallest singular value is below d·eps times the largest.
-
-    Notes
-    -----
     O(nnz) for permutations and sparse unitary matrices, a dense O(d³) SVD otherwise.
     """
     if is_generalised_permutation(h) or is_inverse_of_adjoint(h, conjugate=True):

@@ -19,7 +19,7 @@ from fastemlp.groups.generators import (
     read_generators,
     rounding_of,
 )
-from fastemlp.groups.lie import are_skew, orthonormal_span, skew_defect
+from fastemlp.groups.lie import orthonormal_span, skew_defect
 from fastemlp.groups.monomial import permutation_group_order, signed_permutations
 from fastemlp.groups.sampling import Flow, check_random_state, sample_elements
 
@@ -406,7 +406,8 @@ class Group:
     def _flow(self):
         """What sampling needs of a non-zero Lie algebra."""
         basis = self.orthonormal_lie_algebra
-        return Flow(basis, self._d, is_compact=are_skew(basis, self._d, conjugate=True))
+        defect = skew_defect(basis, self._d, conjugate=True)
+        return Flow(basis, self._d, is_compact=defect <= TOLERANCE * self._d)
 
     def _preserves_form(self, conjugate):
         tolerance = max(TOLERANCE, 10 * (self._declared or 0.0))

@@ -1,11 +1,11 @@
 """Orthonormal bases of real spans of matrices, kept sparse where the generators are."""
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from fastemlp.groups.generators import TOLERANCE, canonical, from_csr_parts
+from fastemlp._arrays import orthonormal_rows
+from fastemlp.groups.generators import canonical, from_csr_parts
 
 _EPS = float(np.finfo(np.float64).eps)
 #: Below this sine of an angle, Householder reflections would lose the structure of the matrices.
@@ -16,17 +16,9 @@ _ROUNDOFF = 4 * np.finfo(np.float64).eps
 
 
 def real_rows(matrices, d):
-    """Stack ``vec(A_i)`` (row-major) as the rows of one real sparse matrix.
+    """Rows ``vec(A_i)``, with the inner product Re tr(Aᴴ B), from canonical csr_arrays: a csr_array.
 
-    Parameters
-    ----------
-    matrices : sequence of D csr_array of shape (d, d), canonical, float64 or complex128
-    d : int
-
-    Returns
-    -------
-    csr_array of shape (D, d²), or (D, 2d²) holding real then imaginary parts for complex input
-        Its rows have the inner product Re tr(Aᴴ B).
+    Of shape (D, d²), or (D, 2d²) holding real then imaginary parts where they are complex.
     """
     k, i, j, data = _entries(matrices, d)
     stacked = sp.csr_array((data, (k, i * d + j)), shape=(len(matrices), d * d))
@@ -35,25 +27,11 @@ def real_rows(matrices, d):
     return stacked
 
 
-def are_skew(matrices, d, conjugate):
-    """Tell whether ``A + Aᴴ = 0`` (or ``A + Aᵀ = 0``) for all, to about 1e-12·d relative to A.
-
-    Parameters
-    ----------
-    matrices : sequence of D csr_array of shape (d, d), canonical, of one dtype
-    d : int
-    conjugate : bool
-        Conjugate transpose if true, plain transpose if false.
-
-    Notes
-    -----
-    One pass over all entries: SO(100) has 4,950 generators.
-    """
-    return skew_defect(matrices, d, conjugate) <= TOLERANCE * d
-
-
 def skew_defect(matrices, d, conjugate):
-    """The largest entry of ``A + Aᴴ`` (or of ``A + Aᵀ``) over that of A, for all A; parameters as ``are_skew``."""
+    """The largest entry of ``A + Aᴴ`` (of ``A + Aᵀ`` unless ``conjugate``) over that of A, for all A.
+
+    One pass over the entries of all: SO(100) has 4,950 generators.
+    """
     matrices = [A for A in matrices if A.nnz]
     if not matrices:
         return 0.0
@@ -113,21 +91,9 @@ def orthonormal_span(matrices, d, accuracy=_EPS):
 
 
 def compact_coefficients(basis, d):
-    """Coefficients of the skew-Hermitian elements of a Lie algebra.
+    """Orthonormal rows c, (K, D), whose ``Σ_i c_i A_i`` are the skew-Hermitian elements of a Lie algebra.
 
-    Parameters
-    ----------
-    basis : sequence of D csr_array of shape (d, d), orthonormal
-    d : int
-
-    Returns
-    -------
-    ndarray of shape (K, D), float64
-        Orthonormal rows c; the elements ``Σ_i c_i A_i`` span the algebra's compact directions.
-
-    Notes
-    -----
-    They are the null vectors of the Gram matrix of the Hermitian parts: O(D³).
+    They are the null vectors of the Gram matrix of the Hermitian parts of its orthonormal basis A: O(D³).
     """
     hermitian = [canonical((A + A.conj().T) / 2, A.dtype) for A in basis]
     rows = real_rows(hermitian, d)
@@ -153,18 +119,14 @@ def _unit_norm(A):
 def _orthonormalise(rows, d, dtype, cut):
     """An orthonormal basis; the sine of the smallest angle kept, and of the largest one dropped beyond roundoff."""
     support = np.unique(rows.indices)
-    Q, R, _ = scipy.linalg.qr(rows[:, support].toarray().T, mode="economic", pivoting=True)
-    pivots = np.diagonal(R)
-    sines = np.abs(pivots) / np.abs(pivots[0])
+    rows = rows[:, support].toarray()
+    basis, sines = orthonormal_rows(rows)
     rank = int(np.sum(sines > cut))
     sine, dropped = float(sines[:rank].min()), float(sines[rank:].max(initial=0.0))
     dropped = dropped if dropped > _ORTHOGONAL else 0.0
-    if sine < _NEARLY_DEPENDENT:
-        Q = _gram_schmidt(rows[:, support].toarray(), rank).T
-    else:
-        Q = Q[:, :rank] * np.sign(pivots[:rank])
-    Q[np.abs(Q) < _ROUNDOFF] = 0.0
-    return [_matrix_of(column, support, d, dtype) for column in Q.T], sine, dropped
+    basis = _gram_schmidt(rows, rank) if sine < _NEARLY_DEPENDENT else basis[:rank]
+    basis[np.abs(basis) < _ROUNDOFF] = 0.0
+    return [_matrix_of(row, support, d, dtype) for row in basis], sine, dropped
 
 
 def _gram_schmidt(rest, rank):

@@ -51,14 +51,7 @@ def parse_group(text):
         value = _read(ast.parse(text.strip(), mode="eval").body)
         if not isinstance(value, Group):
             raise ValueError("it is not a group")
-    except (
-        SyntaxError,
-        ValueError,
-        TypeError,
-        ArithmeticError,
-        RecursionError,
-        MemoryError,
-    ) as error:
+    except _FAILURES as error:
         reason = "it is not an expression" if isinstance(error, SyntaxError) else str(error)
         raise ValueError(
             f"parse_group: cannot read {text[:200]!r}: {reason.rstrip('.') or type(error).__name__}. "

@@ -21,18 +21,10 @@ _CHUNK = 2**24
 
 
 def check_random_state(random_state):
-    """Turn what scikit-learn calls a random_state into a numpy Generator of our own.
+    """A numpy Generator from None, an int, a SeedSequence, RandomState or Generator.
 
-    Parameters
-    ----------
-    random_state : None, int, SeedSequence, RandomState or Generator
-        None draws entropy from the system; the global numpy state is never touched. A RandomState
-        is advanced, a Generator is used as it is.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For anything else, or a negative seed.
+    None draws entropy from the system; the global numpy state is never touched. A RandomState is advanced, a Generator
+    used as it is. TypeError or ValueError for anything else, or a negative seed.
     """
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4).tolist())
@@ -49,19 +41,9 @@ def check_random_state(random_state):
 
 
 def sample_elements(group, n, rng):
-    """Draw group elements.
+    """Draw group elements, ndarray of shape (n, d, d), dtype of the group, from a numpy Generator.
 
-    Parameters
-    ----------
-    group : Group
-    n : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of shape (n, d, d), dtype of the group
-        Exact integers for monomial groups; condition number below 1e4 unless a discrete
-        generator's own is above 1e3.
+    Exact integers for monomial groups; condition number below 1e4 unless a discrete generator's own is above 1e3.
 
     Notes
     -----
@@ -98,14 +80,9 @@ def sample_elements(group, n, rng):
 
 
 class Flow:
-    """Random one-parameter elements of a Lie algebra, compact directions apart.
+    """Random one-parameter elements of a Lie algebra of orthonormal basis, compact directions apart.
 
-    Parameters
-    ----------
-    basis : sequence of csr_array of shape (d, d), orthonormal
-    d : int
-    is_compact : bool
-        Whether every element is known to be skew-Hermitian.
+    ``is_compact`` tells that every element is skew-Hermitian.
     """
 
     def __init__(self, basis, d, is_compact):

@@ -1,22 +1,19 @@
 """Representations taken apart: coordinates closed under the adjoint, irreducibles, and words in them."""
 
-from .balance import adjoint_defect, balance, change_of_coordinates, normalise, stretch
+from .balance import balance, change_of_coordinates, normalise, stretch
 from .catalogue import Catalogue
-from .chain import Chain, Fusion
+from .chain import Chain
 from .characters import character, count_traces, generated_elements, whole_mean
 from .decompose import decompose, decompose_all
 from .intertwiners import SchurIsometry
-from .reductive import ReductiveForm, reductive_form
-from .symmetry import Postponed, reductive_group
+from .reductive import reductive_form
+from .symmetry import Postponed
 
 __all__ = [
     "Catalogue",
     "Chain",
-    "Fusion",
     "Postponed",
-    "ReductiveForm",
     "SchurIsometry",
-    "adjoint_defect",
     "balance",
     "change_of_coordinates",
     "character",
@@ -26,7 +23,6 @@ __all__ = [
     "generated_elements",
     "normalise",
     "reductive_form",
-    "reductive_group",
     "stretch",
     "whole_mean",
 ]

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from fastemlp.operators import KroneckerProduct, TensorConstraint
 
-from .spans import from_rows, real_rows
+from .spans import adjoint, dense_generators, from_rows, orthonormal, outside, real_rows, unit_rows
 
 #: Generators are normalised, then directions below this are redundant.
 REDUNDANT = 1e-10
@@ -37,8 +37,8 @@ def balance(C, *, max_iter=50):
 
     Returns
     -------
-    S : list of ndarray of shape (d, d), one per atom
-        Hermitian, positive definite, of determinant 1; the identity if the generators are balanced as they are.
+    S : list of ndarray of shape (d, d), one per atom; None if the generators are balanced as they are
+        Hermitian, positive definite, of determinant 1.
     balanced : TensorConstraint
         The generators ``S⁻¹ A S`` and ``S⁻¹ h S``, the Lie ones replaced by an orthonormal basis of their joint
         real span over all atoms, as in ``normalise``. Its nullspace is ``(⊗S)⁻¹`` times that of C. It is C itself
@@ -57,23 +57,31 @@ def balance(C, *, max_iter=50):
     geodesics ``S exp(tX)``, with a minimum that is unique up to unitary changes where it is attained (Kempf and Ness
     1979). **The balanced generators are closed under the adjoint to roundoff wherever some S makes them so**: the Lie
     ones of any conjugate of a compact or a classical group, the discrete ones of any conjugate of a finite group.
-    ``adjoint_defect`` measures it. Atoms so large that this would be most of the work (2²⁵ entries in all
-    generators) are left alone, S then being a sparse identity. For other groups (unipotent, affine) the infimum is
-    not attained; S stops at condition number 1e3 and is a preconditioner, no more. Newton's method with conjugate
-    gradients inside, each product costing O((D + M)·d³).
+    Generators so large that this would be most of the work (2²⁵ entries in all) are left alone. For other groups
+    (unipotent, affine) the infimum is not attained; S stops at condition number 1e3 and is a preconditioner, no more.
+    Newton's method with conjugate gradients inside, each product costing O((D + M)·d³).
     """
-    if _is_large(C):
-        return [eye_array(d) for d in C.dims], C
-    identity = [np.eye(d) for d in C.dims]
-    if _has_orthonormal_lie(C) and _is_balanced(C):
-        return identity, C
-    lie, discrete = _stacked(C.lie, C.dims, np.zeros), _stacked(C.discrete, C.dims, np.eye)
-    factors = _minimise(_orthonormal(lie), discrete, max_iter)
+    if _is_large(C) or (_has_orthonormal_lie(C) and _is_balanced(C)):
+        return None, C
+    lie, discrete = dense_generators(C)
+    if not all(np.isfinite(A).all() for A in (*lie, *discrete)):
+        raise ValueError(
+            "balance: expected finite generators, got NaN or infinite entries. Check the generators."
+        )
+    basis = from_rows(orthonormal(real_rows(lie), REDUNDANT)[0], C.dims, C.dtype)
+    factors = _minimise(basis, discrete, max_iter)
     if factors is None:
-        return identity, normalise(C)
-    accuracy = _carried(_orthonormal(lie), discrete, factors, C.accuracy)
-    lie, discrete = _conjugate(lie, factors), _conjugate(discrete, factors)
-    return factors, _constraint(C, _basis(lie), discrete, accuracy)
+        return None, normalise(C)
+    accuracy = _carried(basis, discrete, factors, C.accuracy)
+    lie, discrete = (
+        _basis(_conjugate(lie, factors)),
+        zip(*_conjugate(discrete, factors), strict=True),
+    )
+    discrete = [
+        [None if B is None else _sparse(h) for B, h in zip(given, hs, strict=True)]
+        for given, hs in zip(C.discrete, discrete, strict=True)
+    ]
+    return factors, TensorConstraint(C.slots, C.dims, lie, discrete, accuracy)
 
 
 def normalise(C):
@@ -85,23 +93,8 @@ def normalise(C):
     """
     if _is_large(C) or _has_orthonormal_lie(C):
         return C
-    lie = _stacked(C.lie, C.dims, np.zeros)
-    return _constraint(C, _basis(lie), _stacked(C.discrete, C.dims, np.eye))
-
-
-def adjoint_defect(C):
-    """How far the generators of a TensorConstraint are from closed under the adjoint; a float.
-
-    The largest of: the distance of ``Aᴴ`` from the real span of the Lie generators, over an orthonormal basis
-    of it; and ``‖hᴴ h − I‖`` over the discrete generators. About 1e-15 when ``CᴴC`` is a Casimir operator.
-    """
-    lie = _orthonormal(_stacked(C.lie, C.dims, np.zeros))
-    flat, adjoint = real_rows(lie), real_rows([_adjoint(A) for A in lie])
-    outside = adjoint - (adjoint @ flat.T) @ flat
-    defects = [0.0, *np.linalg.norm(outside, axis=1)]
-    for h in _stacked(C.discrete, C.dims, np.eye):
-        defects += [np.linalg.norm(g.conj().T @ g - np.eye(len(g))) for g in h]
-    return float(max(defects))
+    lie = _basis(dense_generators(C)[0])
+    return TensorConstraint(C.slots, C.dims, lie, C.discrete, C.accuracy)
 
 
 def change_of_coordinates(factors, word):
@@ -166,53 +159,19 @@ def _carried(lie, discrete, S, accuracy):
     return worst
 
 
-# Below, a list of n generators is a list over the atoms of arrays (n, d, d).
-
-
-def _stacked(generators, dims, missing):
-    """The generators as arrays, None replaced by ``missing(d)``: 0 or the identity."""
-    stacked = []
-    for a, d in enumerate(dims):
-        zero = missing((d, d)) if missing is np.zeros else missing(d)
-        blocks = [zero if g[a] is None else g[a].toarray() for g in generators]
-        stacked.append(np.array(blocks).reshape(len(blocks), d, d))
-    if not all(np.isfinite(block).all() for block in stacked):
-        raise ValueError(
-            "balance: expected finite generators, got NaN or infinite entries. Check the generators."
-        )
-    return stacked
-
-
-def _orthonormal(lie):
-    """A basis of the real span, orthonormal in ``Re tr(Aᴴ B)``; orthogonal generators are not mixed."""
-    return _pivoted(lie)[0]
+# Below, lists of generators are as in ``spans``.
 
 
 def _basis(lie):
-    """The same, or the generators themselves with norm 1 where that would magnify roundoff."""
-    basis, clear = _pivoted(lie)
-    if clear:
-        return basis
+    """A sparse basis of the real span, orthonormal in ``Re tr(Aᴴ B)``; orthogonal generators are not mixed.
+
+    Or the generators themselves with norm 1, where a basis would magnify roundoff.
+    """
     rows = real_rows(lie)
-    norms = np.linalg.norm(rows, axis=1)
-    return from_rows(rows[norms > 0] / norms[norms > 0, None], lie)
-
-
-def _pivoted(lie):
-    """The orthonormal basis, and whether it is free of nearly redundant directions."""
-    rows = real_rows(lie)
-    norms = np.linalg.norm(rows, axis=1)
-    rows = rows[norms > 0] / norms[norms > 0, None]
-    if not len(rows):
-        return [block[:0] for block in lie], True
-    Q, R, _ = scipy.linalg.qr(rows.T, mode="economic", pivoting=True)
-    known = np.abs(np.diagonal(R))
-    rank = np.count_nonzero(known > REDUNDANT)
-    return from_rows(np.ascontiguousarray(Q[:, :rank].T), lie), known[rank - 1] > SHARED
-
-
-def _adjoint(A):
-    return A.conj().swapaxes(-1, -2)
+    basis, sine = orthonormal(rows, REDUNDANT)
+    basis = basis if sine > SHARED else unit_rows(rows)
+    blocks = from_rows(basis, [A.shape[1] for A in lie], lie[0].dtype)
+    return [[_sparse(A) for A in As] for As in zip(*blocks, strict=True)]
 
 
 def _conjugate(generators, S):
@@ -229,26 +188,22 @@ class _Volume:
     """
 
     def __init__(self, A):
-        rows = real_rows(A)
-        Q, R = np.linalg.qr(rows.T)
+        Q, R = np.linalg.qr(real_rows(A).T)
         self.log = 2 * float(np.log(np.abs(np.diagonal(R))).sum())
-        self.A = from_rows(np.ascontiguousarray(Q.T), A)
         self.rows = Q.T
+        self.A = from_rows(self.rows, [B.shape[1] for B in A], A[0].dtype)
 
     def gradient(self):
         """``Σ AᴴA − AAᴴ``, per atom."""
-        return [np.sum(_adjoint(A) @ A - A @ _adjoint(A), axis=0) for A in self.A]
+        return [np.sum(B @ A - A @ B, axis=0) for A, B in zip(self.A, adjoint(self.A), strict=True)]
 
     def hessian(self, X):
         """``Σ ad_Aᴴ (I − Π) ad_A X``, Π the projection on the span: moving A inside it changes no volume."""
-        moved = [A @ x - x @ A for A, x in zip(self.A, X, strict=True)]
-        flat = real_rows(moved)
-        moved = from_rows(flat - (flat @ self.rows.T) @ self.rows, self.A)
-        products = [
-            np.sum(_adjoint(A) @ B - B @ _adjoint(A), axis=0)
-            for A, B in zip(self.A, moved, strict=True)
-        ]
-        return [(Y + _adjoint(Y)) / 2 for Y in products]
+        moved = real_rows([A @ x - x @ A for A, x in zip(self.A, X, strict=True)])
+        moved = from_rows(outside(moved, self.rows), [len(x) for x in X], self.A[0].dtype)
+        parts = zip(adjoint(self.A), moved, strict=True)
+        products = [np.sum(A @ B - B @ A, axis=0) for A, B in parts]
+        return [(Y + Y.conj().T) / 2 for Y in products]
 
 
 def _minimise(lie, discrete, max_iter):
@@ -310,28 +265,13 @@ def _flat_one(X):
 
 
 def _unflat_one(x, like):
-    return [block[0] for block in from_rows(x[None], [y[None] for y in like])]
+    return [block[0] for block in from_rows(x[None], [len(y) for y in like], like[0].dtype)]
 
 
 def _hermitian_factor(S):
     """``(S Sᴴ)^½`` with determinant 1: the same coordinates up to a unitary change and scale."""
     U, s, _ = np.linalg.svd(S)
     return (U * (s / np.exp(np.log(s).mean()))) @ U.conj().T
-
-
-def _constraint(C, lie, discrete, accuracy=None):
-    """A TensorConstraint like C with these generators; an identity that C leaves out stays out."""
-    atoms = range(len(C.dims))
-    return TensorConstraint(
-        C.slots,
-        C.dims,
-        [[_sparse(lie[a][i]) for a in atoms] for i in range(len(lie[0]) if lie else 0)],
-        [
-            [None if h[a] is None else _sparse(discrete[a][k]) for a in atoms]
-            for k, h in enumerate(C.discrete)
-        ],
-        C.accuracy if accuracy is None else accuracy,
-    )
 
 
 def _sparse(A):

@@ -10,9 +10,19 @@ import numpy as np
 import scipy.linalg
 
 from fastemlp._arrays import read_only
+from fastemlp._budget import DEFAULT_BUDGET, mib
 from fastemlp.exceptions import BudgetError, CertificationError, Status
 
-from .split import Members, choose_recipe, commutant_units, components, frames, isotypic_parts
+from .split import (
+    Members,
+    choose_recipe,
+    commutant_units,
+    components,
+    frames,
+    is_shown_irreducible,
+    isotypic_parts,
+    undecided,
+)
 
 #: Eigenvalues of a Casimir operator closer than this, relative to the largest, are one.
 CASIMIR_SAME = 1e-8
@@ -99,7 +109,7 @@ class Catalogue:
     memory_budget : int, bytes; a dozen matrices of the size of a product have to fit
     """
 
-    def __init__(self, symmetry, rng, memory_budget=2**30):
+    def __init__(self, symmetry, rng, memory_budget=DEFAULT_BUDGET):
         self.symmetry = symmetry
         self.dims = tuple(probes.shape[1] for probes in symmetry.probes)
         self.dtype, self.is_complex = symmetry.dtype, symmetry.is_complex
@@ -111,14 +121,16 @@ class Catalogue:
             Members(J, symmetry.is_complex, rng, 2, symmetry.accuracy) for _ in range(4)
         ]
         self.mix = rng.standard_normal((2, D)) / np.sqrt(max(D, 1))
-        self.irreducibles = []
         #: the smallest relative distance of eigenvalues that had to be told apart
         self.gap = np.inf
         self._splittings = {}
         probes = np.ones((J, 1, 1), symmetry.probes[0].dtype)
         part = isotypic_parts(probes, self.members)[0]
-        zero = np.zeros((2, 1, 1), symmetry.dtype)
-        self._add(probes, zero, part, None, None, lambda: np.zeros((D, 1, 1), symmetry.dtype))
+        recipe = choose_recipe(part, symmetry.is_complex)
+        mixed, lie = (np.zeros((n, 1, 1), symmetry.dtype) for n in (2, D))
+        self.irreducibles = [
+            Irreducible(probes, mixed, part, recipe, frames(part, recipe)[0], lambda: lie)
+        ]
 
     def split(self, index, atom):
         """The Splitting of irreducible number ``index`` times an atom.
@@ -136,9 +148,9 @@ class Catalogue:
             n_bytes = 12 * action.n**2 * self.symmetry.dtype.itemsize
             if n_bytes > self.memory_budget:
                 raise BudgetError(
-                    f"schur: an irreducible of size {action.p} times a factor of size {action.q} needs "
-                    f"{n_bytes / 2**20:,.0f} MiB, more than memory_budget = {self.memory_budget / 2**20:,.0f} MiB. "
-                    "Raise memory_budget, or use lanczos."
+                    f"irreducibles: one of size {action.p} times a factor of size {action.q} needs {mib(n_bytes)}, "
+                    f"more than memory_budget = {mib(self.memory_budget)}. Raise memory_budget, or solve by products "
+                    "with the constraint."
                 )
             before = len(self.irreducibles)
             spaces, gap = _casimir_eigenspaces(
@@ -175,10 +187,9 @@ class Catalogue:
                 continue
             if len(parts) > 1:
                 return [piece for part in parts for piece in self._pieces(action, _span(E, part))]
-        raise CertificationError(
-            f"schur: no random elements of the group tell whether a space of size {E.shape[1]} is irreducible; "
-            "eigenvalues nearly coincide.",
-            status=Status.AMBIGUOUS_RANK,
+        raise undecided(
+            f"no random elements of the group tell whether a space of size {E.shape[1]} is irreducible; eigenvalues "
+            "nearly coincide."
         )
 
     def _identify(self, action, E, probes, part):
@@ -199,45 +210,27 @@ class Catalogue:
         if not alone:
             probes = action.probes_on(reference)
         self._require_irreducible(probes, recipe)
-        index = self._add(
-            probes,
-            action.mixed_on(reference),
-            part,
-            recipe,
-            frame,
-            lambda: action.lie_on(reference),
+        copies = [reference, *(_clean(E @ (F @ frame.conj().T)) for F in found[1:])]
+        mixed, index = action.mixed_on(reference), len(self.irreducibles)
+        self.irreducibles.append(
+            Irreducible(probes, mixed, part, recipe, frame, lambda: action.lie_on(reference))
         )
-        copies = [_clean(E @ (F @ frame.conj().T)) for F in found[1:]]
-        return [(index, copy) for copy in [reference, *copies]]
+        return [(index, copy) for copy in copies]
 
     def _require_irreducible(self, probes, recipe):
         """Show a new piece irreducible and of its type by another draw, as no residual shows two taken for one."""
-        for members in self.polishers:
-            try:
-                parts = isotypic_parts(probes, members)
-            except CertificationError:
-                continue  # two of its eigenvalues nearly coincide in this draw
-            if len(parts) == 1 and parts[0].V.shape[2] == recipe.type_dim:
-                return
-        raise CertificationError(
-            f"schur: no other random elements of the group show a piece of size {probes.shape[1]} to be irreducible, "
-            f"with a commutant of dimension {recipe.type_dim}.",
-            status=Status.AMBIGUOUS_RANK,
-        )
-
-    def _add(self, probes, mixed, part, recipe, frame, find_lie):
-        if recipe is None:
-            recipe = choose_recipe(part, self.symmetry.is_complex)
-            frame = frames(part, recipe)[0]
-        self.irreducibles.append(Irreducible(probes, mixed, part, recipe, frame, find_lie))
-        return len(self.irreducibles) - 1
+        if not any(is_shown_irreducible(probes, m, recipe.type_dim) for m in self.polishers):
+            raise undecided(
+                f"no other random elements of the group show a piece of size {probes.shape[1]} to be irreducible, with "
+                f"a commutant of dimension {recipe.type_dim}."
+            )
 
     def _checked(self, action, pieces, before):
         """The Splitting, and the irreducibles that are new in it, numbers from ``before`` on, shown to be new."""
         U = np.concatenate([E for _, E in pieces], axis=1)
         if U.shape[1] != action.n:
             raise CertificationError(
-                f"schur: the pieces of a product of size {action.n} add up to {U.shape[1]}.",
+                f"irreducibles: the pieces of a product of size {action.n} add up to {U.shape[1]}.",
                 status=Status.BAD_ORTHOGONALITY,
             )
         targets = [mu for mu, _ in pieces]
@@ -284,10 +277,9 @@ class Catalogue:
             spectrum = one.spectrum(self.members) if alike else None
             for other in alike:
                 if np.abs(spectrum - other.spectrum(self.members)).max() <= same:
-                    raise CertificationError(
-                        f"schur: two pieces of size {one.dim} were taken for different irreducibles, but have the same "
-                        f"spectrum to {same:.0e}.",
-                        status=Status.AMBIGUOUS_RANK,
+                    raise undecided(
+                        f"two pieces of size {one.dim} were taken for different irreducibles, but have the same "
+                        f"spectrum to {same:.0e}."
                     )
 
     def _residual(self, action, targets, U):

@@ -23,14 +23,12 @@ class Fusion:
     U: np.ndarray
     targets: tuple
 
-    def piece(self, mu):
-        """The columns of the first piece that is μ, ndarray (d_λ, d_x, d_μ)."""
+    def pieces(self):
+        """Yield (μ, the slice of its columns) for every piece."""
         start = 0
-        for nu, d in self.targets:
-            if nu == mu:
-                return self.U[:, :, start : start + d]
+        for mu, d in self.targets:
+            yield mu, slice(start, start + d)
             start += d
-        raise KeyError(mu)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +60,9 @@ class Chain:
         for stage in self.stages:
             after = {}
             for index, f in stage:
-                start = 0
-                for mu, d_mu in self.fusions[f].targets:
-                    piece = self.fusions[f].U[:, :, start : start + d_mu]
+                for mu, columns in self.fusions[f].pieces():
+                    piece = self.fusions[f].U[:, :, columns]
                     after.setdefault(mu, []).append(_times_factor(state[index], piece))
-                    start += d_mu
             state = {mu: np.concatenate(pieces, axis=1) for mu, pieces in after.items()}
         return state
 
@@ -75,9 +71,10 @@ class Chain:
         target, pieces = mu, []
         for stage in reversed(self.stages):
             target, piece = next(
-                (index, self.fusions[f].piece(target))
+                (index, self.fusions[f].U[:, :, columns])
                 for index, f in stage
-                if any(nu == target for nu, _ in self.fusions[f].targets)
+                for nu, columns in self.fusions[f].pieces()
+                if nu == target
             )
             pieces.append(piece)
         E = np.ones((1, 1, 1))
@@ -97,10 +94,8 @@ class Chain:
                 d, n, rest = state[index].shape
                 shaped = state[index].reshape(d, n, dim, rest // dim)
                 image = np.tensordot(fusion.U.conj(), shaped, axes=((0, 1), (0, 2)))
-                start = 0
-                for mu, d_mu in fusion.targets:
-                    after.setdefault(mu, []).append(image[start : start + d_mu])
-                    start += d_mu
+                for mu, columns in fusion.pieces():
+                    after.setdefault(mu, []).append(image[columns])
             state = {mu: np.concatenate(pieces, axis=1) for mu, pieces in after.items()}
         return state
 
@@ -113,16 +108,14 @@ class Chain:
             dim = self.dims[j]
             for index, f in self.stages[j]:
                 fusion, n = self.fusions[f], copies[j][index]
-                total, start = None, 0
-                for mu, d_mu in fusion.targets:
+                total = None
+                for mu, columns in fusion.pieces():
                     first = used.get(mu, 0)
                     used[mu] = first + n
                     if mu in state:
-                        part = np.tensordot(
-                            fusion.U[:, :, start : start + d_mu], state[mu][:, first : first + n], 1
-                        )
+                        coordinates = state[mu][:, first : first + n]
+                        part = np.tensordot(fusion.U[:, :, columns], coordinates, 1)
                         total = part if total is None else total + part
-                    start += d_mu
                 if total is not None:
                     # (d_λ, d_x, n, rest) to (d_λ, n, d_x·rest)
                     before[index] = total.swapaxes(1, 2).reshape(total.shape[0], n, dim * rest)

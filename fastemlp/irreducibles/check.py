@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastemlp.exceptions import CertificationError, Status
-
-from .split import Members, isotypic_parts
+from .split import Members, is_shown_irreducible, undecided
 
 #: Random combinations of the Lie generators that are looked at; what all kill, one almost surely shows.
 COMBINATIONS = 2
@@ -72,16 +70,13 @@ def pairing_residual(images, units):
 def require_irreducible_as_given(irreducibles, images, accuracy):
     """Show every irreducible irreducible under discrete generators as they were given, not under powers of them.
 
+    CertificationError where random elements of the algebra that they generate leave a piece in parts, or in doubt.
+
     Parameters
     ----------
     irreducibles : list of Irreducible; those in ``images`` are looked at
     images : list of dict {irreducible: ndarray (d, d)}, one per generator
     accuracy : float; generators closer than this to acting trivially are left out
-
-    Raises
-    ------
-    CertificationError
-        If random elements of the algebra that they generate leave a piece in parts, or its type in doubt.
     """
     for mu, known in enumerate(irreducibles):
         if known.dim == 1:
@@ -98,10 +93,9 @@ def require_irreducible_as_given(irreducibles, images, accuracy):
         moves = [A for A, _ in seen]
         noise = accuracy / min((size for _, size in seen), default=1.0)
         if not moves or not _is_one(moves, known, noise):
-            raise CertificationError(
-                f"schur: the generators as given do not show a piece of size {known.dim} to be irreducible, with a "
-                f"commutant of dimension {known.type_dim}.",
-                status=Status.AMBIGUOUS_RANK,
+            raise undecided(
+                f"the generators as given do not show a piece of size {known.dim} to be irreducible, with a commutant "
+                f"of dimension {known.type_dim}."
             )
 
 
@@ -109,18 +103,13 @@ def _is_one(moves, known, accuracy):
     """Whether some random elements have one isotypic part, of the type's multiplicity."""
     is_complex = known.commutant.dtype.kind == "c"
     rng = np.random.default_rng(0)
-    products = [A @ B for A in moves for B in moves][:MANY_MOVES]
-    for _ in range(DRAWS):
-        try:
-            parts = isotypic_parts(
-                np.array([*moves, *products]),
-                Members(len(moves) + len(products), is_complex, rng, 2, accuracy),
-            )
-        except CertificationError:
-            continue
-        if len(parts) == 1 and parts[0].V.shape[2] == known.type_dim:
-            return True
-    return False
+    elements = np.array([*moves, *[A @ B for A in moves for B in moves][:MANY_MOVES]])
+    return any(
+        is_shown_irreducible(
+            elements, Members(len(elements), is_complex, rng, 2, accuracy), known.type_dim
+        )
+        for _ in range(DRAWS)
+    )
 
 
 def _word(chain, word, matrices, is_lie, images, checked, sampled):
@@ -144,26 +133,22 @@ def _fusion(fusion, left, right, is_lie, images):
     p, q, n = fusion.U.shape
     image, scale = _action(left, right, is_lie, fusion.U)
     image = image.reshape(p * q, n)
-    worst, start = 0.0, 0
-    for mu, d in fusion.targets:
-        piece = slice(start, start + d)
-        start += d
+    worst = 0.0
+    for mu, piece in fusion.pieces():
         E = np.ascontiguousarray(fusion.U.reshape(p * q, n)[:, piece])
         if mu not in images:
             images[mu] = E.conj().T @ image[:, piece]
-        defect = image[:, piece] - E @ _matrix(images, mu, d)
-        worst = np.maximum(worst, np.linalg.norm(defect) / (scale * np.sqrt(d)))
+        defect = image[:, piece] - E @ _matrix(images, mu, E.shape[1])
+        worst = np.maximum(worst, np.linalg.norm(defect) / (scale * np.sqrt(E.shape[1])))
     return worst
 
 
 def _sampled(fusion, left, right, is_lie, images):
     """As ``_fusion``, from random vectors of each piece."""
     x = np.random.default_rng(0).standard_normal((fusion.U.shape[2], SAMPLES))
-    worst, start = 0.0, 0
-    for mu, d in fusion.targets:
-        E = fusion.U[:, :, start : start + d]
-        x_piece = x[start : start + d]
-        start += d
+    worst = 0.0
+    for mu, piece in fusion.pieces():
+        E, x_piece = fusion.U[:, :, piece], x[piece]
 
         def on_piece(z, E=E):
             image, scale = _action(left, right, is_lie, E @ z)
@@ -176,7 +161,7 @@ def _sampled(fusion, left, right, is_lie, images):
         else:
             images[mu] = lambda z, on_piece=on_piece: on_piece(z)[2]
         defect = np.linalg.norm(image - E @ inside) / np.sqrt(SAMPLES)
-        worst = np.maximum(worst, defect / (scale * np.sqrt(d)))
+        worst = np.maximum(worst, defect / (scale * np.sqrt(E.shape[2])))
     return worst
 
 

@@ -14,6 +14,7 @@ from .characters import character, generated_elements, whole_mean
 from .check import given_residual, pairing_residual, require_irreducible_as_given
 from .monomial import MonomialCatalogue, Unsuitable
 from .orbitals import MonomialGroup
+from .split import undecided
 
 #: Random draws that are tried before giving up.
 ATTEMPTS = 6
@@ -122,8 +123,7 @@ def _require_counted(group, catalogue, sides):
     these maps; the mean of ``χ conj(ψ)`` over all elements is, too. Equal irreducibles taken for different ones, and
     sums taken for irreducibles, change it.
     """
-    dtype = np.complex128 if group.is_complex else np.float64
-    elements = generated_elements(group.discrete, group.dims, dtype)
+    elements = generated_elements(group.discrete, group.dims, group.dtype)
     if elements is None:
         return
     characters = [character(elements, word) for _, word in sides]
@@ -135,9 +135,8 @@ def _require_counted(group, catalogue, sides):
                 n * right.get(mu, 0) * catalogue.irreducibles[mu].type_dim for mu, n in left.items()
             )
             if expected is not None and found != expected:
-                raise CertificationError(
-                    f"between two types {found} maps were found where characters count {expected}",
-                    status=Status.AMBIGUOUS_RANK,
+                raise undecided(
+                    f"between two types {found} maps were found where characters count {expected}"
                 )
 
 

@@ -12,30 +12,26 @@ LARGEST = 40
 STEPS, SHARP = 60, 1e-9
 
 
-def spectral_gap(slots, group, symmetry, catalogue, left, right, images):
-    """Smallest nonzero ``‖C W‖ / ‖C‖`` over intertwiner spaces ``Hom(μ, λ)``, from below.
+def spectral_gap(norm, group, symmetry, catalogue, left, right, images):
+    """Smallest nonzero ``‖C W‖ / ‖C‖`` over intertwiner spaces ``Hom(μ, λ)``, from below; inf where C vanishes.
 
     Parameters
     ----------
-    slots : sequence of int; the atom of each slot
+    norm : float; an upper bound on ``‖C‖``
     group, symmetry, catalogue : ReductiveGroup, its Symmetry and the Catalogue
     left, right : iterable of int; the irreducibles λ and μ in the two halves
     images : list of dict {irreducible: ndarray}; the discrete generators as given
 
-    Returns
-    -------
-    float; inf where C vanishes
-
     Notes
     -----
     On the copies of μ* times those of λ, C is ``W ↦ (A_λ W − W A_μ, h_λ W h_μ⁻¹ − W)``, up to unitary factors. Lanczos
-    on its square from a random W outside the null space; the Ritz value minus its residual is divided by an upper
-    bound on the norm. Only irreducibles of total size ``LARGEST`` in each half are looked at.
+    on its square from a random W outside the null space; the Ritz value minus its residual is divided by the norm.
+    Only irreducibles of total size ``LARGEST`` in each half are looked at.
     """
     rows, columns = _smallest(catalogue, left), _smallest(catalogue, right)
     lie = _lie_images(group, symmetry, catalogue, {*rows, *columns})
     discrete = {i: np.array([A[i] for A in images]) for i in {*rows, *columns}} if images else {}
-    return _gap(catalogue, rows, columns, lie, discrete, _norm_bound(group, slots), symmetry.dtype)
+    return _gap(catalogue, rows, columns, lie, discrete, norm or 1.0, symmetry.dtype)
 
 
 def probed_gap(symmetry, catalogue, left, right):
@@ -143,22 +139,3 @@ def _lowest(normal, null, shape, dtype, scale):
     # on its square a small singular value is lost in roundoff: a lower bound still
     floor = 1e-15 * scale
     return max(float(values[0]) * (1 - 1e-12) - residual - floor, floor * 1e-4)
-
-
-def _norm_bound(group, slots):
-    """An upper bound on ``‖C‖``: per generator the sum over slots, or for discrete ones 1 and the product."""
-    used, total = set(slots), 0.0
-    for As in group.lie:
-        norms = {a: _norm(As[a]) for a in used}
-        total += sum(norms[a] for a in slots) ** 2
-    for hs in group.discrete:
-        norms = {a: _norm(hs[a]) for a in used}
-        total += (1 + math.prod(norms[a] for a in slots)) ** 2
-    return math.sqrt(total) if total else 1.0
-
-
-def _norm(A):
-    """The spectral norm, or of a large matrix a bound on it."""
-    size = np.abs(A)
-    bound = math.sqrt(size.sum(axis=0).max() * size.sum(axis=1).max())
-    return float(np.linalg.norm(A, 2)) if len(A) <= 8 else bound

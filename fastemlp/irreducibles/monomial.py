@@ -13,10 +13,11 @@ import numpy as np
 from scipy.linalg import lapack
 
 from fastemlp._arrays import read_only
-from fastemlp.exceptions import BudgetError, CertificationError, Status
+from fastemlp.exceptions import BudgetError
 
 from .catalogue import Splitting
-from .orbitals import ELEMENTS, MonomialGroup
+from .orbitals import ELEMENTS
+from .split import undecided
 
 #: Eigenvalues are one up to the first distance, relative to the largest, and different from the second on.
 ONE, APART = 1e-10, 1e-6
@@ -78,7 +79,7 @@ class MonomialCatalogue:
     memory_budget : int, bytes; three matrices of the size of a word have to fit
     """
 
-    def __init__(self, group: MonomialGroup, rng, memory_budget=2**30):
+    def __init__(self, group, rng, memory_budget):
         self.group, self.rng, self.memory_budget = group, rng, memory_budget
         self.dims, self.dtype = group.dims, group.dtype
         self.is_complex = self.dtype.kind == "c"
@@ -185,10 +186,9 @@ class MonomialCatalogue:
                 failure = "the pieces do not account for everything that commutes with the group"
                 continue
             return pieces, classes
-        raise CertificationError(
-            f"monomial: expected to tell the irreducible parts of a space of size {size} apart, but in {DRAWS} random "
-            f"draws {failure}.",
-            status=Status.AMBIGUOUS_RANK,
+        raise undecided(
+            f"expected to tell the irreducible parts of a space of size {size} apart, but in {DRAWS} random draws "
+            f"{failure}."
         )
 
     def _classes(self, counts, hermitian):
@@ -264,10 +264,8 @@ class MonomialCatalogue:
             if share < NOTHING:
                 return None
         if orbitals.rank:
-            raise CertificationError(
-                f"monomial: in {DRAWS} random draws nothing showed whether a piece of size {piece.dim} is one of the "
-                "irreducibles before it.",
-                status=Status.AMBIGUOUS_RANK,
+            raise undecided(
+                f"in {DRAWS} random draws nothing showed whether a piece of size {piece.dim} is one of those before it."
             )
         return None
 
@@ -315,10 +313,7 @@ def _range(projector, dim):
     columns = projector.conj().T
     L, pivots, rank, _ = factor(columns, tol=0.5 / len(columns), lower=1, overwrite_a=1)
     if rank != dim:
-        raise CertificationError(
-            f"monomial: expected a projector of rank {dim}, got one of rank {rank}.",
-            status=Status.AMBIGUOUS_RANK,
-        )
+        raise undecided(f"expected a projector of rank {dim}, got one of rank {rank}.")
     basis = np.empty((len(L), dim), L.dtype)
     basis[pivots - 1] = np.tril(L[:, :dim])
     return _isometry(basis)

@@ -127,7 +127,7 @@ class MonomialGroup:
     """
 
     def __init__(self, group, memory_budget):
-        self.dims, self.dtype = group.dims, np.dtype(complex if group.is_complex else float)
+        self.dims, self.dtype = group.dims, group.dtype
         self.memory_budget = memory_budget
         # atoms, then their conjugates: an intertwiner is a fixed vector of one word times the conjugate of the other
         self._generators = [

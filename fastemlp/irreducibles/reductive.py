@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from fastemlp.exceptions import NotReductive
-from fastemlp.operators import EPS
+from fastemlp.operators import EPS, TensorConstraint
 
 from .balance import BALANCED, balance
 from .symmetry import Postponed, ReductiveGroup, completed, reductive_group
@@ -20,10 +20,11 @@ BALANCING = 300
 
 @dataclass(frozen=True, eq=False)
 class ReductiveForm:
-    """What makes ``schur`` fit a constraint: a group closed under the adjoint, perhaps in other coordinates.
+    """A constraint whose generators are closed under the adjoint, perhaps in other coordinates than it was given in.
 
     Attributes
     ----------
+    C : TensorConstraint in these coordinates
     group : ReductiveGroup
     factors : list of ndarray (d, d), one per atom, with ``x = (⊗S) y`` for the coordinates y of the group; or None
     accuracy : float; what the generators are known to in those coordinates, at worst
@@ -31,6 +32,7 @@ class ReductiveForm:
         coordinates magnifies shows there as much as anywhere
     """
 
+    C: TensorConstraint
     group: ReductiveGroup
     factors: list | None
     accuracy: float
@@ -48,7 +50,7 @@ def reductive_form(C, max_work=math.inf):
         If finding out takes more than ``max_work`` multiply-adds.
     """
     try:
-        return ReductiveForm(reductive_group(C, max_work), None, C.accuracy, C.accuracy)
+        return ReductiveForm(C, reductive_group(C, max_work), None, C.accuracy, C.accuracy)
     except NotReductive as error:
         if error.everywhere or 0 in C.dims or not C.dims:
             raise
@@ -56,9 +58,11 @@ def reductive_form(C, max_work=math.inf):
         if work > max_work:
             raise Postponed(work) from None
         factors, balanced = balance(completed(C, max_work))
+        if factors is None:
+            raise
         accuracy = max(balanced.accuracy, BALANCED)
         group = reductive_group(balanced, max_work, accuracy)
         seen = accuracy
         if C.accuracy <= ROUNDOFF:
             seen = min(accuracy, max(EPS, MARGIN * group.adjoint_defect()))
-        return ReductiveForm(group, factors, accuracy, seen)
+        return ReductiveForm(balanced, group, factors, accuracy, seen)

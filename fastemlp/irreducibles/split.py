@@ -32,6 +32,11 @@ MIXED = 1e-13
 NEAR, UNMIXING_ROUNDS = 1e-5, 3
 
 
+def undecided(what):
+    """The error of a random draw that does not tell what is one and what is not."""
+    return CertificationError(f"irreducibles: {what}", status=Status.AMBIGUOUS_RANK)
+
+
 class Members:
     """Fixed random quadratic expressions in the probes: the same members of 𝒜 on every representation."""
 
@@ -126,10 +131,9 @@ def isotypic_parts(probes, members):
         mine = np.flatnonzero(label == component)
         c = sizes[mine[0]]
         if (sizes[mine] != c).any():
-            raise CertificationError(
-                f"schur: eigenvalues of one irreducible are repeated {sorted(set(sizes[mine].tolist()))} times, "
-                "expected one number. Two of them nearly coincide.",
-                status=Status.AMBIGUOUS_RANK,
+            raise undecided(
+                f"eigenvalues of one irreducible are repeated {sorted(set(sizes[mine].tolist()))} times, expected one "
+                "number. Two of them nearly coincide."
             )
         index = (starts[mine][:, None] + np.arange(c)).ravel()
         k = len(mine)
@@ -142,6 +146,15 @@ def isotypic_parts(probes, members):
             )
         )
     return parts
+
+
+def is_shown_irreducible(probes, members, type_dim):
+    """Whether random members show one isotypic part, of one copy of an irreducible of this type."""
+    try:
+        parts = isotypic_parts(probes, members)
+    except CertificationError:
+        return False  # two of its eigenvalues nearly coincide in this draw
+    return len(parts) == 1 and parts[0].V.shape[2] == type_dim
 
 
 def _linked(M, w, starts, noise):
@@ -248,9 +261,8 @@ def choose_recipe(part, is_complex):
         if len(norms) == 0 or norms[pick] < 1e-7 * np.sqrt(skew.shape[1]):
             break
         if len(loops) == 2:
-            raise CertificationError(
-                "schur: an eigenspace carries more than four dimensions of loops, so its irreducibles nearly coincide.",
-                status=Status.AMBIGUOUS_RANK,
+            raise undecided(
+                "an eigenspace carries more than four dimensions of loops, so its irreducibles nearly coincide."
             )
         loops.append(pick)
         units = _units(skew, units, pick)

@@ -6,18 +6,18 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import expm, schur
+from scipy.linalg import expm, polar, schur
 from scipy.sparse import csr_array
 
 from fastemlp.exceptions import NotReductive
 from fastemlp.operators import TensorConstraint
 
+from .spans import adjoint, dense_generators, from_rows, orthonormal, outside, real_rows, stacked
+
 #: Relative tolerance of every "lies in the span" and "is unitary" below.
 CLOSED = 1e-10
 #: Largest total size of the Lie algebra's matrices, in numbers, and largest atom: all are dense here.
 MAX_NUMBERS, MAX_ATOM = 2 * 10**7, 500
-#: Rows from which it pays to see first whether they are orthogonal as they are.
-ORTHOGONAL_FROM = 100
 #: What leaves the span by less than this, though by more than CLOSED, does so because generators are inexact.
 ROUNDED = 1e-6
 #: Cosines between a Lie algebra and its adjoint up to this are zero; in coordinates of condition 1e3 some are 1e-6.
@@ -49,20 +49,23 @@ class Symmetry:
 
     Attributes
     ----------
-    is_complex : bool; whether intertwiners have complex coefficients
     lie : tuple over atoms of ndarray (D, d, d); joint orthonormal basis of the Lie algebra
     probes : tuple over atoms of ndarray (J, d, d); unitary, an intertwiner of all J is one of the group
     accuracy : float; what they are known to
     """
 
-    is_complex: bool
     lie: tuple
     probes: tuple
     accuracy: float = 0.0
 
     @property
     def dtype(self):
-        return np.dtype(np.complex128 if self.is_complex else np.float64)
+        return self.lie[0].dtype
+
+    @property
+    def is_complex(self):
+        """Whether intertwiners have complex coefficients."""
+        return self.dtype.kind == "c"
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +74,14 @@ class ReductiveGroup:
 
     Attributes
     ----------
-    is_complex : bool
+    dtype : float64 or complex128
     dims : tuple of int; sizes of the atoms, those of the constraint first
     dual : tuple of int; ``dual[a]`` is the atom dual to atom a of the constraint, itself where they are the same
-    lie, discrete : tuples over generators of lists over atoms of ndarray (d, d); as given, to check results against
+    lie, discrete : tuples over generators of tuples over atoms of ndarray (d, d); as given, to check results against
     accuracy : float; what these are known to
     """
 
-    is_complex: bool
+    dtype: np.dtype
     dims: tuple
     dual: tuple
     lie: tuple
@@ -89,10 +92,8 @@ class ReductiveGroup:
 
     def adjoint_defect(self):
         """How far the Lie algebra is from closed under the adjoint, discrete generators from normal or unitary."""
-        joint = _Joint(self.dims, self.is_complex)
-        adjoints = joint.adjoints(self._basis)
-        outside = adjoints - (adjoints @ self._basis.T) @ self._basis
-        defects = [0.0, *np.linalg.norm(outside, axis=1)]
+        adjoints = _adjoints(self._basis, self.dims, self.dtype)
+        defects = [0.0, *np.linalg.norm(outside(adjoints, self._basis), axis=1)]
         for h in self.discrete:
             defects += [
                 np.linalg.norm(B @ B.conj().T - B.conj().T @ B, 2) / np.linalg.norm(B, 2) ** 2
@@ -105,18 +106,10 @@ class ReductiveGroup:
 
     def draw(self, rng):
         """The Symmetry of this group, with probes drawn from a numpy Generator."""
-        joint = _Joint(self.dims, self.is_complex)
-        probes = _probes(joint, self._basis, self._unitary, self.accuracy, rng)
-        matrices = [joint.unflat(row) for row in self._basis]
-        return Symmetry(
-            self.is_complex,
-            tuple(
-                np.array([A[a] for A in matrices], joint.dtype).reshape(-1, d, d)
-                for a, d in enumerate(self.dims)
-            ),
-            tuple(np.array([u[a] for u in probes]) for a in range(len(self.dims))),
-            self.accuracy,
-        )
+        lie = from_rows(self._basis, self.dims, self.dtype)
+        probes = _probes(lie, self._unitary, self.accuracy, rng)
+        probes = tuple(np.array(Bs) for Bs in zip(*probes, strict=True))
+        return Symmetry(tuple(lie), probes, self.accuracy)
 
 
 def reductive_group(C, max_work=math.inf, accuracy=None):
@@ -140,40 +133,40 @@ def reductive_group(C, max_work=math.inf, accuracy=None):
     ρ(|h|) commute, one is unitary and the other positive definite, so ρ(h) fixes what both fix and no more, and
     ρ(|h|) fixes what drho(log|h|) kills. All replacements hold on every tensor product and keep the intertwiners.
     """
-    lie, discrete, dual, dims = _with_duals(C)
+    lie, discrete, dual = _with_duals(C)
+    dims = tuple(A.shape[1] for A in lie)
     accuracy = C.accuracy if accuracy is None else accuracy
     # written so that a NaN fails
     if not accuracy <= ROUNDED:
         raise NotReductive(f"its generators are known to {accuracy:.0e} only")
-    joint = _Joint(dims, C.dtype.kind == "c", max(CLOSED, 10 * accuracy))
-    width = sum(d * d for d in dims) * joint.dtype.itemsize // 8
-    first = 3 * len(lie) ** 2 * width
+    tolerance = max(CLOSED, 10 * accuracy)
+    rows = real_rows(lie)
+    first = 3 * len(rows) * rows.size
     if first > max_work:
         raise Postponed(first)
-    given = tuple(joint.blocks(As) for As in lie), tuple(joint.blocks(hs) for hs in discrete)
-    unitary, positive = _polar_forms(given[1], joint.tolerance, accuracy)
-    basis = joint.orthonormal([joint.flat(As) for As in [*lie, *positive]])
-    rng = np.random.default_rng(0)
-    basis = _closed(joint, basis, unitary, rng, max_work - first)
-    for _ in range(2 if len(basis) else 0):
-        X = joint.unflat(rng.standard_normal(len(basis)) @ basis)
-        if joint.outside(basis, joint.flat([B.conj().T for B in X])):
+    given = tuple(tuple(zip(*blocks, strict=True)) for blocks in (lie, discrete))
+    unitary, positive = _polar_forms(given[1], tolerance, accuracy)
+    rows = np.concatenate([rows, real_rows(stacked(positive, dims, C.dtype))])
+    basis = orthonormal(rows, tolerance)[0]
+    if len(basis):
+        rng = np.random.default_rng(0)
+        basis = _closed(basis, stacked(unitary, dims, C.dtype), tolerance, rng, max_work - first)
+        X = rng.standard_normal((2, len(basis))) @ basis
+        if _leaves(_adjoints(X, dims, C.dtype), basis, tolerance).any():
             raise NotReductive(
                 "the Lie algebra is not closed under the adjoint, so invariant subspaces need not have "
                 "invariant orthogonal complements",
-                everywhere=_has_degenerate_trace(joint, basis),
+                everywhere=_has_degenerate_trace(basis, dims, C.dtype),
             )
-    return ReductiveGroup(
-        C.dtype.kind == "c", tuple(dims), tuple(dual), *given, accuracy, basis, tuple(unitary)
-    )
+    return ReductiveGroup(C.dtype, dims, tuple(dual), *given, accuracy, basis, tuple(unitary))
 
 
-def _has_degenerate_trace(joint, basis):
+def _has_degenerate_trace(basis, dims, dtype):
     """Whether ``Re tr(AB)`` is degenerate on a Lie algebra, as on one with a nilpotent ideal.
 
     The form is the same in all coordinates, and where these are closed under the adjoint ``tr(A Aᴴ) > 0``.
     """
-    cosines = np.linalg.svd(basis @ joint.adjoints(basis).T, compute_uv=False)
+    cosines = np.linalg.svd(basis @ _adjoints(basis, dims, dtype).T, compute_uv=False)
     return bool(cosines[-1] <= DEGENERATE)
 
 
@@ -185,147 +178,92 @@ def completed(C, max_work=math.inf):
     """
     if not (C.lie and C.discrete) or max(C.dims, default=0) > MAX_ATOM:
         return C
-    joint = _Joint(C.dims, C.dtype.kind == "c", max(CLOSED, 10 * C.accuracy))
-    lie, discrete = (
-        [[_dense(B, d, C.dtype, one) for B, d in zip(Bs, C.dims, strict=True)] for Bs in generators]
-        for generators, one in ((C.lie, 0), (C.discrete, 1))
-    )
-    basis = joint.orthonormal([joint.flat(As) for As in lie])
-    closed = _closed(joint, basis, discrete, np.random.default_rng(0), max_work)
+    tolerance = max(CLOSED, 10 * C.accuracy)
+    lie, discrete = dense_generators(C)
+    basis = orthonormal(real_rows(lie), tolerance)[0]
+    if not len(basis):
+        return C
+    closed = _closed(basis, discrete, tolerance, np.random.default_rng(0), max_work)
     if len(closed) == len(basis):
         return C
-    lie = [[csr_array(A) if A.any() else None for A in joint.unflat(row)] for row in closed]
+    lie = [
+        [csr_array(A) if A.any() else None for A in As]
+        for As in zip(*from_rows(closed, C.dims, C.dtype), strict=True)
+    ]
     return TensorConstraint(C.slots, C.dims, lie, C.discrete, C.accuracy)
 
 
 def _with_duals(C):
-    """Dense generators on the atoms and on their duals: lie, discrete (lists over generators of lists over atoms)."""
-    dims = list(C.dims)
+    """Dense generators on the atoms and on their duals, lists as in ``spans``; and which atom is dual to which."""
+    dims = C.dims
     if not dims or 0 in dims:
         raise NotReductive("there is no slot, or one of size 0, and nothing to take apart")
-    if max(dims, default=0) > MAX_ATOM:
+    if max(dims) > MAX_ATOM:
         raise NotReductive(f"a slot of size {max(dims):,} is too large for dense matrices")
     n_numbers = max(len(C.lie), 1) * sum(d * d for d in dims)
     if n_numbers > MAX_NUMBERS:
         raise NotReductive(
             f"its generators as dense matrices hold {n_numbers:,} numbers, more than {MAX_NUMBERS:,}"
         )
-    lie = [[_dense(A, d, C.dtype, 0) for A, d in zip(As, dims, strict=True)] for As in C.lie]
-    discrete = [
-        [_dense(h, d, C.dtype, 1) for h, d in zip(hs, dims, strict=True)] for hs in C.discrete
-    ]
+    lie, discrete = dense_generators(C)
     dual = []
     for a in range(len(dims)):
-        dual_lie = [-As[a].T for As in lie]
-        dual_discrete = [np.linalg.inv(hs[a]).T for hs in discrete]
-        same = (
-            b
-            for b in range(len(dims))
-            if dims[a] == dims[b]
-            and _are_equal(dual_lie, [As[b] for As in lie])
-            and _are_equal(dual_discrete, [hs[b] for hs in discrete])
-        )
-        b = next(same, None)
-        if b is None:
-            b = len(dims)
-            dims.append(dims[a])
-            for As, A in zip(lie, dual_lie, strict=True):
-                As.append(A)
-            for hs, h in zip(discrete, dual_discrete, strict=True):
-                hs.append(h)
-        dual.append(b)
-    return lie, discrete, dual, dims
+        A, h = -lie[a].swapaxes(1, 2), np.linalg.inv(discrete[a]).swapaxes(1, 2)
+        same = (b for b in range(len(lie)) if _are_equal(A, lie[b]) and _are_equal(h, discrete[b]))
+        dual.append(next(same, len(lie)))
+        if dual[a] == len(lie):
+            lie.append(A)
+            discrete.append(h)
+    return lie, discrete, dual
 
 
 def _are_equal(left, right):
-    return bool(np.abs(np.subtract(left, right)).max(initial=0.0) <= 1e-14)
+    return np.array_equal(left, right) or (
+        left.shape == right.shape and bool(np.abs(left - right).max() <= 1e-14)
+    )
 
 
-class _Joint:
-    """Tuples of one matrix per atom as real vectors, so that spans over the reals are linear algebra."""
-
-    def __init__(self, dims, is_complex, tolerance=CLOSED):
-        self.dims = dims
-        self.tolerance = tolerance
-        self.dtype = np.dtype(np.complex128 if is_complex else np.float64)
-        self.stops = np.cumsum([0] + [d * d for d in dims])
-
-    def blocks(self, matrices):
-        return [np.asarray(B, self.dtype) for B in matrices]
-
-    def flat(self, matrices):
-        row = np.concatenate([np.ravel(B) for B in matrices]).astype(self.dtype)
-        return row.view(np.float64)
-
-    def unflat(self, row):
-        row = np.ascontiguousarray(row).view(self.dtype)
-        return [
-            row[i:j].reshape(d, d)
-            for i, j, d in zip(self.stops[:-1], self.stops[1:], self.dims, strict=True)
-        ]
-
-    def adjoints(self, rows):
-        """The rows of ``Aᴴ``."""
-        found = [self.flat([A.conj().T for A in self.unflat(row)]) for row in rows]
-        return np.array(found).reshape(rows.shape)
-
-    def orthonormal(self, rows):
-        """Orthonormal basis of the real span of some rows, dependent ones dropped."""
-        if not len(rows):
-            return np.zeros((0, int(self.stops[-1]) * self.dtype.itemsize // 8))
-        rows = np.array(rows)
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        rows = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
-        if len(rows) >= ORTHOGONAL_FROM and _have_disjoint_supports(rows):
-            return rows[norms[:, 0] > 0]
-        _, s, Vt = np.linalg.svd(rows, full_matrices=False)
-        return Vt[s > self.tolerance * max(s[0], 1e-300)]
-
-    def outside(self, basis, row):
-        """Whether a row leaves the span."""
-        rest = row - (row @ basis.T) @ basis
-        return np.linalg.norm(rest) > self.tolerance * max(np.linalg.norm(row), 1)
+def _adjoints(rows, dims, dtype):
+    """The rows of ``Aᴴ``."""
+    return real_rows(adjoint(from_rows(rows, dims, dtype)))
 
 
-def _have_disjoint_supports(rows):
-    """Whether no column has two nonzero entries, so that rows are orthogonal without any arithmetic."""
-    return bool((np.count_nonzero(rows, axis=0) <= 1).all())
+def _leaves(rows, basis, tolerance):
+    """Which rows leave a span."""
+    lengths = np.linalg.norm(outside(rows, basis), axis=1)
+    return lengths > tolerance * np.maximum(np.linalg.norm(rows, axis=1), 1)
 
 
-def _closed(joint, basis, discrete, rng, max_work=math.inf):
-    """The span closed under brackets and under conjugation by the discrete generators."""
-    inverses = [[np.linalg.inv(B) for B in h] for h in discrete]
-
-    def element():
-        return joint.unflat(rng.standard_normal(len(basis)) @ basis / np.sqrt(len(basis)))
+def _closed(basis, discrete, tolerance, rng, max_work=math.inf):
+    """The span closed under brackets and under conjugation by the discrete generators, a list as in ``spans``."""
+    dims, dtype = [h.shape[1] for h in discrete], discrete[0].dtype
+    inverses = [np.linalg.inv(h) for h in discrete]
 
     def leaving(n_brackets):
-        pairs = [(element(), element()) for _ in range(n_brackets)]
-        found = [[A @ B - B @ A for A, B in zip(X, Y, strict=True)] for X, Y in pairs]
-        X = element()
-        found += [
-            [h @ A @ g for h, A, g in zip(hs, X, gs, strict=True)]
-            for hs, gs in zip(discrete, inverses, strict=True)
-        ]
-        rows = np.array([joint.flat(A) for A in found])
-        rest = rows - (rows @ basis.T) @ basis
-        limit = joint.tolerance * np.maximum(np.linalg.norm(rows, axis=1), 1)
-        return list(rows[np.linalg.norm(rest, axis=1) > limit])
+        weights = rng.standard_normal((2 * n_brackets + 1, len(basis))) / np.sqrt(len(basis))
+        images = []
+        for E, h, g in zip(
+            from_rows(weights @ basis, dims, dtype), discrete, inverses, strict=True
+        ):
+            A, B = E[:-1:2], E[1::2]
+            images.append(np.concatenate([A @ B - B @ A, h @ E[-1] @ g]))
+        rows = real_rows(images)
+        return rows[_leaves(rows, basis, tolerance)]
 
     quiet = 0
-    while len(basis) and quiet < 2:
+    while quiet < 2:
         if basis.size > MAX_NUMBERS:
             raise NotReductive(
                 f"its Lie algebra closes at more than {len(basis)} generators, too many to hold"
             )
         new = leaving(1)
-        quiet = 0 if new else quiet + 1
-        if new:
+        quiet = 0 if len(new) else quiet + 1
+        if len(new):
             # where it grows it often grows to all matrices
-            max_work -= 4 * MANY * basis.size + 2 * MANY * sum(d**3 for d in joint.dims)
+            max_work -= 4 * MANY * basis.size + 2 * MANY * sum(d**3 for d in dims)
             if max_work < 0:
-                raise Postponed(4 * (max(joint.dims) ** 2) ** 2 * basis.shape[1])
-            basis = _extended(basis, np.array(new + leaving(min(len(basis), MANY))))
+                raise Postponed(4 * max(dims) ** 4 * basis.shape[1])
+            basis = _extended(basis, np.concatenate([new, leaving(min(len(basis), MANY))]))
     return basis
 
 
@@ -334,15 +272,13 @@ def _extended(basis, rows):
 
     What leaves it by little would be known to few digits only; other brackets will show it better.
     """
-    rest = rows - (rows @ basis.T) @ basis
-    _, s, Vt = np.linalg.svd(rest, full_matrices=False)
+    _, s, Vt = np.linalg.svd(outside(rows, basis), full_matrices=False)
     if s[0] < ROUNDED:
         raise NotReductive(
             f"brackets leave the span of the Lie algebra by {s[0]:.0e}, as those of rounded generators do"
         )
-    new = Vt[s > 0.1 * s[0]]
     # against the basis once more: what was small in them is not orthogonal to it to all digits
-    new = np.linalg.qr((new - (new @ basis.T) @ basis).T)[0].T
+    new = np.linalg.qr(outside(Vt[s > 0.1 * s[0]], basis).T)[0].T
     return np.concatenate([basis, new])
 
 
@@ -408,22 +344,24 @@ def _opening_powers(h, accuracy, rng):
         exponent = round(rng.uniform(1.0, 2.0) / gaps[0])
         powers.append([np.linalg.matrix_power(B, exponent) for B in h])
         gaps = gaps[gaps > gaps[0] / NARROW]
-    return [[_nearest_unitary(B) for B in g] for g in powers]
+    # the nearest unitary matrices
+    return [[polar(B)[0] for B in g] for g in powers]
 
 
-def _nearest_unitary(B):
-    W, _, Vh = np.linalg.svd(B)
-    return W @ Vh
+def _probes(lie, unitary, accuracy, rng):
+    """Unitary tuples that together generate a dense subgroup of the compact form.
 
-
-def _probes(joint, basis, unitary, accuracy, rng):
-    """Unitary tuples that together generate a dense subgroup of the compact form."""
+    Parameters
+    ----------
+    lie : list as in ``spans``; a basis of the Lie algebra
+    unitary : sequence of unitary tuples, one matrix per atom
+    """
 
     def exponential():
-        X = joint.unflat(rng.standard_normal(len(basis)) @ basis)
+        weights = rng.standard_normal(len(lie[0]))
         # K + iP is skew-Hermitian; its exponential should be far from the identity
         Z = []
-        for A in X:
+        for A in (np.tensordot(weights, As, 1) for As in lie):
             K, P = (A - A.conj().T) / 2, (A + A.conj().T) / 2
             Z.append(K + 1j * P if np.abs(P).max() > CLOSED else K)
         # a random angle: any fixed one is a full turn for some weights. It is that of the smallest weight, so that
@@ -438,10 +376,10 @@ def _probes(joint, basis, unitary, accuracy, rng):
         return [A @ B for A, B in zip(g, h, strict=True)]
 
     unitary = [*unitary, *(power for h in unitary for power in _opening_powers(h, accuracy, rng))]
-    if len(basis):
+    if len(lie[0]):
         return [exponential(), exponential()] + [product(h, exponential()) for h in unitary]
     if not unitary:
-        return [[np.eye(d) for d in joint.dims]]
+        return [[np.eye(A.shape[1]) for A in lie]]
     words = []
     for _ in range(2):
         word = unitary[0]
@@ -449,7 +387,3 @@ def _probes(joint, basis, unitary, accuracy, rng):
             word = product(word, unitary[k])
         words.append(word)
     return [*unitary, *words]
-
-
-def _dense(B, d, dtype, diagonal):
-    return diagonal * np.eye(d, dtype=dtype) if B is None else B.toarray().astype(dtype)

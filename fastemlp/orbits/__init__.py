@@ -3,7 +3,6 @@
 from .fixed import (
     LARGEST_COMMON_ORDER,
     NARROW_LABELS,
-    FixedSpace,
     fixed_space,
     narrow,
     readable,
@@ -15,7 +14,6 @@ from .weights import diagonal, diagonal_elements, quarter_turns, representatives
 __all__ = [
     "LARGEST_COMMON_ORDER",
     "NARROW_LABELS",
-    "FixedSpace",
     "Monomial",
     "diagonal",
     "diagonal_elements",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastemlp._budget import DEFAULT_BUDGET, mib
 from fastemlp._gap import split_rank
 from fastemlp._kernels import orbits as kernels
 from fastemlp.exceptions import BudgetError, CertificationError, Status
@@ -28,7 +29,7 @@ LARGEST_COMMON_ORDER = 2**14
 NARROW_LABELS = 2**20
 
 
-def readable(C, caller="orbits"):
+def readable(C):
     """The weights and monomials that every generator is read as, if ``orbits`` fits C.
 
     Returns
@@ -41,23 +42,21 @@ def readable(C, caller="orbits"):
     ValueError
         If a generator is neither diagonal (Lie algebra) nor monomial (discrete), saying which.
     """
-    require_tensor(C, caller)
+    require_tensor(C, "orbits")
     weights = []
     for k, A in enumerate(C.lie):
         weights.append(diagonal(A, C.dims, rounding(C.accuracy)))
         if weights[-1] is None:
             raise ValueError(
-                f"{caller}: expected Lie algebra generators that are diagonal, but generator "
-                f"{k} of {len(C.lie)} has entries off the diagonal. Solve with "
-                "shrink, which uses what is diagonal and leaves the rest to another method."
+                f"orbits: expected Lie algebra generators that are diagonal, but generator {k} of {len(C.lie)} has "
+                "entries off the diagonal. Solve with shrink, which leaves these to another strategy."
             )
     monomials = [Monomial.read(h, C.dims, rounding(C.accuracy)) for h in C.discrete]
     if None in monomials:
         raise ValueError(
-            f"{caller}: expected discrete generators with one root of unity, of order at most "
-            f"{LARGEST_ORDER}, in each row and column, but generator {monomials.index(None)} of "
-            f"{len(C.discrete)} is not of that form. Solve with shrink, which uses those that are "
-            "and leaves the rest to another method."
+            f"orbits: expected discrete generators with one root of unity, of order at most {LARGEST_ORDER}, in each "
+            f"row and column, but generator {monomials.index(None)} of {len(C.discrete)} is not of that form. Solve "
+            "with shrink, which leaves these to another strategy."
         )
     return weights, monomials
 
@@ -80,14 +79,13 @@ class FixedSpace:
     gap: float
 
 
-def fixed_space(C, weights, monomials, tol=None, memory_budget=2**30, caller="orbits"):
+def fixed_space(C, weights, monomials, tol=None, memory_budget=DEFAULT_BUDGET, caller="orbits"):
     """The space fixed by monomial generators and of weight zero, by counting.
 
     Parameters
     ----------
     C : TensorConstraint; its slots, and what its generators are known to
-    weights : list of elements, each a list of one diagonal per atom
-    monomials : list of Monomial
+    weights, monomials : as ``readable`` returns them
     tol : float, optional
         Weights that add up to less than ``tol`` times the sum of the largest of each slot count as zero; default 1e-12,
         or ten times what the generators are known to.
@@ -111,7 +109,7 @@ def fixed_space(C, weights, monomials, tol=None, memory_budget=2**30, caller="or
     if order > LARGEST_COMMON_ORDER:
         raise ValueError(
             f"{caller}: the entries of the generators are roots of unity of common order {order}, "
-            f"more than the {LARGEST_COMMON_ORDER} allowed. Use another method."
+            f"more than the {LARGEST_COMMON_ORDER} allowed. Use another strategy."
         )
     parent, phase = _allocate(C.shape[1], order, memory_budget, caller)
     halves = _halves(C)
@@ -200,7 +198,7 @@ def require_tensor(C, caller):
     if not isinstance(C, TensorConstraint):
         raise ValueError(
             f"{caller}: expected a TensorConstraint, the constraint of one tensor type, which shows "
-            f"its generators; got {type(C).__name__}. Solve term by term, or use another method."
+            f"its generators; got {type(C).__name__}. Solve term by term, or use another strategy."
         )
 
 
@@ -212,8 +210,8 @@ def _allocate(m, order, memory_budget, caller):
     n_bytes = m * (index.itemsize + (small.itemsize if order > 1 else 0) + 2)
     if n_bytes > memory_budget:
         raise BudgetError(
-            f"{caller}: {m} coordinates need {n_bytes / 2**20:.0f} MiB for their labels, more than "
-            f"memory_budget = {memory_budget / 2**20:.0f} MiB. Raise memory_budget."
+            f"{caller}: {m} coordinates need {mib(n_bytes)} for their labels, more than memory_budget = "
+            f"{mib(memory_budget)}. Raise memory_budget."
         )
     return np.empty(m, index), np.zeros(m if order > 1 else 0, small)
 

@@ -37,17 +37,9 @@ def entries(part):
 
 
 def diagonal(A, dims, rounding=ROUNDING):
-    """The diagonals of one generator on every atom, or None if some atom has anything off its diagonal.
+    """The diagonals of one generator, a list of one ndarray (d,) per atom; None if some atom has anything off it.
 
-    Parameters
-    ----------
-    A : sequence of (d, d) sparse arrays, None for zero
-    dims : sequence of int
-    rounding : float; entries up to this share of the largest one are zero
-
-    Returns
-    -------
-    list of ndarray of shape (d,), or None
+    Entries up to ``rounding`` times the largest one are zero.
     """
     diagonals = []
     for part, d in zip(A, dims, strict=True):
@@ -132,17 +124,8 @@ def representatives(lie, dims, monomials):
 
     A vector that ``h`` fixes has ``‖drho(h A h⁻¹) v‖ = ‖drho(A) v‖``, so one A stands for its class, times the
     root of its size.
-
-    Parameters
-    ----------
-    lie, dims : as everywhere here
-    monomials : sequence of Monomial
-
-    Returns
-    -------
-    list of generators, at most D
     """
-    E = _columns(lie, dims, _all)
+    E = _columns(lie, dims)
     squares = np.bincount(np.repeat(np.arange(len(lie)), np.diff(E.indptr)), np.abs(E.data) ** 2)
     links = [np.zeros((2, 0), int)]
     for h in monomials:
@@ -202,13 +185,11 @@ def _null_combinations(lie, dims, part, rounding=ROUNDING):
 def _sparse_basis(lie, dims):
     """Other elements with the same real span and few entries, which undoes a mixing of elementary generators.
 
-    Returns
-    -------
-    list of one basis, or of none if no generators share entries
+    A list of one basis, or of none if no generators share entries.
     """
     if not lie:
         return []
-    stacked = _real(_columns(lie, dims, _all))
+    stacked = _real(_columns(lie, dims))
     clusters = _clusters(stacked)
     if len(clusters) == len(lie):
         return []
@@ -240,14 +221,14 @@ def _largest(A):
     return max((np.abs(part.data).max(initial=0.0) for part in A if part is not None), default=0.0)
 
 
-def _columns(lie, dims, part, rounding=ROUNDING):
-    """The entries of ``part(A)`` on every atom, one column per generator, without rounding errors."""
+def _columns(lie, dims, part=None, rounding=ROUNDING):
+    """The entries of ``part(A)``, or A, on every atom, one column per generator, without rounding errors."""
     blocks = []
     start = 0
     for a, d in enumerate(dims):
         for i, A in enumerate(lie):
             if A[a] is not None:
-                row, column, value = part(*entries(A[a]))
+                row, column, value = part(*entries(A[a])) if part else entries(A[a])
                 blocks.append(
                     (start + row.astype(np.int64) * d + column, np.full(len(row), i), value)
                 )
@@ -269,10 +250,6 @@ def _real(columns):
     out = csc_array(vstack([columns.real, columns.imag]))
     out.eliminate_zeros()
     return out
-
-
-def _all(row, column, value):
-    return row, column, value
 
 
 def _echelon(rows, n_pivots):

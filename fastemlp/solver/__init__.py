@@ -16,21 +16,16 @@ from .orbits import orbits
 from .plan import METHODS, Plan, make_plan
 from .schur import schur
 from .solution import NullspaceSolution
-from .strategy import Choice, Options, Strategy, Unfit
 
 __all__ = [
     "METHODS",
     "BudgetError",
     "CertificationError",
-    "Choice",
     "ConvergenceError",
     "NotReductive",
     "NullspaceSolution",
-    "Options",
     "Plan",
     "Status",
-    "Strategy",
-    "Unfit",
     "dense",
     "lanczos",
     "lobpcg",

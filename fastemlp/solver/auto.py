@@ -29,15 +29,15 @@ def solve_nullspace(
     Parameters
     ----------
     C : operator of shape (n_rows, m), scipy LinearOperator protocol
-        A TensorConstraint can be solved by every method, any other operator by lanczos, lobpcg and dense.
+        A TensorConstraint can be solved by every strategy, any other operator by lanczos, lobpcg and dense.
     method : {"auto", "orbits", "schur", "lanczos", "lobpcg", "dense"}
         "auto" follows ``make_plan``; the others force one strategy on the whole space.
     tol : float, optional
-        Singular values up to ``tol·‖C‖`` are zero; the default is the method's own.
+        Singular values up to ``tol·‖C‖`` are zero; the default is the strategy's own.
     random_state : int
         Seeds what is random in schur, lanczos and lobpcg.
     memory_budget : int
-        Bytes that a method may use, 1 GiB by default; "auto" starts nothing that is predicted to take more, and goes
+        Bytes that a strategy may use, 1 GiB by default; "auto" starts nothing that is predicted to take more, and goes
         on to what fits.
     verbose : int; 1 shows progress
 
@@ -48,7 +48,7 @@ def solve_nullspace(
     Raises
     ------
     ValueError
-        For an unknown method, one that does not fit C, or a budget that is no positive int.
+        For an unknown strategy, one that does not fit C, or a budget that is no positive int.
     BudgetError
         A ValueError: the budget is too small, with what each strategy would take.
     ConvergenceError, CertificationError
@@ -73,11 +73,10 @@ def solve_nullspace(
         except Unsuited:
             continue
         except (ConvergenceError, BudgetError, NotReductive) as error:
-            failures.append((choice.method, error))
-            status = getattr(error, "status", None)
-            if choice.method != "schur" and status is Status.AMBIGUOUS_RANK:
-                # the constraint itself is unclear: another method would only guess. The doubts of schur are about
-                # eigenvalues of elements that it drew
+            failures.append((choice.strategy, error))
+            unclear = getattr(error, "status", None) is Status.AMBIGUOUS_RANK
+            if unclear and not choice.is_random:
+                # the constraint itself is unclear: another strategy would only guess
                 break
     if len(failures) == 1:
         raise failures[0][1]
@@ -106,7 +105,7 @@ def _require_tolerance(tol):
 
 def _nothing_fits(C, plan, memory_budget):
     """What every strategy would take, and what to do."""
-    reasons = "\n".join(f"  {unfit.method}: {unfit.reason}" for unfit in plan.unfit)
+    reasons = "\n".join(f"  {unfit.strategy}: {unfit.reason}" for unfit in plan.unfit)
     return (
         f"solve_nullspace: no strategy solves a constraint of shape {tuple(C.shape)} within memory_budget = "
         f"{mib(memory_budget)}.\n{reasons}\nPass a larger memory_budget= in bytes, or solve for a smaller type."

@@ -25,7 +25,7 @@ BLOCK = 64
 POLISHING = 1000
 
 
-def certified(op, Q, *, norm, gap, tol, strategies, n_steps=0, n_restarts=0, angle=None):
+def certified(op, Q, *, norm, gap, tol, strategies, angle=None, **steps):
     """Measure a basis with C itself and return it as a solution, or raise.
 
     Parameters
@@ -36,6 +36,7 @@ def certified(op, Q, *, norm, gap, tol, strategies, n_steps=0, n_restarts=0, ang
         ``‖C‖₂``, the smallest nonzero singular value relative to it, the residual allowed.
     angle : float, optional
         A bound on the angle known otherwise, where the gap is that of C in other coordinates.
+    **steps : n_steps, n_restarts
 
     Raises
     ------
@@ -46,24 +47,14 @@ def certified(op, Q, *, norm, gap, tol, strategies, n_steps=0, n_restarts=0, ang
         more than ``LARGEST_ANGLE`` (of what the tolerance asks for, where the caller's is coarser than the default).
     """
     require_clear(op, gap)
-    solution = measured(
-        op, Q, norm=norm, gap=gap, strategies=strategies, n_steps=n_steps, n_restarts=n_restarts
-    )
+    numbers = {"norm": norm, "gap": gap, "strategies": strategies, **steps}
+    solution = measured(op, Q, **numbers)
     if angle is not None:
         solution = replace(solution, angle=max(solution.angle, angle))
     elif solution.residual <= tol and solution.angle > 0.5 * LARGEST_ANGLE and op.eps < 1e-10:
         # a small gap turns a small residual into a large angle
         target = 0.1 * LARGEST_ANGLE * gap * norm / np.sqrt(Q.shape[1])
-        sharper = _sharpened(op, Q, max(target, op.eps * norm))
-        better = measured(
-            op,
-            sharper,
-            norm=norm,
-            gap=gap,
-            strategies=strategies,
-            n_steps=n_steps,
-            n_restarts=n_restarts,
-        )
+        better = measured(op, _sharpened(op, Q, max(target, op.eps * norm)), **numbers)
         if better.angle < solution.angle:
             solution = better
     # Written so that a NaN fails.
@@ -177,19 +168,10 @@ def carried_angle(angle, stretch, carried):
 
 
 def require_known(caller, accuracy, gap, rank, where=""):
-    """Refuse a nonempty nullspace that the errors of the generators may have turned by more than ``LARGEST_ANGLE``.
+    """CertificationError where the errors of the generators may have turned a nullspace by more than ``LARGEST_ANGLE``.
 
-    Parameters
-    ----------
-    caller : str
-    accuracy : float; what the operator is known to, relative to its norm
-    gap : float; its smallest nonzero singular value, relative to its norm
-    rank : int
-    where : str; the coordinates in which they are known to this
-
-    Raises
-    ------
-    CertificationError
+    ``accuracy`` is what they are known to, and ``gap`` the smallest nonzero singular value, both relative to the norm;
+    ``where`` names the coordinates in which they are known to this.
     """
     angle = accuracy / gap if gap > 0 else np.inf
     # written so that a NaN fails
@@ -202,8 +184,8 @@ def require_known(caller, accuracy, gap, rank, where=""):
         )
 
 
-def measured(op, Q, *, norm, gap, strategies, status=Status.CONVERGED, n_steps=0, n_restarts=0):
-    """The solution with its numbers, unchecked. Applies C to Q in blocks of columns."""
+def measured(op, Q, *, norm, gap, **known):
+    """The solution with its numbers and what is ``known`` besides, unchecked. Applies C to blocks of columns."""
     largest = square = 0.0
     for part in chunks(Q.shape[1] if op.n_rows else 0, BLOCK):
         norms = np.linalg.norm(op.apply(Q[:, part]), axis=0).astype(float)
@@ -217,10 +199,7 @@ def measured(op, Q, *, norm, gap, strategies, status=Status.CONVERGED, n_steps=0
         orthogonality=isometry.orthogonality(),
         norm=float(norm),
         n_matvecs=op.n_matvecs,
-        strategies=strategies,
-        n_steps=n_steps,
-        n_restarts=n_restarts,
-        status=status,
         angle=bounded_angle(spread, float(gap)) if Q.shape[1] else 0.0,
         accuracy=op.accuracy,
+        **known,
     )

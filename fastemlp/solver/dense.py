@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.linalg
 
@@ -53,9 +55,8 @@ def dense(C, *, tol=None, memory_budget=DEFAULT_BUDGET):
     n_bytes = op.n_rows * op.m * op.dtype.itemsize
     if n_bytes > memory_budget:
         raise BudgetError(
-            f"dense: C of shape ({op.n_rows}, {op.m}), {op.dtype}, needs {n_bytes / 2**20:.0f} MiB "
-            f"as a matrix, more than memory_budget = {memory_budget / 2**20:.0f} MiB. Use "
-            "block_lanczos, or raise memory_budget."
+            f"dense: C of shape ({op.n_rows}, {op.m}), {op.dtype}, needs {mib(n_bytes)} as a matrix, "
+            f"more than memory_budget = {mib(memory_budget)}. Use lanczos, or raise memory_budget."
         )
     if tol is None:
         tol = max(10 * max(op.m, 100) ** 0.5 * op.eps, 2 * op.accuracy)
@@ -72,6 +73,33 @@ def dense(C, *, tol=None, memory_budget=DEFAULT_BUDGET):
         require_known("dense", op.accuracy, gap, rank)
     Q = np.ascontiguousarray(V[:, :rank])
     return certified(op, Q, norm=norm, gap=gap, tol=tol, strategies=("dense",))
+
+
+def solved_at_once(op, norm, tol, small, memory_budget):
+    """The solution where nothing but rounding is left of C, or where C is small enough for an SVD; else None.
+
+    Parameters
+    ----------
+    op : CountedOperator
+    norm : float; of C
+    tol : float; singular values up to ``tol·‖C‖`` are zero
+    small : int; coordinates up to which C is decomposed
+    memory_budget : int, bytes for a basis of the whole space
+    """
+    if norm <= tol * op.scale:
+        n_bytes = op.m**2 * op.dtype.itemsize
+        if n_bytes > memory_budget:
+            raise BudgetError(
+                f"{op.caller}: every vector is null, and a basis of shape ({op.m}, {op.m}) takes {mib(n_bytes)}, more "
+                f"than memory_budget = {mib(memory_budget)}. Raise it."
+            )
+        Q = np.eye(op.m, dtype=op.dtype)
+        return certified(op, Q, norm=op.scale, gap=np.inf, tol=tol, strategies=(op.caller,))
+    if op.m > small:
+        return None
+    found = dense(op.C, tol=tol)
+    n_matvecs = op.n_matvecs + found.n_matvecs
+    return replace(found, strategies=(op.caller, *found.strategies), n_matvecs=n_matvecs)
 
 
 def _right_singular(matrix):

@@ -63,10 +63,9 @@ def make_plan(C, memory_budget=DEFAULT_BUDGET):
     """
     problem = Problem(C, checked_budget(memory_budget, "make_plan"))
     exact, unfit = _proposed(EXACT, problem)
-    problem.is_reductive = any(c.method == "schur" and c.is_sure for c in exact)
     affordable = [c for c in exact if c.n_bytes <= problem.memory_budget]
     unfit += [
-        Unfit(c.method, f"it would take {mib(c.n_bytes)}") for c in exact if c not in affordable
+        Unfit(c.strategy, f"it would take {mib(c.n_bytes)}") for c in exact if c not in affordable
     ]
     problem.seconds = min((c.seconds for c in affordable), default=math.inf)
     reduction = None if affordable or not problem.is_tensor else shrunk(C, problem.memory_budget)
@@ -87,24 +86,16 @@ def _proposed(strategies, problem):
             continue
         choices.append(found)
         if found.settles:
-            reason = f"{found.method} are exact and need no arithmetic"
+            reason = f"{found.strategy} are exact and need no arithmetic"
             unfit += [Unfit(other.name, reason) for other in strategies[k + 1 :]]
             break
     return choices, unfit
 
 
 def _ordered(exact, numerical):
-    """The order in which to try what fits."""
-    iterative = [c for c in numerical if c.method == "lanczos"]
-    others = [c for c in numerical if c not in iterative]
-    if not exact:
-        dense = [c for c in others if c.method == "dense"]
-        if dense and all(dense[0].seconds <= c.seconds for c in iterative):
-            return [*dense, *iterative]
-        return [*(c for c in others if c not in dense), *iterative, *dense]
-    quick = [*exact, *others]
-    if not exact[0].is_sure:
-        # whether it fits at all is not known, so products with C have an equal claim
-        quick, iterative = [*quick, *iterative], []
-    # what iterates stands by, for when a certificate fails
-    return [*sorted(quick, key=lambda c: (not c.leads, c.seconds)), *iterative]
+    """The order in which to try what fits: what leads, then the quickest; what stands by goes last of all."""
+    # where it is not known whether what is exact fits at all, products with C have an equal claim
+    has_sure = bool(exact) and exact[0].is_sure
+    return sorted(
+        [*exact, *numerical], key=lambda c: (c.stands_by and has_sure, not c.leads, c.seconds)
+    )

@@ -26,7 +26,7 @@ class Problem:
     memory_budget : int, bytes
     whole : the constraint that C is a reduction of, itself where there is none
     seconds : float; what the quickest of the strategies that fit takes so far
-    is_reductive : bool; whether the generators are known to be closed under the adjoint, in whatever coordinates
+    is_reductive : bool; whether the generators are known to be closed under the adjoint, in some coordinates
     """
 
     def __init__(self, C, memory_budget):

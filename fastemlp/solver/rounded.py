@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastemlp.irreducibles.spans import from_rows, real_rows
+from fastemlp.irreducibles.spans import (
+    dense_generators,
+    from_rows,
+    orthonormal,
+    outside,
+    real_rows,
+)
 
 #: A defect between so many times what the generators are known to, and this, is that of rounding.
 CLEARLY, NEARLY = 1e2, 1e-5
+#: What leaves a span by more than this, of unit vectors, is known to enough digits to be another direction.
+NEW = 1e-3
 #: Numbers in the matrices of a Lie algebra up to which its brackets are looked at.
 MAX_NUMBERS = 10**6
 
@@ -34,27 +42,18 @@ def looks_rounded(C):
 
 def _brackets_leave(C, telling):
     rng = np.random.default_rng(0)
-    blocks = [
-        np.array([np.zeros((d, d)) if As[a] is None else As[a].toarray() for As in C.lie])
-        for a, d in enumerate(C.dims)
-    ]
-    rows = _orthonormal(real_rows(blocks))
-    while rows.size <= MAX_NUMBERS:
-        n = len(rows)
-        X, Y = (from_rows(rng.standard_normal((4, n)) @ rows / np.sqrt(n), blocks) for _ in "XY")
+    rows = orthonormal(real_rows(dense_generators(C)[0]), NEW)[0]
+    size = 0
+    while size < rows.size <= MAX_NUMBERS:
+        size, n = rows.size, len(rows)
+        X, Y = (
+            from_rows(rng.standard_normal((4, n)) @ rows / np.sqrt(n), C.dims, C.dtype)
+            for _ in "XY"
+        )
         new = real_rows([A @ B - B @ A for A, B in zip(X, Y, strict=True)])
-        for _ in range(2):
-            new = new - (new @ rows.T) @ rows
+        new = outside(outside(new, rows), rows)
         norms = np.linalg.norm(new, axis=1)
         if any(telling(norm) for norm in norms):
             return True
-        new = new[norms >= NEARLY]
-        if not len(new):
-            return False
-        rows = _orthonormal(np.concatenate([rows, new]))
+        rows = np.concatenate([rows, orthonormal(new[norms >= NEW], NEW)[0]])
     return False
-
-
-def _orthonormal(rows):
-    _, s, Vt = np.linalg.svd(rows, full_matrices=False)
-    return Vt[s > 1e-3 * s[0]]

@@ -101,7 +101,7 @@ def schur(C, *, tol=None, memory_budget=DEFAULT_BUDGET, random_state=0, form=Non
     for attempt in range(ATTEMPTS):
         rng = _generator(random_state, attempt)
         try:
-            solution = _solve(C, form.group, rng, memory_budget)
+            solution = _solve(form, rng, memory_budget)
         except CertificationError as error:
             failure = error
             continue
@@ -125,11 +125,9 @@ def schur(C, *, tol=None, memory_budget=DEFAULT_BUDGET, random_state=0, form=Non
         require_clear(op, best.gap)
         require_angle(op, best, tol)
         return best
-
-    def again(other, group, rng):
-        return _solve(other, group, rng, memory_budget)
-
-    return lifted(C, form, best, tol, memory_budget, again)
+    return lifted(
+        C, form, best, tol, memory_budget, lambda form, rng: _solve(form, rng, memory_budget)
+    )
 
 
 def _generator(random_state, attempt):
@@ -139,7 +137,9 @@ def _generator(random_state, attempt):
     return np.random.default_rng(random_state)
 
 
-def _solve(C, group, rng, memory_budget):
+def _solve(form, rng, memory_budget):
+    """The solution in the coordinates of the form."""
+    C, group = form.C, form.group
     symmetry = group.draw(rng)
     catalogue = Catalogue(symmetry, rng, memory_budget)
     cut = middle([C.dims[a] for a in C.slots])
@@ -149,7 +149,7 @@ def _solve(C, group, rng, memory_budget):
     given, images = given_residual(
         group.lie, group.discrete, [(left, C.slots[:cut]), (right, duals)]
     )
-    if group.is_complex:
+    if symmetry.is_complex:
         # W = E_q E_pᴴ: its columns carry the conjugates of the copies
         right = right.map(np.conj)
     shared = sorted(set(left.multiplicities()[-1]) & set(right.multiplicities()[-1]))
@@ -160,7 +160,7 @@ def _solve(C, group, rng, memory_budget):
     discrete = images[len(images) - len(group.discrete) :]
     present = (chain.multiplicities()[-1] for chain in (left, right))
     present = [list(p) for p in present]
-    gap = known = spectral_gap(C.slots, group, symmetry, catalogue, *present, discrete)
+    gap = known = spectral_gap(C.bound, group, symmetry, catalogue, *present, discrete)
     if any(
         np.abs(h @ h.conj().T - np.eye(len(h))).max() > 1e-6 for hs in group.discrete for h in hs
     ):
@@ -209,6 +209,7 @@ def propose(problem):
     except Postponed as error:
         work = error.work
         reason = "the generators may be closed under the adjoint, which takes long to see"
+    problem.is_reductive = form is not None
     seconds, n_bytes = _cost(C, form, problem.elements)
     is_balanced = form is not None and form.factors is not None
     if is_balanced:
@@ -230,6 +231,8 @@ def propose(problem):
         # far from balanced coordinates singular values are tiny; only the balanced ones show the rank
         leads=is_balanced,
         is_sure=form is not None,
+        # its doubts are about eigenvalues of group elements that it drew
+        is_random=True,
     )
 
 

@@ -21,7 +21,7 @@ class NullspaceSolution(Certificate):
     norm : float
         The estimate of ``‖C‖₂`` that the numbers of the certificate are relative to.
     n_steps : int
-        Lanczos steps over all rounds; 0 for the dense method.
+        Lanczos steps over all rounds; 0 for dense.
     n_restarts : int
         Times the Krylov basis hit its memory budget and was compressed.
     status : Status

@@ -20,21 +20,23 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """A strategy that fits a problem, and what it takes.
+    """What a strategy offers for a problem that it fits.
 
     Attributes
     ----------
-    method : str
+    strategy : str; its name
     reason : str; why it fits
     seconds, n_bytes : float; predicted processor time and memory, from below: it will take about this or more
     solve : callable (Options) -> NullspaceSolution, for this problem
     where : str; the reduction it works behind, as in "in 12 coordinates left by orbits"; "" for none
     settles : bool; whether nothing is as cheap and as exact, so that no other needs to be looked at
     leads : bool; whether it goes first however long it takes: no other shows the rank as well
+    stands_by : bool; whether it goes last beside something exact: what it takes depends on the spectrum
     is_sure : bool; False where only the solve finds out whether it fits
+    is_random : bool; whether a rank that it finds unclear may be unclear for its own random draws alone
     """
 
-    method: str
+    strategy: str
     reason: str
     seconds: float
     n_bytes: float
@@ -42,14 +44,16 @@ class Choice:
     where: str = ""
     settles: bool = False
     leads: bool = False
+    stands_by: bool = False
     is_sure: bool = True
+    is_random: bool = False
 
 
 @dataclass(frozen=True)
 class Unfit:
-    """A strategy that does not fit a problem, and why."""
+    """That a strategy does not fit a problem, and why."""
 
-    method: str
+    strategy: str
     reason: str
 
 

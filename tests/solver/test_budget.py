@@ -70,7 +70,7 @@ def test_known_counts():
 
 def test_orbits_stay_first_where_they_fit():
     for group in FINITE[:6]:
-        assert make_plan(constraint((V**4)(group))).choices[0].method == "orbits"
+        assert make_plan(constraint((V**4)(group))).choices[0].strategy == "orbits"
 
 
 @pytest.mark.parametrize("group", FINITE, ids=repr)
@@ -177,7 +177,7 @@ def test_memory_of_labels_is_predicted(group):
     k = next(k for k in range(1, 30) if group.d**k >= 2 * 10**5)
     op = constraint((V**k)(group))
     choice = make_plan(op).choices[0]
-    assert choice.method == "orbits"
+    assert choice.strategy == "orbits"
     solve_nullspace(constraint((V**2)(group)), "orbits")
     tracemalloc.start()
     solve_nullspace(op, "orbits")
@@ -203,8 +203,8 @@ def test_a_large_lie_algebra_is_not_closed_to_make_a_plan():
     group = Group(list(rng.standard_normal((2, 20, 20))))
     op = constraint((V >> V)(group))
     plan = make_plan(op)
-    assert not any(c.is_sure for c in plan.choices if c.method == "schur")
-    assert plan.choices[0].method == "lanczos"
+    assert not any(c.is_sure for c in plan.choices if c.strategy == "schur")
+    assert plan.choices[0].strategy == "lanczos"
     assert solve_nullspace(op).rank == 1
     assert (
         solve_nullspace(

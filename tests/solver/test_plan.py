@@ -34,7 +34,7 @@ from fastemlp.isometries import Composition, DenseIsometry, OrbitIsometry
 from fastemlp.operators import Stack
 from fastemlp.reps import T, V
 from fastemlp.solver import METHODS, auto, dense, make_plan, schur, solve_nullspace
-from fastemlp.solver.reductions import shrink
+from fastemlp.solver.reductions.shrink import shrink
 
 SE2 = Group([[[0, -1, 0], [1, 0, 0], [0, 0, 0]], [[0, 0, 1], [0, 0, 0], [0, 0, 0]]], name="SE(2)")
 HEISENBERG = Group([np.eye(3, k=1) * [0, 1, 0], np.eye(3, k=1) * [0, 0, 1]], name="Heisenberg")
@@ -48,11 +48,11 @@ def conjugated(group, seed=0):
 
 
 def methods(plan):
-    return [choice.method for choice in plan.choices]
+    return [choice.strategy for choice in plan.choices]
 
 
 def unfit(plan):
-    return {found.method: found.reason for found in plan.unfit}
+    return {found.strategy: found.reason for found in plan.unfit}
 
 
 def instead(monkeypatch, solves):
@@ -60,7 +60,7 @@ def instead(monkeypatch, solves):
 
     def plan(C, memory_budget):
         found = make_plan(C, memory_budget)
-        choices = (replace(c, solve=solves.get(c.method, c.solve)) for c in found.choices)
+        choices = (replace(c, solve=solves.get(c.strategy, c.solve)) for c in found.choices)
         return replace(found, choices=tuple(choices))
 
     monkeypatch.setattr(auto, "make_plan", plan)
@@ -192,10 +192,10 @@ def test_other_operators_are_left_to_what_needs_products_alone():
 def test_costs_are_finite_and_the_cheapest_comes_first():
     for rep in ((V**4)(SO(3)), (V**8)(O(5)), (V**3)(S(4)), (V**20)(SO(3)), (V**4)(SE2)):
         plan = make_plan(constraint(rep))
-        seconds = [choice.seconds for choice in plan.choices if choice.method != "lanczos"]
+        seconds = [choice.seconds for choice in plan.choices if choice.strategy != "lanczos"]
         assert seconds == sorted(seconds)
         for choice in plan.choices:
-            assert choice.method in METHODS
+            assert choice.strategy in METHODS
             assert 0 < choice.seconds < np.inf
             assert 0 <= choice.n_bytes < np.inf
             assert choice.reason
@@ -304,7 +304,7 @@ def test_a_single_failure_is_raised_as_it_is(monkeypatch):
 
 
 def only(plan, method):
-    return replace(plan, choices=tuple(c for c in plan.choices if c.method == method))
+    return replace(plan, choices=tuple(c for c in plan.choices if c.strategy == method))
 
 
 @pytest.mark.parametrize("rep", [(V**2)(SO(3)), T(2, 2, SE2)], ids=str)
@@ -414,7 +414,7 @@ def test_what_does_not_fit_the_memory_is_not_planned():
     op = constraint((V**6)(SO(3)))
     for budget in (2**16, 2**20, 2**24, 2**30):
         plan = make_plan(op, budget)
-        assert all(c.n_bytes <= budget for c in plan.choices if c.method in ("dense", "schur"))
+        assert all(c.n_bytes <= budget for c in plan.choices if c.strategy in ("dense", "schur"))
         assert ("dense" in methods(plan)) == (budget == 2**30)
         assert solve_nullspace(op, memory_budget=budget).rank == 15
     assert unfit(make_plan(op, 2**20))["dense"] == "it would take 28 MiB"
@@ -431,14 +431,15 @@ def test_schur_over_budget_leaves_it_to_others(monkeypatch):
     solution = solve_nullspace(op)
     assert solution.rank == 15
     assert "schur" not in solution.strategies
-    with pytest.raises(ValueError, match=r"schur: an irreducible of size .* Raise memory_budget"):
+    with pytest.raises(ValueError, match=r"irreducibles: one of size .* Raise memory_budget"):
         schur(op, memory_budget=1000)
 
 
 @pytest.mark.parametrize("method", ["orbits", "schur", "dense", "lanczos"])
 def test_budgets_too_small_are_refused(method):
     rep = (V**6)(S(4) if method == "orbits" else SO(3))
-    with pytest.raises(ValueError, match=f"{method}.*memory_budget"):
+    caller = "irreducibles" if method == "schur" else method
+    with pytest.raises(ValueError, match=f"{caller}: .*memory_budget"):
         solve_nullspace(constraint(rep), method, memory_budget=500)
 
 

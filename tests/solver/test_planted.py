@@ -218,7 +218,7 @@ def test_budget_too_small_says_how_much():
     C, _ = planted(400, spread(360), 40)
     with pytest.raises(ValueError, match=r"holds 3 vectors of length 400.*memory_budget ≥ 51200"):
         block_lanczos(C, memory_budget=400 * 8 * 3)
-    with pytest.raises(ValueError, match=r"dense: C of shape .*Use block_lanczos"):
+    with pytest.raises(ValueError, match=r"dense: C of shape .*Use lanczos"):
         dense(C, memory_budget=1000)
 
 

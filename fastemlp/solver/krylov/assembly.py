@@ -19,17 +19,18 @@ CANDIDATES, SWEEPS = 8, 50
 
 
 def assemble(C, memory_budget):
-    """C as a csr_array, or None if it is not sparse or takes more than the budget.
-
-    Parameters
-    ----------
-    C : TensorConstraint, or what ``aslinearoperator`` makes of a sparse matrix
-    memory_budget : int, bytes
-    """
-    if isinstance(C, TensorConstraint):
-        return _assemble_tensor(C, memory_budget)
-    matrix = getattr(C, "A", None)
-    return csr_array(matrix) if issparse(matrix) else None
+    """C, a TensorConstraint or ``aslinearoperator`` of a sparse matrix, as a csr_array; else, or if too large, None."""
+    if not isinstance(C, TensorConstraint):
+        matrix = getattr(C, "A", None)
+        return csr_array(matrix) if issparse(matrix) else None
+    if assembled_bytes(C) > memory_budget:
+        return None
+    m, sizes = C.shape[1], [C.dims[a] for a in C.slots]
+    blocks = [_kronecker_sum([A[a] for a in C.slots], sizes) for A in C.lie]
+    blocks += [
+        _kronecker_product([h[a] for a in C.slots], sizes) - eye_array(m) for h in C.discrete
+    ]
+    return csr_array(vstack(blocks, format="csr")) if blocks else csr_array((0, m))
 
 
 def assembled_bytes(C):
@@ -41,7 +42,9 @@ def assembled_bytes(C):
         entries += 2 * m * fill + m * min(m, fill**2)
     for h in C.discrete:
         fill = math.prod(A.nnz / d for A, d in _filled(h, C))
-        squares = {a: _pattern(h[a]).nnz / C.dims[a] for a in set(C.slots) if h[a] is not None}
+        squares = {
+            a: (abs(h[a]).T @ abs(h[a])).nnz / C.dims[a] for a in set(C.slots) if h[a] is not None
+        }
         square = math.prod(squares.get(a, 1.0) for a in C.slots)
         entries += 2 * m * (1 + fill) + m * min(m, 1 + 2 * fill + square)
     return (np.dtype(C.dtype).itemsize + 4) * entries
@@ -50,22 +53,6 @@ def assembled_bytes(C):
 def _filled(matrices, C):
     """The (matrix, size) of every slot that has one."""
     return [(matrices[a], C.dims[a]) for a in C.slots if matrices[a] is not None]
-
-
-def _pattern(A):
-    return abs(A).T @ abs(A)
-
-
-def _assemble_tensor(C, memory_budget):
-    sizes = [C.dims[a] for a in C.slots]
-    lie = [[A[a] for a in C.slots] for A in C.lie]
-    discrete = [[h[a] for a in C.slots] for h in C.discrete]
-    m = C.shape[1]
-    if assembled_bytes(C) > memory_budget:
-        return None
-    blocks = [_kronecker_sum(As, sizes) for As in lie]
-    blocks += [_kronecker_product(h, sizes) - eye_array(m) for h in discrete]
-    return csr_array(vstack(blocks, format="csr")) if blocks else csr_array((0, m))
 
 
 def _kronecker_product(slots, sizes):

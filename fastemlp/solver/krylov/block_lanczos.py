@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastemlp._budget import DEFAULT_BUDGET
 from fastemlp._gap import split_rank
 from fastemlp._progress import progress_bar
 from fastemlp.exceptions import BudgetError, ConvergenceError, Status
 
 from ..certify import certified, measured
 from ..counted_operator import CountedOperator, estimate_norm, random_block
-from ..dense import dense
+from ..dense import solved_at_once
 from ..polish import polish, singular_basis
 from .recurrence import BlockKrylov
 
@@ -32,7 +33,7 @@ def block_lanczos(
     tol=None,
     block_size=None,
     max_steps=5000,
-    memory_budget=2**30,
+    memory_budget=DEFAULT_BUDGET,
     random_state=0,
     verbose=0,
 ):
@@ -40,8 +41,9 @@ def block_lanczos(
 
     Parameters
     ----------
-    C : operator of shape (n_rows, m)
-        scipy LinearOperator protocol; ``C.normal_matmat(X)``, if it exists, gives ``CᴴC X``.
+    C, memory_budget, random_state, verbose : as for ``lanczos``
+        The budget is for the Krylov basis (the nullspace itself, m·r numbers, comes on top). A basis that outgrows it
+        is compressed to its lowest Ritz vectors and the iteration goes on.
     tol : float, optional
         Singular values up to ``tol·‖C‖`` are zero. Default 1e-11 in double, 1e-4 in single
         precision, where Ritz vectors of CᴴC are good to about ``eps·(‖C‖/σ)²``.
@@ -50,13 +52,6 @@ def block_lanczos(
         restart, and never exceeds 1/24 of the vectors that the budget holds.
     max_steps : int
         Lanczos steps allowed in each round.
-    memory_budget : int
-        Bytes for the Krylov basis (the nullspace itself, m·r numbers, comes on top). A basis that
-        outgrows it is compressed to its lowest Ritz vectors and the iteration goes on.
-    random_state : int, numpy Generator or None
-        Seeds the starting blocks; the same seed gives the same bits.
-    verbose : int
-        1 shows a progress bar.
 
     Returns
     -------
@@ -90,16 +85,11 @@ def block_lanczos(
         tol = max(1e-11 if op.eps < 1e-10 else 1e-4, 10 * op.accuracy)
     width = min(block_size or 16, max(op.m, 1))
     norm = estimate_norm(op, rng) if op.n_rows and op.m else 0.0
-    if norm <= tol * op.scale:
-        Q = np.eye(op.m, dtype=op.dtype)
-        return certified(op, Q, norm=op.scale, gap=np.inf, tol=tol, strategies=("block_lanczos",))
-    if op.m <= 3 * width:
-        solution = dense(C, tol=tol)
-        strategies = ("block_lanczos", *solution.strategies)
-        n_matvecs = solution.n_matvecs + op.n_matvecs
-        return replace(solution, strategies=strategies, n_matvecs=n_matvecs)
-    search = _Search(op, norm, rng, max_steps, memory_budget, verbose)
-    with search:
+    solution = solved_at_once(op, norm, tol, 3 * width, memory_budget)
+    if solution is not None:
+        return solution
+    with progress_bar(shown=verbose, unit=" steps", desc="block_lanczos") as bar:
+        search = _Search(op, norm, rng, max_steps, memory_budget, bar)
         search.exhaust(width)
     return search.solution(tol)
 
@@ -107,7 +97,7 @@ def block_lanczos(
 class _Search:
     """State of one solve: the near-null vectors locked so far and the counters."""
 
-    def __init__(self, op, norm, rng, max_steps, memory_budget, verbose):
+    def __init__(self, op, norm, rng, max_steps, memory_budget, bar):
         self.op = op
         self.norm = norm
         self.rng = rng
@@ -129,13 +119,7 @@ class _Search:
         self.leak = 0.0
         self.n_steps = 0
         self.n_restarts = 0
-        self.bar = progress_bar(shown=verbose, unit=" steps", desc="block_lanczos")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.bar.close()
+        self.bar = bar
 
     @property
     def left(self):
@@ -260,17 +244,18 @@ class _Search:
         rank = split_rank(values, self.norm, tol, max(0.1 * tol, op.eps), op.caller)
         if rank < len(sigma):
             self._note_positive(sigma[rank])
-        solution = certified(
-            op,
-            np.ascontiguousarray(Z[:, :rank]),
-            norm=self.norm,
-            gap=self.lowest_positive / self.norm,
-            tol=tol,
-            strategies=("block_lanczos",),
-            n_steps=self.n_steps,
-            n_restarts=self.n_restarts,
-        )
+        solution = certified(op, np.ascontiguousarray(Z[:, :rank]), tol=tol, **self._numbers)
         return replace(solution, completeness=self.leak)
+
+    @property
+    def _numbers(self):
+        return {
+            "norm": self.norm,
+            "gap": self.lowest_positive / self.norm,
+            "strategies": ("block_lanczos",),
+            "n_steps": self.n_steps,
+            "n_restarts": self.n_restarts,
+        }
 
     def _separate(self, tol):
         """Singular values of everything locked, ascending, and their vectors."""
@@ -285,16 +270,8 @@ class _Search:
         return singular_basis(self.op, np.linalg.qr(Z)[0])
 
     def _exceeded(self, ritz, b):
-        partial = measured(
-            self.op,
-            np.ascontiguousarray(self.locked),
-            norm=self.norm,
-            gap=self.lowest_positive / self.norm,
-            strategies=("block_lanczos",),
-            status=Status.MAX_STEPS,
-            n_steps=self.n_steps,
-            n_restarts=self.n_restarts,
-        )
+        locked = np.ascontiguousarray(self.locked)
+        partial = measured(self.op, locked, status=Status.MAX_STEPS, **self._numbers)
         return ConvergenceError(
             f"block_lanczos: a round of block size {b} expected to end within max_steps = "
             f"{self.max_steps}; its random block still has a part of norm {ritz.leak:.1e} that may "

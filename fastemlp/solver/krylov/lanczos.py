@@ -9,15 +9,14 @@ import numpy as np
 from fastemlp._arrays import chunks
 from fastemlp._budget import DEFAULT_BUDGET, mib
 from fastemlp._progress import progress_bar
-from fastemlp.exceptions import BudgetError, ConvergenceError
-from fastemlp.irreducibles import balance, change_of_coordinates, normalise, stretch
+from fastemlp.exceptions import ConvergenceError
+from fastemlp.irreducibles import balance, change_of_coordinates, normalise
 from fastemlp.operators import PAIR_TERMS, TensorConstraint
 
 from ..certify import (
     LARGEST_ANGLE,
     blur,
     bounded_angle,
-    carried_angle,
     certified,
     require_angle,
     require_clear,
@@ -25,9 +24,10 @@ from ..certify import (
     require_sharp,
 )
 from ..counted_operator import CountedOperator, estimate_norm
-from ..dense import dense
+from ..dense import solved_at_once
 from ..orthonormal import orthonormalise
 from ..polish import polish
+from ..reductions.balance import carried
 from ..strategy import Choice, Strategy, Unfit
 from .block_lanczos import block_lanczos
 from .conjugate import SlowError
@@ -41,7 +41,7 @@ PAIR_STEP, PAIR_BYTES = 1.5e-8, 16
 #: Steps that a Casimir operator takes, and products without a clear gap.
 FEWEST_STEPS, STEPS = 15, 40
 #: Blocks of columns that are held beside two copies of the basis.
-BLOCKS = 6.5
+BLOCKS = 6.0
 
 #: Up to this size a singular value decomposition is as quick as anything.
 SMALL = 48
@@ -99,14 +99,10 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=DEFAULT_BUDGET, random_sta
     if tol is None:
         tol = max(DOUBLE if op.eps < 1e-10 else SINGLE, 10 * op.accuracy)
     norm = estimate_norm(op, rng, n_iter=8) if op.n_rows and op.m else 0.0
-    if norm <= tol * op.scale:
-        _require_memory(op, op.m, memory_budget)
-        Q = np.eye(op.m, dtype=op.dtype)
-        return certified(op, Q, norm=op.scale, gap=np.inf, tol=tol, strategies=("lanczos",))
-    if op.m <= SMALL:
-        solution = dense(C, tol=tol)
-        return replace(solution, strategies=("lanczos", *solution.strategies))
-    found = _solve(C, op, tol, mixed, memory_budget, rng, verbose)
+    solution = solved_at_once(op, norm, tol, SMALL, memory_budget)
+    if solution is not None:
+        return solution
+    found = _solve(C, tol, mixed, memory_budget, rng, verbose)
     solution = certified(
         op,
         found.Q,
@@ -121,7 +117,6 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=DEFAULT_BUDGET, random_sta
     solution = replace(
         solution,
         completeness=found.completeness,
-        residual=max(solution.residual, found.residual),
         angle=max(solution.angle, found.missed),
         n_matvecs=op.n_matvecs + found.n_matvecs,
     )
@@ -133,92 +128,74 @@ def lanczos(C, *, tol=None, mixed=True, memory_budget=DEFAULT_BUDGET, random_sta
 class _Found:
     """A basis with what is known about it.
 
-    ``missed`` is the completeness where it was taken down to roundoff, and
-    so shows the angle of the span; block Lanczos stops where it shows that no direction is missed.
+    ``missed`` is the completeness where it was taken down to roundoff, and so shows the angle of the span; block
+    Lanczos stops where it shows that no direction is missed. ``n_matvecs`` is what other operators spent.
     """
 
     Q: np.ndarray
     gap: float
     strategies: tuple
-    completeness: float = 0.0
+    n_steps: int
+    n_restarts: int
+    completeness: float
     missed: float = 0.0
-    residual: float = 0.0
     angle: float | None = None
-    n_steps: int = 0
-    n_restarts: int = 0
     n_matvecs: int = 0
 
 
-def _solve(C, op, tol, mixed, memory_budget, rng, verbose):
+def _solve(C, tol, *options):
     """Solve in balanced coordinates where there are any, and as they are where those show less."""
     if not isinstance(C, TensorConstraint):
-        return _project(op, tol, mixed, memory_budget, rng, verbose)[0]
-    unit = normalise(C)
+        return _as_given(CountedOperator(C, "lanczos"), tol, *options)
     factors, balanced = balance(C)
-    outer = CountedOperator(unit, op.caller)
-    options = (mixed, memory_budget, rng, verbose)
-    if not any(isinstance(S, np.ndarray) and (np.eye(len(S)) != S).any() for S in factors):
-        return _as_given(C, unit, outer, tol, options)
-    inner = CountedOperator(balanced, op.caller)
+    inner = CountedOperator(balanced, "lanczos")
+    if factors is None:
+        return _as_given(inner, tol, *options)
+    op = CountedOperator(normalise(C), "lanczos")
     try:
-        return _balanced(C, factors, inner, outer, tol, options)
+        return _balanced(inner, op, factors, tol, *options)
     except ConvergenceError as error:
         # coordinates that tame one generator may blow up another
         try:
-            return _as_given(C, unit, outer, tol, options)
+            return _as_given(op, tol, *options)
         except ConvergenceError:
             raise error from None
 
 
-def _as_given(C, unit, op, tol, options):
+def _as_given(op, tol, *options):
     found, _ = _project(op, tol, *options)
-    if unit is not C:
-        found = replace(found, residual=_norms(op, found.Q)[0] / estimate_norm(op, options[2], 8))
-    return replace(found, n_matvecs=op.n_matvecs + found.n_matvecs)
+    return replace(found, n_matvecs=found.n_matvecs + op.n_matvecs)
 
 
-def _balanced(C, factors, inner, outer, tol, options):
-    rng, accuracy = options[2], inner.accuracy
-    found, projector = _project(inner, tol, *options)
-    rank = found.Q.shape[1]
-    if accuracy > C.accuracy:
+def _balanced(inner, op, factors, tol, mixed, memory_budget, rng, verbose):
+    """The nullspace of ``inner``, carried back to that of ``op``, and sharpened as far as it goes."""
+    found, projector = _project(inner, tol, mixed, memory_budget, rng, verbose)
+    rank, word = found.Q.shape[1], op.C.slots
+    if inner.accuracy > op.C.accuracy:
         # also where nothing is found: errors may have made all of it nonzero
         require_clear(inner, found.gap)
-        require_known(inner.caller, accuracy, found.gap, rank, " in balanced coordinates")
-    found = replace(found, strategies=("balance", *found.strategies))
+        require_known(inner.caller, inner.accuracy, found.gap, rank, " in balanced coordinates")
     there = bounded_angle(_norms(inner, found.Q)[1] / estimate_norm(inner, rng, 8), found.gap)
-    if rank:
-        there += accuracy / found.gap
-    found = _in_original_coordinates(found, outer, factors, projector, tol, rng, there)
-    return replace(found, n_matvecs=inner.n_matvecs + outer.n_matvecs + found.n_matvecs)
-
-
-def _in_original_coordinates(found, op, factors, projector, tol, rng, angle):
-    """An orthonormal basis of ``(⊗S) Q``, sharpened as far as it goes, and by how much it may be off.
-
-    ``angle`` bounds that of Q in balanced coordinates.
-    """
-    C, norm = op.C, estimate_norm(op, rng, 8)
-    there, back = change_of_coordinates(factors, C.slots)
-    Q = _by_blocks(there.matmat, found.Q)
-    bound = carried_angle(angle, stretch(factors, C.slots), np.linalg.qr(Q, mode="r"))
+    there += inner.accuracy / found.gap if rank else 0.0
+    Q, angle = carried(factors, word, found.Q, there)
     # errors of the worst direction are far from those that happen: then what is known there stands for an estimate
-    angle = bound if bound <= LARGEST_ANGLE else angle
-    Q = orthonormalise(Q)
+    angle = angle if angle <= LARGEST_ANGLE else there
+    norm = estimate_norm(op, rng, 8)
     residual = _norms(op, Q)[0] / norm
     if residual > SHARP * tol and projector is not None:
         # in balanced coordinates again, where a small error of these combinations shows
-        def sharpened(X):
-            Y = back.matmat(X)
+        shear, back = change_of_coordinates(factors, word)
+        for part in chunks(rank, BLOCK):
+            Y = back.matmat(Q[:, part])
             lengths = np.linalg.norm(Y, axis=0)
-            return there.matmat(projector.refine(Y / lengths, strict=True) * lengths)
-
-        Q = orthonormalise(_by_blocks(sharpened, Q))
+            Q[:, part] = shear.matmat(projector.refine(Y / lengths, strict=True) * lengths)
+        Q = orthonormalise(Q)
         residual = _norms(op, Q)[0] / norm
     if residual > 5 * SHARP * tol:
         Q = _sharpened(op, Q, SHARP * tol * norm)
-        residual = _norms(op, Q)[0] / norm
-    return replace(found, Q=Q, residual=residual, angle=angle)
+    n_matvecs = found.n_matvecs + inner.n_matvecs + op.n_matvecs
+    strategies = ("balance", *found.strategies)
+    return replace(found, Q=Q, strategies=strategies, angle=angle, n_matvecs=n_matvecs)
 
 
 def _sharpened(op, Q, target):
@@ -230,13 +207,6 @@ def _sharpened(op, Q, target):
     return orthonormalise(Q)
 
 
-def _by_blocks(function, Q):
-    """``function(Q)`` for blocks of columns, in place."""
-    for part in chunks(Q.shape[1], BLOCK):
-        Q[:, part] = function(np.ascontiguousarray(Q[:, part]))
-    return Q
-
-
 def _project(op, tol, mixed, memory_budget, rng, verbose):
     """By projection of random vectors, or by block Lanczos where that is slow or finds tiny singular values.
 
@@ -245,44 +215,43 @@ def _project(op, tol, mixed, memory_budget, rng, verbose):
     found : _Found
     projector : Projector, or None after block Lanczos
     """
-    max_rank = memory_budget // (op.m * op.dtype.itemsize)
     projector = Projector(op, tol, mixed)
     try:
-        with progress_bar(shown=verbose, delay=1, unit=" vectors", desc="lanczos") as bar:
-            Q, completeness = Search(projector, rng, max_rank, bar).nullspace()
+        return _projected(projector, tol, memory_budget, rng, verbose), projector
     except SlowError:
-        return _fallback(op, tol, memory_budget, rng, verbose), None
-    spectrum = projector.spectrum
-    norm = np.sqrt(spectrum.highest)
-    largest, frobenius = _norms(op, Q)
-    # the whole span is to be null: no combination of these columns may hide a small singular value
-    if frobenius > tol * norm:
-        return _fallback(op, tol, memory_budget, rng, verbose), None
-    gap = np.sqrt(spectrum.lowest / spectrum.highest)
-    # a small gap turns a residual into a larger angle
-    sharp = SHARP * tol * norm * (1.0 if gap > 1e-2 else 0.2)
-    if largest > sharp:
-        Q = _sharpened(op, Q, sharp)
-        if _norms(op, Q)[1] > tol * norm:
-            return _fallback(op, tol, memory_budget, rng, verbose), None
-    return _Found(
-        Q, gap, ("lanczos",), completeness, completeness, n_steps=projector.n_steps
-    ), projector
-
-
-def _fallback(op, tol, memory_budget, rng, verbose):
-    solution = block_lanczos(
+        pass
+    found = block_lanczos(
         op.C, tol=tol, memory_budget=memory_budget, random_state=rng, verbose=verbose
     )
     return _Found(
-        solution.Q.to_dense().copy(),
-        solution.gap,
-        ("lanczos", *solution.strategies),
-        solution.completeness,
-        n_steps=solution.n_steps,
-        n_restarts=solution.n_restarts,
-        n_matvecs=solution.n_matvecs,
-    )
+        found.Q.to_dense().copy(),
+        found.gap,
+        ("lanczos", *found.strategies),
+        found.n_steps,
+        found.n_restarts,
+        found.completeness,
+        n_matvecs=found.n_matvecs,
+    ), None
+
+
+def _projected(projector, tol, memory_budget, rng, verbose):
+    """By projection alone; SlowError where singular values are tiny."""
+    op = projector.op
+    max_rank = memory_budget // (op.m * op.dtype.itemsize)
+    with progress_bar(shown=verbose, delay=1, unit=" vectors", desc="lanczos") as bar:
+        Q, missed = Search(projector, rng, max_rank, bar).nullspace()
+    spectrum = projector.spectrum
+    norm, gap = np.sqrt(spectrum.highest), np.sqrt(spectrum.lowest / spectrum.highest)
+    largest, frobenius = _norms(op, Q)
+    # a small gap turns a residual into a larger angle
+    sharp = SHARP * tol * norm * (1.0 if gap > 1e-2 else 0.2)
+    if frobenius <= tol * norm and largest > sharp:
+        Q = _sharpened(op, Q, sharp)
+        _, frobenius = _norms(op, Q)
+    # the whole span is to be null: no combination of these columns may hide a small singular value
+    if frobenius > tol * norm:
+        raise SlowError
+    return _Found(Q, gap, ("lanczos",), projector.n_steps, 0, missed, missed)
 
 
 def _norms(op, Q):
@@ -294,15 +263,6 @@ def _norms(op, Q):
 
 def _column_norms(op, X):
     return np.linalg.norm(op.apply(X), axis=0)
-
-
-def _require_memory(op, rank, memory_budget):
-    n_bytes = op.m * rank * op.dtype.itemsize
-    if n_bytes > memory_budget:
-        raise BudgetError(
-            f"lanczos: every vector is null, and a basis of shape ({op.m}, {rank}) takes "
-            f"{n_bytes / 2**20:.0f} MiB, more than memory_budget = {memory_budget / 2**20:.0f} MiB. Raise it."
-        )
 
 
 def propose(problem):
@@ -329,7 +289,9 @@ def propose(problem):
         seconds += PAIR_STEP * pairs
         n_bytes = max(n_bytes, PAIR_BYTES * pairs)
     reason = "it needs products with C alone"
-    return Choice("lanczos", reason, seconds, n_bytes, lambda options: _run(C, options))
+    return Choice(
+        "lanczos", reason, seconds, n_bytes, lambda options: _run(C, options), stands_by=True
+    )
 
 
 def _entries(C):

@@ -15,7 +15,7 @@ from fastemlp.operators import TensorConstraint
 
 from ..certify import certified, require_angle, require_sharp
 from ..counted_operator import CountedOperator, random_block
-from ..dense import dense
+from ..dense import solved_at_once
 from ..orthonormal import orthonormalise
 from ..strategy import Choice, Strategy, Unfit, Unsuited
 from .assembly import assemble, assembled_bytes, banded_inverse, banded_order, multigrid
@@ -27,10 +27,10 @@ from .projection import PreconditionedProjector, Search
 BASE, STEP = 1e-2, 3e-5
 #: Bytes of matrices that are probed in a proposal; larger ones are at the start of the solve, up to the second.
 PLANNED_BYTES, ASSEMBLED_BYTES = 2**20, 2**28
-#: Seconds from which an alternative to an exact strategy is looked for.
-LONG = 0.1
+#: Seconds from which an alternative to an exact strategy is looked for; coordinates up to which an SVD takes less time.
+LONG, FEW = 0.1, 200
 
-#: Up to this size a singular value decomposition is as quick as anything.
+#: Up to this size C is decomposed as a dense matrix.
 SMALL = 64
 #: Singular values up to this share of ‖C‖ are zero.
 TOL = 1e-11
@@ -72,7 +72,7 @@ def lobpcg(C, *, tol=None, memory_budget=DEFAULT_BUDGET, random_state=0, verbose
     Notes
     -----
     For long cyclic and screw symmetries, whose smallest singular values come down to a thousandth and less, where
-    every method that works with products alone takes thousands of steps; ``suits`` tells. The preconditioner is a
+    every strategy that works with products alone takes thousands of steps; ``suits`` tells. The preconditioner is a
     banded Cholesky factorisation of ``N + 1e-11 ‖N‖`` in reverse Cuthill-McKee order where it fits (the orbits of
     a few generators are long and narrow, so it nearly always does), or else a V-cycle of smoothed aggregation
     (pyamg) built on relaxed random vectors. Locally optimal block conjugate gradients (Knyazev 2001) find the lowest
@@ -86,7 +86,7 @@ def lobpcg(C, *, tol=None, memory_budget=DEFAULT_BUDGET, random_state=0, verbose
     if A is None or op.eps > 1e-10:
         raise BudgetError(
             f"lobpcg: expected a TensorConstraint or a sparse matrix in double precision that fits into memory_budget "
-            f"= {memory_budget / 2**20:.0f} MiB, got {type(C).__name__} of shape {op.C.shape}, {op.dtype}. Use lanczos."
+            f"= {mib(memory_budget)}, got {type(C).__name__} of shape {op.C.shape}, {op.dtype}. Use lanczos."
         )
     N = A.conj().T @ A
     square = float(scipy.sparse.linalg.norm(N, 1)) if N.nnz else 0.0
@@ -94,13 +94,10 @@ def lobpcg(C, *, tol=None, memory_budget=DEFAULT_BUDGET, random_state=0, verbose
         raise ConvergenceError(
             "lobpcg: C has NaN or infinite entries. Check the generators.", status=Status.NOT_FINITE
         )
-    if np.sqrt(square) <= tol * op.scale:
-        Q = np.eye(op.m, dtype=op.dtype)
-        return certified(op, Q, norm=op.scale, gap=np.inf, tol=tol, strategies=("lobpcg",))
-    if op.m <= SMALL:
-        # blocks of vectors leave no room for the rest of the spectrum to be seen
-        solution = dense(C, tol=tol)
-        return replace(solution, strategies=("lobpcg", *solution.strategies))
+    # in a small space blocks of vectors leave no room for the rest of the spectrum to be seen
+    solution = solved_at_once(op, np.sqrt(square), tol, SMALL, memory_budget)
+    if solution is not None:
+        return solution
     inverse, how = _preconditioner(N, square, memory_budget, rng)
     max_rank = memory_budget // (op.m * op.dtype.itemsize)
     with progress_bar(shown=verbose, delay=1, unit=" vectors", desc="lobpcg") as bar:
@@ -190,16 +187,10 @@ def _lowest(N, inverse, square, max_rank, rng, bar):
             lowest, is_seen = float(theta[~null].min()), True
             break
         width = min(2 * width, LARGEST_BLOCK)
-    highest = (
-        float(
-            scipy.sparse.linalg.eigsh(
-                N, 1, which="LM", tol=1e-2, v0=rng.standard_normal(m), return_eigenvectors=False
-            )[0]
-        )
-        if m > 2
-        else square
+    highest = scipy.sparse.linalg.eigsh(
+        N, 1, tol=1e-2, v0=rng.standard_normal(m), return_eigenvectors=False
     )
-    return found, Spectrum(lowest, highest), is_seen
+    return found, Spectrum(lowest, float(highest[0])), is_seen
 
 
 def _lowest_outside(N, Q, inverse, square, rng):
@@ -239,7 +230,7 @@ def propose(problem):
     C, m = problem.C, problem.C.shape[1]
     if getattr(problem.whole, "lie", ()) or not isinstance(C, TensorConstraint):
         return Unfit("lobpcg", "it is for discrete generators alone, on all of the space")
-    if problem.seconds <= LONG:
+    if problem.seconds <= LONG or m <= FEW:
         return Unfit("lobpcg", "others are quick")
     n_bytes = max(assembled_bytes(C), 800.0 * m)
     limit = min(ASSEMBLED_BYTES, problem.memory_budget)
@@ -257,7 +248,9 @@ def propose(problem):
             raise Unsuited
         return _run(C, options)
 
-    return Choice("lobpcg", reason, BASE + STEP * m, n_bytes, solve, is_sure=is_sure)
+    # where nothing is exact, tiny gaps are for it
+    leads = not problem.has_better
+    return Choice("lobpcg", reason, BASE + STEP * m, n_bytes, solve, leads=leads, is_sure=is_sure)
 
 
 def _run(C, options):

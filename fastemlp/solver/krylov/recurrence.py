@@ -130,7 +130,8 @@ class BlockKrylov:
         """
         k = max(1, min(n_lowest, self.n))
         while True:
-            theta, S = lowest_eigenpairs(self.H, k)
+            subset = None if k == self.n else [0, k - 1]
+            theta, S = scipy.linalg.eigh(self.H, subset_by_index=subset, check_finite=False)
             if k == self.n or theta[-1] > small:
                 break
             k = min(2 * k, self.n)
@@ -177,21 +178,8 @@ class BlockKrylov:
         return self._coupling(Y - S @ (S.conj().T @ Y))
 
 
-def lowest_eigenpairs(H, k):
-    """The k lowest eigenvalues, ascending, and orthonormal eigenvectors of a Hermitian matrix."""
-    k = min(k, len(H))
-    subset = None if k == len(H) else [0, k - 1]
-    return scipy.linalg.eigh(H, subset_by_index=subset, check_finite=False)
-
-
 def orthonormal_factor(W, drop):
-    """``W ≈ B R`` with B orthonormal; directions of norm below ``drop`` are left out.
-
-    Returns
-    -------
-    B : ndarray of shape (m, w)
-    R : ndarray of shape (w, b)
-    """
+    """``W ≈ B R`` with B (m, w) orthonormal, R (w, b); directions of norm below ``drop`` are left out."""
     B, R, pivots = scipy.linalg.qr(W, mode="economic", pivoting=True, check_finite=False)
     w = int(np.count_nonzero(np.abs(np.diagonal(R)) > drop))
     unpivoted = np.empty_like(R[:w])

@@ -6,6 +6,7 @@ import numpy as np
 import scipy.linalg
 
 from fastemlp._arrays import chunks, unit_columns
+from fastemlp._budget import mib
 from fastemlp.exceptions import BudgetError, CertificationError, NotReductive
 from fastemlp.irreducibles import change_of_coordinates, stretch
 from fastemlp.irreducibles.reductive import ROUNDOFF, reductive_form
@@ -31,23 +32,22 @@ def lifted(C, form, inner, tol, memory_budget, solve):
     inner : NullspaceSolution in its coordinates
     tol : float; residuals allowed
     memory_budget : int, bytes
-    solve : callable (TensorConstraint, ReductiveGroup, Generator) -> NullspaceSolution
+    solve : callable (ReductiveForm, Generator) -> NullspaceSolution in its coordinates
         As ``inner`` was found, for generators that are rounded anew.
     """
     m, rank = inner.Q.shape
     n_bytes = carried_bytes(m, rank, C.dtype)
     if n_bytes > memory_budget:
         raise BudgetError(
-            f"balance: the basis of a conjugated group, of shape ({m}, {rank}), needs {n_bytes / 2**20:,.0f} MiB, more "
-            f"than memory_budget = {memory_budget / 2**20:,.0f} MiB."
+            f"balance: the basis of a conjugated group, of shape ({m}, {rank}), needs {mib(n_bytes)}, more than "
+            f"memory_budget = {mib(memory_budget)}."
         )
     op = CountedOperator(C, "schur in balanced coordinates")
     require_clear(op, inner.gap, form.seen)
-    Q, R = _carried(C, form.factors, inner)
-    norm = estimate_norm(op, np.random.default_rng(0)) if op.n_rows else 0.0
     # what balancing lost of the generators turns the span there, as its own errors do
     there = inner.angle + (form.seen / inner.gap if rank else 0.0)
-    angle = carried_angle(there, stretch(form.factors, C.slots), R)
+    Q, angle = carried(form.factors, C.slots, inner.Q, there)
+    norm = estimate_norm(op, np.random.default_rng(0)) if op.n_rows else 0.0
     if angle > LARGEST_ANGLE and C.accuracy <= ROUNDOFF:
         # errors of the worst direction are far from those of rounding: see what these do
         angle = SAFETY * max(_turn(C, Q, seed, solve) for seed in range(PERTURBED))
@@ -69,15 +69,25 @@ def carried_bytes(m, rank, dtype):
     return max(before, after) * np.dtype(dtype).itemsize
 
 
-def _carried(C, factors, inner):
-    """``(⊗S) y = Q R`` for a basis y in balanced coordinates: Q with orthonormal columns, written out; and R."""
-    shear, _ = change_of_coordinates(factors, C.slots)
-    m, rank = inner.Q.shape
+def carried(factors, word, Q, angle):
+    """An orthonormal basis of ``(⊗S) Q``, written out, and a bound on its angle to a nullspace carried along.
+
+    Parameters
+    ----------
+    factors, word : as for ``change_of_coordinates``
+    Q : Isometry or ndarray, of shape (m, r)
+    angle : float; a bound on that of Q in the coordinates that it comes from
+    """
+    shear, _ = change_of_coordinates(factors, word)
+    rank, dtype = Q.shape[1], np.result_type(shear.dtype, Q.dtype)
     # in the order of LAPACK, which then works in place
-    Y = np.empty((m, rank), np.result_type(C.dtype, inner.Q.dtype), order="F")
+    Y = np.empty(Q.shape, dtype, order="F")
     for part in chunks(rank, COLUMNS):
-        Y[:, part] = shear.matmat(inner.Q.matmat(unit_columns(rank, part, np.float64)))
-    return scipy.linalg.qr(Y, overwrite_a=True, mode="economic", check_finite=False)
+        is_dense = isinstance(Q, np.ndarray)
+        X = Q[:, part] if is_dense else Q.matmat(unit_columns(rank, part, np.float64))
+        Y[:, part] = shear.matmat(X)
+    Y, R = scipy.linalg.qr(Y, overwrite_a=True, mode="economic", check_finite=False)
+    return Y, carried_angle(angle, stretch(factors, word), R)
 
 
 def _turn(C, Q, seed, solve):
@@ -91,13 +101,12 @@ def _turn(C, Q, seed, solve):
         return B
 
     lie, discrete = ([list(map(rounded, g)) for g in gs] for gs in (C.lie, C.discrete))
-    other = TensorConstraint(C.slots, C.dims, lie, discrete, C.accuracy)
     try:
-        form = reductive_form(other)
-        inner = solve(other, form.group, rng)
+        form = reductive_form(TensorConstraint(C.slots, C.dims, lie, discrete, C.accuracy))
+        inner = solve(form, rng)
     except (NotReductive, CertificationError):
         return 1.0
     if form.factors is None or inner.rank != Q.shape[1]:
         return 1.0
-    turned = _carried(other, form.factors, inner)[0]
+    turned, _ = carried(form.factors, C.slots, inner.Q, 0.0)
     return float(np.linalg.norm(turned - Q @ (Q.conj().T @ turned), 2))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastemlp._budget import DEFAULT_BUDGET
 from fastemlp._operator import Operator
 from fastemlp.exceptions import BudgetError
 from fastemlp.isometries import Composition
@@ -43,7 +44,7 @@ def shrunk(C, memory_budget):
     return Reduction(Restricted(rest, outer), lift, f"in {outer.rank:,} coordinates left by orbits")
 
 
-def shrink(C, *, tol=None, memory_budget=2**30):
+def shrink(C, *, tol=None, memory_budget=DEFAULT_BUDGET):
     """Solve the combinatorial part of any constraint exactly, and say what is left.
 
     Parameters
