@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from oracles_reps import closure, double_cosets
 
 from fastemlp import equivariant_basis, irreps
 from fastemlp.groups import (
@@ -47,7 +48,6 @@ from fastemlp.reps import (
     regular_rep,
 )
 from fastemlp.testing import equivariance_error
-from tests.oracles_reps import closure, double_cosets
 
 FINITE = [
     *(C(5), C(6), D(3), D(4), D(6), Z(4), S(3), S(4), A(4), Cube(), DkeR3(3), ZksZnxZn(2, 2)),
