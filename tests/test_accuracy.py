@@ -52,6 +52,8 @@ def rank(rep, method="auto"):
 def test_charges_are_neutral_or_not(method):
     # in one order: that of the slots makes no other sums
     for charges in itertools.combinations_with_replacement(range(-3, 4), 3):
+        if method != "auto" and charges[0] > -3:
+            continue  # a third of them will do for the others
         a, b, c = map(Charge, charges)
         assert rank((a * b * c)(U(1)), method) == (sum(charges) == 0), charges
 
