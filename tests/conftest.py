@@ -1,7 +1,11 @@
-"""What every test shares: a store of bases of its own, so that no test sees another session's files."""
+"""What every test shares: a store of bases and a working directory of its own.
+
+No test sees another session's files, and no Python that a test starts the sources beside the tests.
+"""
 
 import os
 from collections import defaultdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -26,6 +30,10 @@ SLOW = {
 MANY, ONE_IN = 8, 5
 
 
+def pytest_report_header():
+    return f"fastemlp: {find_spec('fastemlp').origin}"
+
+
 def pytest_collection_modifyitems(items):
     """Mark the tests of the slow modules, and most cases of tests that have many."""
     cases = defaultdict(list)
@@ -43,8 +51,9 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_basis_store(tmp_path_factory):
+def _own_directories(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("started_here"))
         patch.setenv("FASTEMLP_BASIS_DIR", str(tmp_path_factory.mktemp("bases")))
         patch.delenv("FASTEMLP_BASIS_PATH", raising=False)
         patch.delenv("FASTEMLP_BASIS_STORE", raising=False)

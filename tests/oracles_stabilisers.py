@@ -1,32 +1,13 @@
 """Stabilisers of points, known in closed form or by counting, and what they fix."""
 
 import numpy as np
-
-
-def elements(generators, limit=2000):
-    """Every element of a finite matrix group."""
-    d = len(generators[0])
-    found = {_key(np.eye(d)): np.eye(d)}
-    new = list(found.values())
-    while new:
-        products = [h @ g for h in generators for g in new]
-        new = []
-        for g in products:
-            if _key(g) not in found:
-                found[_key(g)] = g
-                new.append(g)
-        assert len(found) <= limit
-    return list(found.values())
-
-
-def _key(g):
-    return tuple(np.round(g, 6).ravel() + 0.0)
+from oracles import finite_group_elements
 
 
 def fixed_dimension_by_counting(rep_in, rep_out, x, group):
     """Dimension of what the stabiliser of x in a finite group fixes: the mean trace of its elements."""
-    all_of_it = elements(group.discrete_generators)
-    kept = [g for g in all_of_it if np.allclose(rep_in.rho_dense(g) @ x, x, atol=1e-8)]
+    elements = finite_group_elements(group.discrete_generators)
+    kept = [g for g in elements if np.allclose(rep_in.rho_dense(g) @ x, x, atol=1e-8)]
     return round(np.mean([np.trace(rep_out.rho_dense(g)) for g in kept]))
 
 

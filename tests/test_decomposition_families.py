@@ -1,6 +1,7 @@
 """Families of groups taken apart: sizes, types and multiplicities against characters and known tables."""
 
 from collections import Counter
+from itertools import product
 
 import numpy as np
 import pytest
@@ -36,12 +37,12 @@ FINITE = {
     **{f"S({n})": matrices(S(n)) for n in (2, 3, 4, 5)},
     **{f"A({n})": matrices(A(n)) for n in (3, 4, 5)},
     **{f"ZksZnxZn({k}, {n})": matrices(ZksZnxZn(k, n)) for k, n in ((2, 2), (2, 3), (4, 2))},
-    **{f"2^(1+{2 * k})": pauli(k) for k in (1, 2, 3)},
+    **{f"2^(1+{2 * k})": pauli(k) for k in (1, 2)},
     "Q8": quaternions(),
     "binary tetrahedral": binary_tetrahedral(),
     "Q8 and signs": [np.kron(np.eye(2), h) for h in quaternions()]
     + [np.diag([1.0] * 4 + [-1] * 4)],
-    **{f"B({n})": wreath([-np.eye(1)], n) for n in (2, 3, 4)},
+    **{f"B({n})": wreath([-np.eye(1)], n) for n in (2, 3)},
     "Z(3) wr S(2)": wreath(matrices(Z(3)), 2),
     "C(3) wr S(2)": wreath(matrices(C(3)), 2),
     "C(4) wr S(3)": wreath(matrices(C(4)), 3),
@@ -66,8 +67,15 @@ def turned(generators, how):
     return generators
 
 
-@pytest.mark.parametrize("how", ["as given", "orthogonal", "skew"])
-@pytest.mark.parametrize("name", FINITE)
+@pytest.mark.parametrize(
+    ("name", "how"),
+    # point groups in skew bases: test_decomposition_certificates.py
+    [
+        (name, how)
+        for name, how in product(FINITE, ("as given", "orthogonal", "skew"))
+        if how != "skew" or "point group" not in name
+    ],
+)
 def test_finite_groups_agree_with_their_characters(name, how):
     generators = turned(FINITE[name], how)
     group = Group(discrete_generators=generators)

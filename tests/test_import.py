@@ -81,12 +81,8 @@ def test_import_loads_no_optional_dependency_and_no_end_module():
     assert not loaded.intersection(OPTIONAL + RIGHT_END)
 
 
-def test_import_needs_no_optional_dependency():
-    run_python(IMPORT_WITHOUT_OPTIONAL)
-
-
-def test_import_compiles_nothing():
-    assert run_python(LIST_COMPILED) == []
+def test_import_needs_no_optional_dependency_and_compiles_nothing():
+    assert run_python(IMPORT_WITHOUT_OPTIONAL + LIST_COMPILED) == []
 
 
 @pytest.fixture

@@ -19,9 +19,7 @@ def sizes(n):
     return sorted(s for s in (1, n - 1, n * (n - 3) // 2, (n - 1) * (n - 2) // 2) if s)
 
 
-@pytest.mark.parametrize(
-    "n", [*range(4, 31), *(pytest.param(n, marks=pytest.mark.slow) for n in range(31, 61))]
-)
+@pytest.mark.parametrize("n", [*range(4, 31), 35, 40, 45, 50, 60])
 def test_pairs_under_permutations(n):
     found = isotypic_decomposition((V**2)(S(n)))
     assert sorted(irrep.size() for irrep in found.irreps) == sizes(n)
@@ -30,7 +28,7 @@ def test_pairs_under_permutations(n):
     assert found.residual < 1e-11
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(60))
 def test_random_draws_agree(seed):
     n = 5 + seed % 12
     assert sorted(i.size() for i in irreps((V**2)(S(n)), random_state=seed)) == sizes(n)

@@ -75,7 +75,7 @@ def test_wherever_a_refit_is_interrupted_the_last_model_stays(name):
     other, target = data(name, 1, n_in=9)
     n_calls, _ = interrupted_at(type(model)(**model.get_params()), -1, other, target)
     rng = np.random.default_rng(0)
-    steps = {1, 2, 3, n_calls - 1, n_calls, *map(int, rng.integers(1, n_calls + 1, 55))}
+    steps = {1, 2, 3, n_calls - 1, n_calls, *map(int, rng.integers(1, n_calls + 1, 30))}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for step in sorted(steps):

@@ -139,4 +139,4 @@ def test_a_product_too_large_is_refused_before_it_is_made():
     with pytest.raises(ValueError, match=r"product of 200 groups .* dimension about 1e60"):
         parse_group("*".join(["SO(2)"] * 200))
     with pytest.raises(MemoryError, match=r"take .* GiB, more than the 1 GiB allowed\. Let each"):
-        S(1000) * S(1000) * S(1000)
+        S(400) * S(400) * S(400)

@@ -1,6 +1,6 @@
 """What a network can express at a point, against stabilisers that are known otherwise and spans of many draws."""
 
-from itertools import product
+from itertools import cycle, product
 
 import numpy as np
 import pytest
@@ -81,18 +81,20 @@ SIZES = [(12, 1), (30, 2)]
 
 
 def finite_cases():
-    for group, rep_in, rep_out, (ch, layers) in product(FINITE, FINITE_IN, FINITE_OUT, SIZES):
-        if not (group == Cube() and rep_in == V**2 and ch == 30):
-            yield group, rep_in, rep_out, ch, layers
+    # every group with every pair of reps, in one size or the other
+    for k, (group, rep_in, rep_out) in enumerate(product(FINITE, FINITE_IN, FINITE_OUT)):
+        size = SIZES[0] if group == Cube() and rep_in == V**2 else SIZES[(k + k // 4) % 2]
+        yield group, rep_in, rep_out, *size
 
 
 def continuous_cases():
-    for n, proper, k, rep_out, ch in product((2, 3), (0, 1), (1, 2, 3), (V, V**2, V**3), (12, 50)):
-        yield (SO if proper else O)(n), k * V, rep_out, ch, 2
-    for k, rep_out, ch in product((1, 2), (V, V**2, V.T * V), (12, 40)):
-        yield SL(2), k * V, rep_out, ch, 2
-    for n, rep_out, ch in product((2, 3), (V**2, Scalar, V), (20, 60)):
-        yield O(n), "symmetric", rep_out, ch, 2
+    few_or_many = cycle((0, 1))
+    for n, proper, k, rep_out in product((2, 3), (0, 1), (1, 2, 3), (V, V**2, V**3)):
+        yield (SO if proper else O)(n), k * V, rep_out, (12, 50)[next(few_or_many)], 2
+    for k, rep_out in product((1, 2), (V, V**2, V.T * V)):
+        yield SL(2), k * V, rep_out, (12, 40)[next(few_or_many)], 2
+    for n, rep_out in product((2, 3), (V**2, Scalar, V)):
+        yield O(n), "symmetric", rep_out, (20, 60)[next(few_or_many)], 2
 
 
 def rank_of_many_draws(network, x):
@@ -136,7 +138,7 @@ def test_finite_groups_against_all_their_elements():
                 ),
             )
         )
-    assert len(clear) >= 200
+    assert len(clear) >= 100
     assert np.mean(clear) > 0.95
 
 
@@ -162,7 +164,7 @@ def test_continuous_groups_against_stabilisers_in_closed_form():
             return fixed_dimension(network.rep_out, kept)
 
         clear.append(check(group, given, rep_out(group), ch, layers, allowed))
-    assert len(clear) >= 90
+    assert len(clear) >= 45
     assert np.mean(clear) > 0.95
 
 

@@ -31,7 +31,7 @@ GROUPS = [
 ]
 
 fast = settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from oracles_reps import GROUPS, Function, random_word, spoilt
 
 from fastemlp import equivariant_basis
 from fastemlp.bases.isotypic import irreps
@@ -24,7 +25,6 @@ from fastemlp.groups import (
 from fastemlp.nn import EMLP
 from fastemlp.reps import Rep, Scalar, V, check_rep
 from fastemlp.reps.check import loop_period
-from tests.oracles_reps import GROUPS, Function, random_word, spoilt
 
 NON_ABELIAN = [
     *(D(3), D(4), D(9), DkeR3(4), ZksZnxZn(4, 2), S(3), S(7)),

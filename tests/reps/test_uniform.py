@@ -21,7 +21,7 @@ def test_the_example_of_the_paper():
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=repr)
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(channels=st.integers(1, 1500))
 def test_size_is_exact(group, channels):
     rep = uniform_rep(channels, group)
@@ -85,7 +85,7 @@ def test_bad_group_is_refused():
     [(S(6), O(3)), (SO13p(), S(3)), (O(1), O(1)), (O(1), Trivial(1)), (SL(2), SO(3), Z(2))],
     ids=repr,
 )
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(channels=st.integers(1, 1500))
 def test_several_groups_share_the_channels_over_their_products(groups, channels):
     rep = uniform_rep(channels, *groups)

@@ -156,7 +156,7 @@ def check(C, methods, norm=None):
 
 @given(tensor_types(largest=125))
 @settings(
-    max_examples=150,
+    max_examples=75,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

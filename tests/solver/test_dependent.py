@@ -37,7 +37,7 @@ def random_algebra(rng):
 
 @pytest.mark.parametrize("block", range(8))
 def test_dependent_lie_generators_against_dense_algebra(block):
-    for seed in range(50 * block, 50 * block + 50):
+    for seed in range(50 * block, 50 * block + 50, 2):
         rng = np.random.default_rng(seed)
         lie = random_algebra(rng)
         C = tensor_power(int(rng.integers(1, 4)), lie)

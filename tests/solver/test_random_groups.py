@@ -105,7 +105,7 @@ def dense_constraint(lie, discrete, order, n_duals):
 @pytest.mark.parametrize("block", range(8))
 def test_right_or_refused(block):
     refused = 0
-    for seed in range(100 * block, 100 * block + 60):
+    for seed in range(100 * block, 100 * block + 60, 2):
         rng = np.random.default_rng(seed)
         n = int(rng.integers(2, 5))
         lie, discrete = random_generators(rng, n)
@@ -133,4 +133,4 @@ def test_right_or_refused(block):
         if basis.rank:
             assert np.abs(C @ basis.to_dense()).max() <= 1e-8 * scale, seed
     # elements that are known to 1e-8 or so, too little for the angle that is promised
-    assert refused <= 6
+    assert refused <= 3

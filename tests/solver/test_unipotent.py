@@ -82,7 +82,7 @@ def random_shears(rng):
 
 @pytest.mark.parametrize("block", range(8))
 def test_random_integer_shears_against_arithmetic_modulo_a_prime(block):
-    for seed in range(30 * block, 30 * block + 30):
+    for seed in range(30 * block, 30 * block + 30, 2):
         rng = np.random.default_rng(seed)
         n, generators = random_shears(rng)
         order = int(rng.integers(1, {2: 7, 3: 5, 4: 4}[n]))
