@@ -40,7 +40,8 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
     A subclass has parameters ``group``, ``rep_in`` and ``rep_out``, and
 
     - ``_fit(X, y, weight, group)``, which sets attributes as it goes,
-    - ``_predict(X)``, an ndarray of shape (n_samples, n_outputs),
+    - ``_predict(X)``, an ndarray of shape (n_samples, n_outputs), and its derivative ``_jacobian(X)``, of shape
+      (n_samples, n_outputs, n_features),
     - ``_fit_dtypes`` and ``_predict_dtypes``, which X may have there; anything else becomes the first,
     - ``_allowed``, ``{parameter: (test of a value, description of what passes)}``.
     """
@@ -108,12 +109,63 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         UserWarning
             When predictions overflow and are NaN or infinite.
         """
-        if not self._is_ready(X):
-            check_is_fitted(self)
-            X = validate_data(self, X, dtype=self._predict_dtypes, reset=False, order="C")
-        y = self._predict(X)
+        y = self._predict(self._inputs(X))
         warn_not_finite(y, f"{type(self).__name__}.predict")
         return y.ravel() if self._y_is_1d else y
+
+    def jacobian(self, X):
+        """The derivative of predictions with respect to X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs, n_features)
+            ``[i, k, j]`` is the derivative of output k of sample i in its feature j, in the precision of ``predict``.
+            Under the group it transforms as ``rep_out_ * rep_in_.T``.
+
+        Warns
+        -----
+        UserWarning
+            When derivatives overflow and are NaN or infinite.
+
+        Notes
+        -----
+        Exact to rounding, for what ``predict`` does outside the training data, too.
+        """
+        X = self._inputs(X)
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            J = self._jacobian(X)
+        warn_not_finite(J, f"{type(self).__name__}.jacobian", "derivatives of predictions")
+        return J
+
+    def gradient(self, X):
+        """The derivative of the predictions of a single output with respect to X; of an energy, minus the forces.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            In the precision of ``predict``. Under the group it transforms as ``rep_in_.T``, if the output is invariant.
+
+        Raises
+        ------
+        ValueError
+            For several outputs, which have a ``jacobian``.
+        """
+        check_is_fitted(self)
+        n = self.rep_out_.size()
+        if n != 1:
+            raise ValueError(
+                f"{type(self).__name__}.gradient: expected a model of one output, this one has {n}. "
+                f"Use jacobian(X), of shape (n_samples, {n}, n_features)."
+            )
+        return self.jacobian(X)[:, 0]
 
     def score(self, X, y, sample_weight=None):
         """The share of the variance of y that the predictions explain, over all outputs together.
@@ -184,6 +236,13 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         self.rep_out_ = rep_of_targets(self.rep_out, group, n_out, caller)
         require_shared(self.rep_in_, self.rep_out_, caller)
         return group
+
+    def _inputs(self, X):
+        """X as ``_predict`` takes it."""
+        if self._is_ready(X):
+            return X
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=self._predict_dtypes, reset=False, order="C")
 
     def _is_ready(self, X):
         """Whether scikit-learn's checks of X, which take longer than predicting one sample, would change nothing."""

@@ -17,7 +17,7 @@ from fastemlp.estimators.base import (
 )
 from fastemlp.estimators.columns import distinct_rows
 from fastemlp.estimators.diagnosis import unexplained, warn_if_nothing_learned
-from fastemlp.estimators.scaling import EquivariantScaler, input_rms
+from fastemlp.estimators.scaling import EquivariantScaler, input_rms, unscaled_derivative
 from fastemlp.estimators.training_range import TrainingRange
 from fastemlp.nn import EMLP, MLP, require_reach
 from fastemlp.reps import Rep
@@ -275,12 +275,20 @@ class FastEMLPRegressor(EquivariantRegressor):
         warn_if_nothing_learned("FastEMLPRegressor.fit", (X, y), reps, error, n_steps=steps)
 
     def _predict(self, X):
-        theta, prepared = self._prepared
-        if theta is not self.theta_:
-            prepared = None
         X = self.scaler_in_.transform(X)
-        y = self._training_range.shorten(X, self.network_(self.theta_, X, prepared))
+        y = self._training_range.shorten(X, self.network_(self.theta_, X, self._weights()))
         return self.scaler_out_.inverse_transform(y)
+
+    def _jacobian(self, X):
+        X = self.scaler_in_.transform(X)
+        y, J = self.network_.jacobian(self.theta_, X, self._weights())
+        J = self._training_range.jacobian(X, y, J)
+        return unscaled_derivative(J, self.scaler_in_, self.scaler_out_)
+
+    def _weights(self):
+        """What predictions derive from ``theta_`` alone, or None if that is another one by now."""
+        theta, prepared = self._prepared
+        return prepared if theta is self.theta_ else None
 
     @property
     def _fit_dtypes(self):

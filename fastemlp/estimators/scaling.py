@@ -62,6 +62,14 @@ class EquivariantScaler:
         return X * self.scale + self.shift
 
 
+def unscaled_derivative(J, inner, outer):
+    """The derivative of targets in inputs, from that of scaled targets in scaled inputs J, (n, n_out, n_in).
+
+    ``inner`` and ``outer`` are the EquivariantScalers of inputs and targets.
+    """
+    return J * (outer.scale[:, None] / inner.scale)
+
+
 def input_rms(rep):
     """The root mean square that each column of the input is scaled to, ndarray (size,).
 
