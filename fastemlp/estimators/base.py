@@ -39,7 +39,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
 
     A subclass has parameters ``group``, ``rep_in`` and ``rep_out``, and
 
-    - ``_fit(X, y, weight, group)``, which sets attributes as it goes,
+    - ``_fit(X, y, weight, group)``, which sets attributes as it goes; one that fits derivatives too takes ``dy`` last,
     - ``_predict(X)``, an ndarray of shape (n_samples, n_outputs), and its derivative ``_jacobian(X)``, of shape
       (n_samples, n_outputs, n_features),
     - ``_fit_dtypes`` and ``_predict_dtypes``, which X may have there; anything else becomes the first,
@@ -82,15 +82,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         -----
         After an error, the estimator is as the last successful fit left it.
         """
-        # attributes change all at once, when nothing can fail or be interrupted any more
-        fitted = object.__new__(type(self))
-        fitted.__dict__ = dict(self.__dict__)
-        fitted._check_parameters()
-        X, y, weight = fitted._check_data(X, y, sample_weight)
-        group = fitted._bind_reps(X.shape[1], y.shape[1])
-        fitted._fit(X, y, weight, group)
-        self.__dict__ = fitted.__dict__
-        return self
+        return self._fit_or_leave(X, y, sample_weight)
 
     def predict(self, X):
         """Predict targets.
@@ -203,6 +195,17 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         tags.regressor_tags.poor_score = group is not None and not str(group).startswith("Trivial")
         return tags
 
+    def _fit_or_leave(self, X, y, sample_weight, dy=None):
+        # attributes change all at once, when nothing can fail or be interrupted any more
+        fitted = object.__new__(type(self))
+        fitted.__dict__ = dict(self.__dict__)
+        fitted._check_parameters()
+        X, y, weight, *more = fitted._check_data(X, y, sample_weight, dy)
+        group = fitted._bind_reps(X.shape[1], y.shape[1])
+        fitted._fit(X, y, weight, group, *more)
+        self.__dict__ = fitted.__dict__
+        return self
+
     def _check_parameters(self):
         if not (self.group is None or isinstance(self.group, (Group, str))):
             self._refuse("group", "a Group, its name or None")
@@ -215,18 +218,24 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
             f"{type(self).__name__}: {name} must be {words}, got {getattr(self, name)!r}."
         )
 
-    def _check_data(self, X, y, sample_weight):
-        """X and y as matrices of one dtype, and float64 sample weights or None, without the samples of weight 0."""
+    def _check_data(self, X, y, sample_weight, dy=None):
+        """X and y as matrices of one dtype, and float64 sample weights or None, without the samples of weight 0.
+
+        And dy, if it is given, in that dtype and of shape (n_samples, n_outputs, n_features).
+        """
         X, y = validate_data(
             self, X, y, dtype=self._fit_dtypes, multi_output=True, y_numeric=True, order="C"
         )
         self._y_is_1d = y.ndim == 1
         y = y.astype(X.dtype, copy=False).reshape(len(y), -1)
+        caller = f"{type(self).__name__}.fit"
+        more = () if dy is None else (check_derivative(dy, X, y, caller),)
         if sample_weight is None:
-            return X, y, None
-        weight = check_weight(sample_weight, len(X), f"{type(self).__name__}.fit")
+            return X, y, None, *more
+        weight = check_weight(sample_weight, len(X), caller)
         present = weight > 0
-        return (X, y, weight) if present.all() else (X[present], y[present], weight[present])
+        data = (X, y, weight, *more)
+        return data if present.all() else tuple(a[present] for a in data)
 
     def _bind_reps(self, n_in, n_out):
         """Set ``rep_in_`` and ``rep_out_``; returns the group, or None."""
@@ -276,6 +285,33 @@ def check_weight(sample_weight, n, caller):
             f"{weight.min():.3g} to {weight.max():.3g}."
         )
     return weight
+
+
+def check_derivative(dy, X, y, caller):
+    """The derivative of y in X, of shape (n, n_out, n_in) and X's dtype; NaN, not all, where it is not known."""
+    dy = check_array(
+        dy,
+        dtype=X.dtype,
+        order="C",
+        allow_nd=True,
+        ensure_2d=False,
+        ensure_all_finite="allow-nan",
+        input_name="dy",
+    )
+    shape = n, n_out, n_in = (len(X), y.shape[1], X.shape[1])
+    if dy.shape != shape and not (n_out == 1 and dy.shape == (n, n_in)):
+        wanted = f"(n_samples, n_features) = {n, n_in}"
+        if n_out > 1:
+            wanted = f"(n_samples, n_outputs, n_features) = {shape}"
+        raise ValueError(
+            f"{caller}: dy must be the derivative of y with respect to X, of shape {wanted}, got {dy.shape}. "
+            "Pass one number for each output and feature of each sample, NaN where it is not known."
+        )
+    if np.isnan(dy).all():
+        raise ValueError(
+            f"{caller}: dy must be known somewhere, got NaN throughout. Leave dy out to fit y alone."
+        )
+    return dy.reshape(shape)
 
 
 def is_int(value, least):

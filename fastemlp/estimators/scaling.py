@@ -62,11 +62,16 @@ class EquivariantScaler:
         return X * self.scale + self.shift
 
 
-def unscaled_derivative(J, inner, outer):
-    """The derivative of targets in inputs, from that of scaled targets in scaled inputs J, (n, n_out, n_in).
+def scaled_derivative(J, inner, outer):
+    """The derivative of scaled targets with respect to scaled inputs, from that of targets J, (n, n_out, n_in).
 
     ``inner`` and ``outer`` are the EquivariantScalers of inputs and targets.
     """
+    return J * (inner.scale / outer.scale[:, None])
+
+
+def unscaled_derivative(J, inner, outer):
+    """Back to the original scales."""
     return J * (outer.scale[:, None] / inner.scale)
 
 

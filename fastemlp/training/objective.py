@@ -1,4 +1,4 @@
-"""The loss of a network on data, as a function of its parameters."""
+"""The loss of a network, and of its derivative, on data, as a function of its parameters."""
 
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -29,12 +29,15 @@ class Objective:
     Attributes
     ----------
     theta, gradient : ndarrays of shape (n_parameters,); theta is read, gradient filled, both in place
+    keeps : str; what a Workspace keeps of its backward pass
 
     Notes
     -----
     How a batch is split, and in what order its shares are summed, depends only on its size: any number of threads
     gives the same bits.
     """
+
+    keeps = "frugal"
 
     def __init__(self, network, loss, rng, batch):
         self.network, self.loss = network, loss
@@ -51,7 +54,7 @@ class Objective:
         self._idle = SimpleQueue()
         for _ in range(self._n_threads):
             room = np.empty((2, tile, network.rep_out.size()), network.dtype)
-            self._idle.put((Workspace(network, tile), room))
+            self._idle.put((Workspace(network, tile, self.keeps), room))
 
     def __enter__(self):
         self._blas = single_threaded_blas()
@@ -66,14 +69,14 @@ class Objective:
         finally:
             self._blas.__exit__(*error)
 
-    def value_and_gradient(self, X, y, weight):
-        """The loss of a batch at ``theta``; its gradient goes to ``gradient``."""
+    def value_and_gradient(self, X, *targets):
+        """The loss of a batch (X, y, weight, …) at ``theta``; its gradient goes to ``gradient``."""
         prepared = self.network.program.weights.of(self.theta, self._prepared)
         n_shares = _n_shares(len(X))
         bounds = [len(X) * k // n_shares for k in range(n_shares + 1)]
 
         def run(k):
-            return self._share(prepared, k, bounds[k], bounds[k + 1], X, y, weight)
+            return self._share(prepared, k, bounds[k], bounds[k + 1], X, *targets)
 
         over = map if self._pool is None else self._pool.map
         values = list(over(run, range(n_shares)))
@@ -83,30 +86,99 @@ class Objective:
         self.network.program.weights.gradient(prepared, total)
         return sum(values)
 
-    def _share(self, prepared, k, start, stop, X, y, weight):
+    def _share(self, prepared, k, start, stop, *batch):
         """What rows ``start`` to ``stop`` contribute, tile by tile."""
         workspace, room = self._idle.get()
+        n = len(batch[0])
         try:
             total = 0.0
             for first in range(start, stop, TILE):
                 rows = slice(first, min(first + TILE, stop))
-                n = rows.stop - first
-                prediction, dy = room[:, :n]
-                workspace.forward(prepared, X[rows], prediction)
-                w = None if weight is None else weight[rows]
+                size = rows.stop - first
+                tile = [None if a is None else a[rows] for a in batch]
+                to = self._gradients[k], first > start
                 # overflow shows in the value, which is checked later; threads do not inherit errstate
                 with np.errstate(over="ignore", invalid="ignore"):
-                    value, _ = self.loss(prediction, y[rows], w, out=dy)
-                    dy *= dy.dtype.type(n / len(X))
-                workspace.backward(prepared, dy, self._gradients[k], add=first > start)
-                total += value * n / len(X)
+                    value = self._tile(workspace, prepared, room[:, :size], size / n, to, *tile)
+                total += value * size / n
             return total
         finally:
             self._idle.put((workspace, room))
 
+    def _tile(self, workspace, prepared, room, share, to, X, y, weight):
+        """The loss of a tile; ``share`` times its gradient goes to, or is added to, ``to = (gradient, add)``."""
+        value, dy = self._loss_of(workspace, prepared, room, share, X, y, weight)
+        workspace.backward(prepared, dy, *to)
+        return value
+
+    def _loss_of(self, workspace, prepared, room, share, X, y, weight):
+        """The loss of the outputs, and ``share`` times its gradient in them, after a forward pass."""
+        prediction, dy = room
+        workspace.forward(prepared, X, prediction)
+        value, _ = self.loss(prediction, y, weight, out=dy)
+        dy *= dy.dtype.type(share)
+        return value, dy
+
     def value(self, theta, X, y, weight):
         """The loss of data of any length at given parameters."""
         return self.loss(self.network(theta, X), y, weight)[0]
+
+    def power(self, y):
+        """About what it costs to predict zero: the mean square of the targets."""
+        return float(np.vdot(y, y)) / y.size
+
+
+class DerivativeObjective(Objective):
+    """The loss of outputs plus one of their derivative in x (Sobolev training); a batch is (X, y, weight, slope).
+
+    Parameters
+    ----------
+    network, loss, rng, batch : as for Objective
+    slope_loss : DerivativeError
+
+    Notes
+    -----
+    The gradient in theta of a loss of ``J = ∂y/∂x`` takes no third pass. With the loss ``ℓ(y) + m(J)``, and J of one
+    output from a reverse pass from 1, the derivative of that reverse pass along ``ẋ = ∂m/∂J`` and ``ẏ = ∂ℓ/∂y`` is in
+    the weights ``ẋ · ∂J/∂θ + ẏ ∂y/∂θ``, the gradient of the whole loss (forward over reverse; Pearlmutter 1994). For
+    several outputs these are summed: a step costs a forward pass, and for each output a reverse pass and a tangent of
+    both. Czarnecki et al., Sobolev Training for Neural Networks, NeurIPS 2017.
+    """
+
+    keeps = "all"
+
+    def __init__(self, network, loss, rng, batch, slope_loss):
+        super().__init__(network, loss, rng, batch)
+        self.slope_loss = slope_loss
+        n_out = network.rep_out.size()
+        # row k, repeated: what the reverse pass of output k begins with
+        self._ones = np.repeat(np.eye(n_out, dtype=network.dtype)[:, None], min(TILE, batch), 1)
+
+    def _tile(self, workspace, prepared, room, share, to, X, y, weight, slope):
+        value, dy = self._loss_of(workspace, prepared, room, share, X, y, weight)
+        gradient, add = to
+        for k, ones in enumerate(self._ones[:, : len(X)]):
+            workspace.backward(prepared, ones)
+            found = workspace.input_gradient()
+            more, x_dot = self.slope_loss(k, found, slope[:, k], weight, out=found)
+            x_dot *= x_dot.dtype.type(share)
+            value += more
+            workspace.tangent(prepared, x_dot)
+            workspace.tangent_backward(prepared, dy, gradient, add or k > 0)
+            dy.fill(0)  # it is in with the first
+        return value
+
+    def value(self, theta, X, y, weight, slope):
+        """The loss of data of any length at given parameters."""
+        prediction, J = self.network.jacobian(theta, X)
+        value = self.loss(prediction, y, weight)[0]
+        for k in range(J.shape[1]):
+            value += self.slope_loss(k, J[:, k], slope[:, k], weight)[0]
+        return value
+
+    def power(self, y):
+        """About what it costs to predict zero, derivatives included."""
+        return super().power(y) + self.slope_loss.power
 
 
 def _n_shares(batch):
