@@ -69,14 +69,14 @@ class Objective:
         finally:
             self._blas.__exit__(*error)
 
-    def value_and_gradient(self, X, *targets):
-        """The loss of a batch (X, y, weight, …) at ``theta``; its gradient goes to ``gradient``."""
+    def value_and_gradient(self, X, y, weight, *more):
+        """The loss of a batch at ``theta``; its gradient goes to ``gradient``."""
         prepared = self.network.program.weights.of(self.theta, self._prepared)
         n_shares = _n_shares(len(X))
         bounds = [len(X) * k // n_shares for k in range(n_shares + 1)]
 
         def run(k):
-            return self._share(prepared, k, bounds[k], bounds[k + 1], X, *targets)
+            return self._share(prepared, k, bounds[k], bounds[k + 1], X, y, weight, *more)
 
         over = map if self._pool is None else self._pool.map
         values = list(over(run, range(n_shares)))
@@ -86,38 +86,34 @@ class Objective:
         self.network.program.weights.gradient(prepared, total)
         return sum(values)
 
-    def _share(self, prepared, k, start, stop, *batch):
+    def _share(self, prepared, k, start, stop, X, y, weight, *more):
         """What rows ``start`` to ``stop`` contribute, tile by tile."""
         workspace, room = self._idle.get()
-        n = len(batch[0])
         try:
             total = 0.0
             for first in range(start, stop, TILE):
                 rows = slice(first, min(first + TILE, stop))
-                size = rows.stop - first
-                tile = [None if a is None else a[rows] for a in batch]
-                to = self._gradients[k], first > start
+                n = rows.stop - first
+                prediction, dy = room[:, :n]
+                workspace.forward(prepared, X[rows], prediction)
+                w = None if weight is None else weight[rows]
                 # overflow shows in the value, which is checked later; threads do not inherit errstate
                 with np.errstate(over="ignore", invalid="ignore"):
-                    value = self._tile(workspace, prepared, room[:, :size], size / n, to, *tile)
-                total += value * size / n
+                    value, _ = self.loss(prediction, y[rows], w, out=dy)
+                    share = n / len(X)
+                    dy *= dy.dtype.type(share)
+                    to = self._gradients[k], first > start
+                    rest = [a[rows] for a in more]
+                    value += self._back(workspace, prepared, dy, *to, share, w, *rest)
+                total += value * n / len(X)
             return total
         finally:
             self._idle.put((workspace, room))
 
-    def _tile(self, workspace, prepared, room, share, to, X, y, weight):
-        """The loss of a tile; ``share`` times its gradient goes to, or is added to, ``to = (gradient, add)``."""
-        value, dy = self._loss_of(workspace, prepared, room, share, X, y, weight)
-        workspace.backward(prepared, dy, *to)
-        return value
-
-    def _loss_of(self, workspace, prepared, room, share, X, y, weight):
-        """The loss of the outputs, and ``share`` times its gradient in them, after a forward pass."""
-        prediction, dy = room
-        workspace.forward(prepared, X, prediction)
-        value, _ = self.loss(prediction, y, weight, out=dy)
-        dy *= dy.dtype.type(share)
-        return value, dy
+    def _back(self, workspace, prepared, dy, gradient, add, share, weight):
+        """Write or add the gradient of a tile, from that of its outputs; returns what is to be added to its loss."""
+        workspace.backward(prepared, dy, gradient, add)
+        return 0.0
 
     def value(self, theta, X, y, weight):
         """The loss of data of any length at given parameters."""
@@ -154,10 +150,9 @@ class DerivativeObjective(Objective):
         # row k, repeated: what the reverse pass of output k begins with
         self._ones = np.repeat(np.eye(n_out, dtype=network.dtype)[:, None], min(TILE, batch), 1)
 
-    def _tile(self, workspace, prepared, room, share, to, X, y, weight, slope):
-        value, dy = self._loss_of(workspace, prepared, room, share, X, y, weight)
-        gradient, add = to
-        for k, ones in enumerate(self._ones[:, : len(X)]):
+    def _back(self, workspace, prepared, dy, gradient, add, share, weight, slope):
+        value = 0.0
+        for k, ones in enumerate(self._ones[:, : len(slope)]):
             workspace.backward(prepared, ones)
             found = workspace.input_gradient()
             more, x_dot = self.slope_loss(k, found, slope[:, k], weight, out=found)
