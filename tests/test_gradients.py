@@ -503,3 +503,48 @@ def test_derivatives_are_learned_under_a_group_that_preserves_no_length():
     model = FastEMLPRegressor(Lorentz(), **{**SMALL, "max_iter": 200})
     model.fit(X, y, dy=np.hstack([b @ metric, a @ metric]))
     assert explained(np.hstack([b @ metric, a @ metric]), model.gradient(X)) > 0.9
+
+
+def quick(group, rep_out=None):
+    return FastEMLPRegressor(group, rep_out=rep_out, **{**SMALL, "max_iter": 2})
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda X, dy: dy[:, ::-1],
+        lambda X, dy: np.hstack([dy[:, 3:], dy[:, :3]]),
+        lambda X, dy: np.random.default_rng(1).permutation(dy),
+        lambda X, dy: dy @ np.kron(np.eye(2), np.diag([1.0, 1.0, -1.0])),
+    ],
+)
+def test_derivatives_that_no_invariant_has_are_told(spoil):
+    X, y, dy = invariant(60)
+    with pytest.warns(
+        UserWarning,
+        match=r"FastEMLPRegressor.fit: dy contradicts the symmetry: as SO\(3\) moves X, y .* off by "
+        r"\d+% of what unrelated derivatives give\. Pass the derivative of y with respect to the columns",
+    ):
+        quick(SO(3)).fit(X, y, dy=spoil(X, dy))
+
+
+@pytest.mark.filterwarnings("error:.*contradicts:UserWarning")
+def test_derivatives_that_fit_the_symmetry_are_not():
+    X, y, dy = invariant(60)
+    noise = np.random.default_rng(1).standard_normal(dy.shape)
+    partly = dy + 0.2 * dy.std() * noise
+    partly[7:, 3] = np.nan
+    for good in (dy, 1e-3 * dy, partly, 0 * dy):
+        quick(SO(3)).fit(X, y, dy=good)
+    a, b = X[:, :3], X[:, 3:]
+    J = np.zeros((60, 3, 6))
+    J[:, range(3), range(3)] = (b * b).sum(1, keepdims=True)
+    J[:, :, 3:] = 2 * a[:, :, None] * b[:, None, :]
+    quick(O(3), V).fit(X, a * (b * b).sum(1, keepdims=True), dy=J)
+    with pytest.warns(UserWarning, match="contradicts the symmetry: as O"):
+        quick(O(3), V).fit(
+            X, a * (b * b).sum(1, keepdims=True), dy=J.swapaxes(1, 2).reshape(J.shape)
+        )
+    # nothing to tell by: no Lie algebra, or no group
+    quick("S(6)").fit(X, y, dy=dy)
+    quick(None).fit(X, y, dy=dy[:, ::-1])

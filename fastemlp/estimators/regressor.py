@@ -16,7 +16,7 @@ from fastemlp.estimators.base import (
     or_else,
 )
 from fastemlp.estimators.columns import distinct_rows
-from fastemlp.estimators.diagnosis import unexplained, warn_if_nothing_learned
+from fastemlp.estimators.diagnosis import unexplained, warn_if_astray, warn_if_nothing_learned
 from fastemlp.estimators.scaling import (
     EquivariantScaler,
     input_rms,
@@ -282,7 +282,8 @@ class FastEMLPRegressor(EquivariantRegressor):
         ConvergenceWarning
             When training diverged and went on from the last good parameters with a smaller learning rate.
         UserWarning
-            When the model is hardly better than a constant on its own training data, with the likely reasons.
+            When the model is hardly better than a constant on its own training data, with the likely reasons; or when
+            ``dy`` contradicts the symmetry, so that no equivariant function has such derivatives.
 
         Notes
         -----
@@ -292,6 +293,8 @@ class FastEMLPRegressor(EquivariantRegressor):
 
     def _fit(self, X, y, weight, group, dy=None):
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        if dy is not None:
+            warn_if_astray("FastEMLPRegressor.fit", X, y, dy, self.rep_in_, self.rep_out_)
         network = self._build_network(group, X.dtype, rng)
         self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weight, input_rms(self.rep_in_))
         self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weight)
