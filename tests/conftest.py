@@ -22,8 +22,8 @@ SLOW = {
     *("solver/test_random_groups.py", "solver/test_schur.py", "solver/test_unipotent.py"),
     *("store/test_writing.py", "test_accuracy.py", "test_cli.py"),
     *("test_decomposition_certificates.py", "test_decomposition_families.py"),
-    *("test_decomposition_random.py", "test_hard_cases.py", "test_isotypic.py"),
-    *("test_merged_irreps.py", "test_threads.py"),
+    *("test_decomposition_random.py", "test_gradients.py", "test_hard_cases.py"),
+    *("test_isotypic.py", "test_merged_irreps.py", "test_threads.py"),
 }
 
 #: Of a test with more cases than the first, the quick part takes one in so many.

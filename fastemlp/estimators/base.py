@@ -39,8 +39,9 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
 
     A subclass has parameters ``group``, ``rep_in`` and ``rep_out``, and
 
-    - ``_fit(X, y, weight, group)``, which sets attributes as it goes,
-    - ``_predict(X)``, an ndarray of shape (n_samples, n_outputs),
+    - ``_fit(X, y, weight, group)``, which sets attributes as it goes; one that fits derivatives too takes ``dy`` last,
+    - ``_predict(X)``, an ndarray of shape (n_samples, n_outputs), and its derivative ``_jacobian(X)``, of shape
+      (n_samples, n_outputs, n_features),
     - ``_fit_dtypes`` and ``_predict_dtypes``, which X may have there; anything else becomes the first,
     - ``_allowed``, ``{parameter: (test of a value, description of what passes)}``.
     """
@@ -81,15 +82,7 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         -----
         After an error, the estimator is as the last successful fit left it.
         """
-        # attributes change all at once, when nothing can fail or be interrupted any more
-        fitted = object.__new__(type(self))
-        fitted.__dict__ = dict(self.__dict__)
-        fitted._check_parameters()
-        X, y, weight = fitted._check_data(X, y, sample_weight)
-        group = fitted._bind_reps(X.shape[1], y.shape[1])
-        fitted._fit(X, y, weight, group)
-        self.__dict__ = fitted.__dict__
-        return self
+        return self._fit_or_leave(X, y, sample_weight)
 
     def predict(self, X):
         """Predict targets.
@@ -108,12 +101,63 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         UserWarning
             When predictions overflow and are NaN or infinite.
         """
-        if not self._is_ready(X):
-            check_is_fitted(self)
-            X = validate_data(self, X, dtype=self._predict_dtypes, reset=False, order="C")
-        y = self._predict(X)
+        y = self._predict(self._inputs(X))
         warn_not_finite(y, f"{type(self).__name__}.predict")
         return y.ravel() if self._y_is_1d else y
+
+    def jacobian(self, X):
+        """The derivative of predictions with respect to X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs, n_features)
+            ``[i, k, j]`` is the derivative of output k of sample i in its feature j, in the precision of ``predict``.
+            Under the group it transforms as ``rep_out_ * rep_in_.T``.
+
+        Warns
+        -----
+        UserWarning
+            When derivatives overflow and are NaN or infinite.
+
+        Notes
+        -----
+        Exact to rounding, for what ``predict`` does outside the training data, too.
+        """
+        X = self._inputs(X)
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            J = self._jacobian(X)
+        warn_not_finite(J, f"{type(self).__name__}.jacobian", "derivatives of predictions")
+        return J
+
+    def gradient(self, X):
+        """The derivative of the predictions of a single output with respect to X; of an energy, minus the forces.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            In the precision of ``predict``. Under the group it transforms as ``rep_in_.T``, if the output is invariant.
+
+        Raises
+        ------
+        ValueError
+            For several outputs, which have a ``jacobian``.
+        """
+        check_is_fitted(self)
+        n = self.rep_out_.size()
+        if n != 1:
+            raise ValueError(
+                f"{type(self).__name__}.gradient: expected a model of one output, this one has {n}. "
+                f"Use jacobian(X), of shape (n_samples, {n}, n_features)."
+            )
+        return self.jacobian(X)[:, 0]
 
     def score(self, X, y, sample_weight=None):
         """The share of the variance of y that the predictions explain, over all outputs together.
@@ -151,6 +195,17 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         tags.regressor_tags.poor_score = group is not None and not str(group).startswith("Trivial")
         return tags
 
+    def _fit_or_leave(self, X, y, sample_weight, dy=None):
+        # attributes change all at once, when nothing can fail or be interrupted any more
+        fitted = object.__new__(type(self))
+        fitted.__dict__ = dict(self.__dict__)
+        fitted._check_parameters()
+        X, y, weight, *more = fitted._check_data(X, y, sample_weight, dy)
+        group = fitted._bind_reps(X.shape[1], y.shape[1])
+        fitted._fit(X, y, weight, group, *more)
+        self.__dict__ = fitted.__dict__
+        return self
+
     def _check_parameters(self):
         if not (self.group is None or isinstance(self.group, (Group, str))):
             self._refuse("group", "a Group, its name or None")
@@ -163,18 +218,24 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
             f"{type(self).__name__}: {name} must be {words}, got {getattr(self, name)!r}."
         )
 
-    def _check_data(self, X, y, sample_weight):
-        """X and y as matrices of one dtype, and float64 sample weights or None, without the samples of weight 0."""
+    def _check_data(self, X, y, sample_weight, dy=None):
+        """X and y as matrices of one dtype, and float64 sample weights or None, without the samples of weight 0.
+
+        And dy, if it is given, in that dtype and of shape (n_samples, n_outputs, n_features).
+        """
         X, y = validate_data(
             self, X, y, dtype=self._fit_dtypes, multi_output=True, y_numeric=True, order="C"
         )
         self._y_is_1d = y.ndim == 1
         y = y.astype(X.dtype, copy=False).reshape(len(y), -1)
+        caller = f"{type(self).__name__}.fit"
+        more = () if dy is None else (check_derivative(dy, X, y, caller),)
         if sample_weight is None:
-            return X, y, None
-        weight = check_weight(sample_weight, len(X), f"{type(self).__name__}.fit")
+            return X, y, None, *more
+        weight = check_weight(sample_weight, len(X), caller)
         present = weight > 0
-        return (X, y, weight) if present.all() else (X[present], y[present], weight[present])
+        data = (X, y, weight, *more)
+        return data if present.all() else tuple(a[present] for a in data)
 
     def _bind_reps(self, n_in, n_out):
         """Set ``rep_in_`` and ``rep_out_``; returns the group, or None."""
@@ -184,6 +245,13 @@ class EquivariantRegressor(RegressorMixin, BaseEstimator):
         self.rep_out_ = rep_of_targets(self.rep_out, group, n_out, caller)
         require_shared(self.rep_in_, self.rep_out_, caller)
         return group
+
+    def _inputs(self, X):
+        """X as ``_predict`` takes it."""
+        if self._is_ready(X):
+            return X
+        check_is_fitted(self)
+        return validate_data(self, X, dtype=self._predict_dtypes, reset=False, order="C")
 
     def _is_ready(self, X):
         """Whether scikit-learn's checks of X, which take longer than predicting one sample, would change nothing."""
@@ -217,6 +285,33 @@ def check_weight(sample_weight, n, caller):
             f"{weight.min():.3g} to {weight.max():.3g}."
         )
     return weight
+
+
+def check_derivative(dy, X, y, caller):
+    """The derivative of y in X, of shape (n, n_out, n_in) and X's dtype; NaN, not all, where it is not known."""
+    dy = check_array(
+        dy,
+        dtype=X.dtype,
+        order="C",
+        allow_nd=True,
+        ensure_2d=False,
+        ensure_all_finite="allow-nan",
+        input_name="dy",
+    )
+    shape = n, n_out, n_in = (len(X), y.shape[1], X.shape[1])
+    if dy.shape != shape and not (n_out == 1 and dy.shape == (n, n_in)):
+        wanted = f"(n_samples, n_features) = {n, n_in}"
+        if n_out > 1:
+            wanted = f"(n_samples, n_outputs, n_features) = {shape}"
+        raise ValueError(
+            f"{caller}: dy must be the derivative of y with respect to X, of shape {wanted}, got {dy.shape}. "
+            "Pass one number for each output and feature of each sample, NaN where it is not known."
+        )
+    if np.isnan(dy).all():
+        raise ValueError(
+            f"{caller}: dy must be known somewhere, got NaN throughout. Leave dy out to fit y alone."
+        )
+    return dy.reshape(shape)
 
 
 def is_int(value, least):

@@ -1,10 +1,10 @@
-"""Why a fit learned nothing: a warning with the reasons that the data suggest."""
+"""Why a fit learned nothing, with the reasons that the data suggest; and derivatives that contradict the symmetry."""
 
 import numpy as np
 
 from fastemlp._warnings import warn_user
 from fastemlp.estimators.training_range import has_invariant_norm
-from fastemlp.reps import Scalar, objects
+from fastemlp.reps import Scalar, drho_operator, objects
 
 #: A model that explains no more than this of the variance of its training targets has learned nothing.
 LEARNED = 0.1
@@ -14,6 +14,8 @@ OFF_CENTRE = 0.5
 FEW = 10
 #: Fewer training steps than this may be too few.
 SHORT = 1000
+#: Derivatives along the motions of a group are off by no more than this share of what unrelated ones would be.
+ASTRAY = 1 / 3
 
 
 def unexplained(predicted, Y, weight=None):
@@ -48,6 +50,36 @@ def warn_if_nothing_learned(caller, data, reps, error, n_steps=None):
         f"{caller}: on its training data the model explains {max(0.0, 1 - error):.0%} of the variance of y, "
         f"hardly more than a constant does. Likely reasons: {'; '.join(reasons)}."
     )
+
+
+def warn_if_astray(caller, X, Y, dy, rep_in, rep_out):
+    """Warn of derivatives dy (n, n_out, n_in) of Y in X that no equivariant function can have, even with some noise.
+
+    Where a Lie algebra element A moves x by ``A x``, an equivariant y moves by ``A y``, hence ``dy · A x = A y``. That
+    is tested for a random element of each group.
+    """
+    known = np.isfinite(dy).all(axis=(1, 2))
+    X, Y, dy = (np.asarray(a[known], np.float64) for a in (X, Y, dy))
+    for group in dict.fromkeys((*rep_in.groups, *rep_out.groups)):
+        generators = group.orthonormal_lie_algebra
+        weights = np.random.default_rng(0).standard_normal(len(generators))
+        if not len(generators):
+            continue
+        A = sum(w * generator for w, generator in zip(weights, generators, strict=True))
+        X_dot, Y_dot = (
+            drho_operator(rep, {group: A}).matmat(data.T).T
+            for rep, data in ((rep_in, X), (rep_out, Y))
+        )
+        error = np.einsum("nkj,nj->nk", dy, X_dot) - Y_dot
+        unrelated = np.mean(X_dot**2, axis=1) @ np.sum(dy**2, axis=(1, 2)) + np.vdot(Y_dot, Y_dot)
+        share = np.sqrt(np.vdot(error, error) / (unrelated or 1.0))
+        if share > ASTRAY:
+            warn_user(
+                f"{caller}: dy contradicts the symmetry: as {group} moves X, y would have to change by dy · dX, which "
+                f"is off by {share:.0%} of what unrelated derivatives give. Pass the derivative of y with respect to "
+                "the columns of X, in their order, units and frame; of an energy, minus the forces."
+            )
+            return
 
 
 def _off_centre(X, Y, rep_in, rep_out):

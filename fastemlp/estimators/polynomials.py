@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain, combinations_with_replacement, groupby, product
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from fastemlp._arrays import chunks
 from fastemlp._budget import mib
@@ -27,11 +28,37 @@ class _Path:
 
     def products(self, X):
         """``x_1 ⊗ … ⊗ x_k`` of each choice, of shape (n·n_products, d_1⋯d_k)."""
-        tensors = X[:, self.columns[0]]
-        for columns in self.columns[1:]:
-            tensors = tensors[..., None] * X[:, columns][:, :, None, :]
-            tensors = tensors.reshape(*tensors.shape[:2], -1)
-        return tensors.reshape(-1, len(self.Q))
+        return _tensor_products(X, self.columns).reshape(-1, len(self.Q))
+
+    def slopes(self, X, coefficients):
+        """For each slot its columns, (n_products·d_j,), and the derivatives that they bring to polynomials.
+
+        These are of shape (n_products·d_j, n, d_out·c), for ``coefficients`` (n_products, rank, c).
+        """
+        sizes = [columns.shape[1] for columns in self.columns]
+        n_products, rank = coefficients.shape[:2]
+        Q = self.Q.reshape(len(self.Q), -1, rank)
+        # the polynomial of each product: (n_products, d_1⋯d_k, d_out·c)
+        maps = np.einsum("Dor,prc->pDoc", Q, coefficients, optimize=True)
+        maps = maps.reshape(n_products, *sizes, -1)
+        for slot, columns in enumerate(self.columns):
+            others = (*self.columns[:slot], *self.columns[slot + 1 :])
+            tensors = np.ones((len(X), n_products, 1))
+            if others:
+                tensors = _tensor_products(X, others)
+            moved = np.moveaxis(maps, 1 + slot, 1).reshape(
+                n_products, sizes[slot], -1, maps.shape[-1]
+            )
+            yield columns.ravel(), np.einsum("npe,pdef->pdnf", tensors, moved, optimize=True)
+
+
+def _tensor_products(X, columns):
+    """The tensor product of each choice of columns, of shape (n, n_products, d_1⋯d_k)."""
+    tensors = X[:, columns[0]]
+    for more in columns[1:]:
+        tensors = tensors[..., None] * X[:, more][:, :, None, :]
+        tensors = tensors.reshape(*tensors.shape[:2], -1)
+    return tensors
 
 
 @dataclass(frozen=True)
@@ -90,6 +117,27 @@ class PolynomialFeatures:
                 values = values.reshape(-1, n_products, self.dim, values.shape[1] // self.dim)
                 A[rows, :, path.features] = values.swapaxes(1, 2).reshape(len(values), self.dim, -1)
         return A
+
+    def jacobian(self, X, coefficients):
+        """The derivative of ``self(X) @ coefficients``, (n, dim, c), in X: ndarray of shape (n, dim, c, n_in)."""
+        n, n_in = X.shape
+        c = coefficients.shape[1]
+        J = np.zeros((n, n_in, self.dim * c))
+        for path in self.paths:
+            n_products = len(path.columns[0])
+            weights = coefficients[path.features].reshape(n_products, -1, c)
+            width = n_products * (
+                len(path.Q) + max(d.shape[1] for d in path.columns) * self.dim * c
+            )
+            for rows in row_chunks(n, width):
+                for columns, slopes in path.slopes(X[rows], weights):
+                    index = np.arange(len(columns))
+                    place = csr_array(
+                        (np.ones(len(columns)), (columns, index)), (n_in, len(columns))
+                    )
+                    found = place @ slopes.reshape(len(columns), -1)
+                    J[rows] += found.reshape(n_in, -1, self.dim * c).swapaxes(0, 1)
+        return np.moveaxis(J.reshape(n, n_in, self.dim, c), 1, -1)
 
 
 def _basis(source, target):

@@ -16,12 +16,17 @@ from fastemlp.estimators.base import (
     or_else,
 )
 from fastemlp.estimators.columns import distinct_rows
-from fastemlp.estimators.diagnosis import unexplained, warn_if_nothing_learned
-from fastemlp.estimators.scaling import EquivariantScaler, input_rms
+from fastemlp.estimators.diagnosis import unexplained, warn_if_astray, warn_if_nothing_learned
+from fastemlp.estimators.scaling import (
+    EquivariantScaler,
+    input_rms,
+    scaled_derivative,
+    unscaled_derivative,
+)
 from fastemlp.estimators.training_range import TrainingRange
 from fastemlp.nn import EMLP, MLP, require_reach
 from fastemlp.reps import Rep
-from fastemlp.training import SCHEDULES, SOLVERS, Huber, SquaredError, train
+from fastemlp.training import SCHEDULES, SOLVERS, DerivativeError, Huber, SquaredError, train
 
 #: What max_iter="auto" means: at least this many steps and epochs, or this many iterations of L-BFGS.
 AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
@@ -76,6 +81,8 @@ class FastEMLPRegressor(EquivariantRegressor):
     type_weights : dict or None
         ``{type: weight}`` for an output of several types, such as ``{"V0": 1, "V": 10}`` for 3V0+V: the loss is the
         weighted mean over the types. None counts every column of y equally.
+    gradient_weight : float
+        What each derivative counts when ``fit`` is given ``dy``: 1 is as much as a target.
     solver : {"adam", "adamw", "lbfgs"}
         "adamw" decays parameters; "lbfgs" is for small data: it takes all samples at once, for ``max_iter`` iterations.
     learning_rate : float
@@ -118,7 +125,9 @@ class FastEMLPRegressor(EquivariantRegressor):
     rep_in_, rep_out_ : Rep; as used, bound
     network_ : Network
     theta_ : ndarray of shape (n_parameters,); the parameters of ``network_``, read-only
-    loss_curve_ : list of float; training loss of each epoch, in units of the variance of y
+    loss_curve_ : list of float
+        Training loss of each epoch, in units of the variance of y; with ``dy`` plus ``gradient_weight * n_features``
+        times that of the derivatives, in units of their mean square.
     validation_curve_ : list of float; the same for the held-out samples, empty without early stopping
     n_iter_ : int; epochs run
     n_features_in_ : int
@@ -130,10 +139,15 @@ class FastEMLPRegressor(EquivariantRegressor):
     s²/3 (to 1 where all are scalars). Small data need that; steep functions of scalars then take more steps to learn.
 
     The network is a gated polynomial of high degree. So that it cannot run away, objects of a prediction are at most
-    four times as long as the longest in training (measured from the shift); for inputs r times as long as the longest
-    in training, 4r times, so that predictions grow at most linearly there. Scaling a whole object by an invariant keeps
-    it equivariant. Where the group preserves no length of some input (Lorentz, SL, affine groups) the factor is twenty;
-    output types without an invariant length are not limited.
+    four times as long as the longest in training (measured from the shift; with ``dy``, or as the longest ``dy · x``);
+    for inputs r times as long as the longest in training, 4r times, so that predictions grow at most linearly there.
+    Scaling a whole object by an invariant keeps it equivariant. Where the group preserves no length of some input
+    (Lorentz, SL, affine groups) the factor is twenty; output types without an invariant length are not limited.
+
+    A fit to derivatives (Sobolev training; Czarnecki et al. 2017) adds ``gradient_weight * n_features`` times the
+    squared error of the model's, between scaled inputs and targets, over the mean square of the given ones;
+    ``type_weights`` hold for it, too, ``loss="huber"`` does not. The gradients of this loss are exact (Pearlmutter
+    1994). A step takes two to three times as long for each output.
 
     Only ratios of sample weights matter. With one batch (``batch_size`` ≥ the number of samples) a sample of weight 2
     counts exactly like two.
@@ -171,6 +185,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         "learning_rate": POSITIVE,
         "huber_delta": POSITIVE,
         "weight_decay": or_else("auto", NOT_NEGATIVE),
+        "gradient_weight": NOT_NEGATIVE,
         "tol": NOT_NEGATIVE,
         "validation_fraction": a_number("between 0 and 1", lambda x: 0 < x < 1),
         "max_grad_norm": or_else(None, POSITIVE),
@@ -193,6 +208,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         loss="squared_error",
         huber_delta=1.0,
         type_weights=None,
+        gradient_weight=1.0,
         solver="adamw",
         learning_rate=3e-3,
         schedule="cosine",
@@ -218,6 +234,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         self.loss = loss
         self.huber_delta = huber_delta
         self.type_weights = type_weights
+        self.gradient_weight = gradient_weight
         self.solver = solver
         self.learning_rate = learning_rate
         self.schedule = schedule
@@ -235,8 +252,49 @@ class FastEMLPRegressor(EquivariantRegressor):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _fit(self, X, y, weight, group):
+    def fit(self, X, y, sample_weight=None, *, dy=None):
+        """Fit to training data, and to derivatives where they are known.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : float or array-like of shape (n_samples,), optional
+            A sample of weight 2 counts like two samples, one of weight 0 like none.
+        dy : array-like of shape (n_samples, n_outputs, n_features), optional
+            The derivative of y with respect to X, (n_samples, n_features) for one output; NaN where it is not known.
+            Of an energy it is minus the forces.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For data that is not finite and real, widths that do not fit the reps, an output that the symmetry forces
+            to zero, or a ``dy`` of another shape, infinite or not known anywhere.
+        FloatingPointError
+            When training keeps diverging.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When training diverged and went on from the last good parameters with a smaller learning rate.
+        UserWarning
+            When the model is hardly better than a constant on its own training data, with the likely reasons; or when
+            ``dy`` contradicts the symmetry, so that no equivariant function has such derivatives.
+
+        Notes
+        -----
+        After an error, the estimator is as the last successful fit left it.
+        """
+        return self._fit_or_leave(X, y, sample_weight, dy)
+
+    def _fit(self, X, y, weight, group, dy=None):
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        if dy is not None:
+            warn_if_astray("FastEMLPRegressor.fit", X, y, dy, self.rep_in_, self.rep_out_)
         network = self._build_network(group, X.dtype, rng)
         self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weight, input_rms(self.rep_in_))
         self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weight)
@@ -246,10 +304,13 @@ class FastEMLPRegressor(EquivariantRegressor):
             self.scaler_in_.transform(X),
             _without_roundoff(self.scaler_out_.transform(y), y, self.scaler_out_),
             weight,
+            None if dy is None else scaled_derivative(dy, self.scaler_in_, self.scaler_out_),
         )
-        X, y, weight = _rows_of(data, rows)
+        X, y, weight, dy = _rows_of(data, rows)
         require_reach(network, "FastEMLPRegressor.fit", X)
-        self._training_range = TrainingRange.fit(self.rep_in_, X, self.rep_out_, y)
+        self._training_range = TrainingRange.fit(
+            self.rep_in_, X, self.rep_out_, y if dy is None else np.vstack([y, _changes(X, dy)])
+        )
         n_different = len(np.unique(sample[rows]))
         result = train(
             network,
@@ -257,6 +318,8 @@ class FastEMLPRegressor(EquivariantRegressor):
             y,
             rng,
             sample_weight=weight,
+            dy=dy,
+            dy_loss=None if dy is None else self._derivative_loss(dy, weight),
             validation=None if held_out is None else _rows_of(data, held_out),
             loss=self._loss(self.rep_out_),
             max_iter=self._n_epochs(len(X)),
@@ -275,12 +338,20 @@ class FastEMLPRegressor(EquivariantRegressor):
         warn_if_nothing_learned("FastEMLPRegressor.fit", (X, y), reps, error, n_steps=steps)
 
     def _predict(self, X):
-        theta, prepared = self._prepared
-        if theta is not self.theta_:
-            prepared = None
         X = self.scaler_in_.transform(X)
-        y = self._training_range.shorten(X, self.network_(self.theta_, X, prepared))
+        y = self._training_range.shorten(X, self.network_(self.theta_, X, self._weights()))
         return self.scaler_out_.inverse_transform(y)
+
+    def _jacobian(self, X):
+        X = self.scaler_in_.transform(X)
+        y, J = self.network_.jacobian(self.theta_, X, self._weights())
+        J = self._training_range.jacobian(X, y, J)
+        return unscaled_derivative(J, self.scaler_in_, self.scaler_out_)
+
+    def _weights(self):
+        """What predictions derive from ``theta_`` alone, or None if that is another one by now."""
+        theta, prepared = self._prepared
+        return prepared if theta is self.theta_ else None
 
     @property
     def _fit_dtypes(self):
@@ -351,11 +422,19 @@ class FastEMLPRegressor(EquivariantRegressor):
             return Huber(rep_out, self.huber_delta, self.type_weights)
         return SquaredError(rep_out, self.type_weights)
 
+    def _derivative_loss(self, dy, weight):
+        return DerivativeError(dy, weight, self.gradient_weight, self.rep_out_, self.type_weights)
+
 
 def _without_roundoff(scaled, y, scaler):
     """Scaled targets; zero where all of y is constant up to roundoff, so that nothing is left to learn."""
     roundoff = 10 * np.finfo(y.dtype).eps * np.abs(y).max()
     return np.zeros_like(scaled) if np.all(np.abs(scaled * scaler.scale) <= roundoff) else scaled
+
+
+def _changes(X, dy):
+    """How outputs change to first order as inputs shrink to nothing: they may be as long as that, even if y is not."""
+    return np.einsum("nkj,nj->nk", np.nan_to_num(dy), X)
 
 
 def _rows_of(arrays, rows):

@@ -12,7 +12,7 @@ from fastemlp.estimators.base import EquivariantRegressor, an_int, documented
 from fastemlp.estimators.columns import distinct_rows
 from fastemlp.estimators.diagnosis import warn_if_nothing_learned
 from fastemlp.estimators.polynomials import PolynomialFeatures, row_chunks, type_name
-from fastemlp.estimators.scaling import EquivariantScaler
+from fastemlp.estimators.scaling import EquivariantScaler, unscaled_derivative
 from fastemlp.reps import objects
 
 
@@ -164,6 +164,14 @@ class EquivariantRidge(EquivariantRegressor):
                     scaled[:, columns.T] = features(x) @ c
             y[rows] = self.scaler_out_.inverse_transform(scaled + self.intercept_)
         return y
+
+    def _jacobian(self, X):
+        x = self.scaler_in_.transform(X.astype(np.float64, copy=False))
+        J = np.empty((len(x), self.rep_out_.size(), x.shape[1]))
+        for (features, columns), c in zip(self._targets, self._coefficients, strict=True):
+            J[:, columns.T] = features.jacobian(x, c)
+        J = unscaled_derivative(J, self.scaler_in_, self.scaler_out_)
+        return J.astype(X.dtype, copy=False)
 
     def _require_output(self, features, invariants, rep):
         """Refuse an output that the symmetry forces to zero; warn when it can only be constant."""

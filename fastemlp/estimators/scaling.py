@@ -62,6 +62,19 @@ class EquivariantScaler:
         return X * self.scale + self.shift
 
 
+def scaled_derivative(J, inner, outer):
+    """The derivative of scaled targets with respect to scaled inputs, from that of targets J, (n, n_out, n_in).
+
+    ``inner`` and ``outer`` are the EquivariantScalers of inputs and targets.
+    """
+    return J * (inner.scale / outer.scale[:, None])
+
+
+def unscaled_derivative(J, inner, outer):
+    """Back to the original scales."""
+    return J * (outer.scale[:, None] / inner.scale)
+
+
 def input_rms(rep):
     """The root mean square that each column of the input is scaled to, ndarray (size,).
 

@@ -48,10 +48,9 @@ class TrainingRange:
         """
         if not self.outputs:
             return Y
-        # written so that a NaN is not safe
         if len(Y) == 1 and np.vdot(Y, Y) <= self._safe * self._safe:
             return Y
-        rows = np.flatnonzero(~(np.abs(Y).max(axis=1) <= self._safe))
+        rows = self._perhaps_long(Y)
         if not len(rows):
             return Y
         Y = Y.copy()
@@ -68,13 +67,55 @@ class TrainingRange:
         Y[rows] = y
         return Y
 
+    def jacobian(self, X, Y, J):
+        """The derivative of ``shorten(X, Y)`` in X, where J, (n, n_out, n_in), is that of Y; J itself if none is long.
+
+        Exact but where a length is at its bound or two inputs are equally far outside, where there is none.
+        """
+        rows = self._perhaps_long(Y) if self.outputs else ()
+        if not len(rows):
+            return J
+        J = J.copy()
+        x, y, D = (a[rows].astype(np.float64) for a in (X, Y, J))
+        reach, slope = self._reach_and_gradient(x)
+        for columns, size in self.outputs:
+            norms, bound = _norms(y, columns), self.factor * size * reach[:, None]
+            sample, copy = np.nonzero(np.isfinite(norms) & (norms > bound))
+            at, norm = (sample[:, None], columns[copy]), norms[sample, copy, None]
+            unit = y[at] / norm
+            # y b/|y| with the bound b: across y it shrinks, and along y only b changes
+            across = D[at] - unit[..., None] * np.einsum("sd,sdj->sj", unit, D[at])[:, None]
+            along = self.factor * size[copy, None] * slope[sample]
+            share = (bound[sample, copy, None] / norm)[..., None]
+            D[at] = share * across + unit[..., None] * along[:, None]
+        J[rows] = D
+        return J
+
+    def _reach_and_gradient(self, x):
+        """How far outside each input is, as in ``shorten``, (n,), and its derivative, (n, n_in); x in float64."""
+        reach, slope = np.ones(len(x)), np.zeros_like(x)
+        for columns, size in self.inputs:
+            ratios = _norms(x, columns) / size
+            copy = np.argmax(ratios, axis=1)
+            (further,) = np.nonzero(ratios.max(axis=1) > reach)
+            copy, at = copy[further], (further[:, None], columns[copy[further]])
+            reach[further] = ratios[further, copy]
+            slope[further] = 0
+            slope[at] = x[at] / (reach[further] * size[copy] ** 2)[:, None]
+        return reach, slope
+
+    def _perhaps_long(self, Y):
+        """The samples of which some object may be longer than its bound."""
+        # written so that a NaN is not safe
+        return np.flatnonzero(~(np.abs(Y).max(axis=1) <= self._safe))
+
     @cached_property
     def _safe(self):
         """Entries up to this are within the bound whatever the input."""
         return self.factor * min(size.min() / np.sqrt(c.shape[1]) for c, size in self.outputs)
 
 
-def warn_not_finite(y, caller):
+def warn_not_finite(y, caller, what="predictions"):
     """Warn of predictions that are NaN or infinite, from inputs so large that the arithmetic overflows."""
     # fast, and never finite where an entry is not
     if math.isfinite(np.vdot(y, y)):
@@ -82,7 +123,7 @@ def warn_not_finite(y, caller):
     lost = ~np.isfinite(y.reshape(len(y), -1)).all(axis=1)
     if lost.any():
         warn_user(
-            f"{caller}: {lost.sum()} of {len(y)} predictions are not finite, the first for sample {np.argmax(lost)}: "
+            f"{caller}: {lost.sum()} of {len(y)} {what} are not finite, the first for sample {np.argmax(lost)}: "
             f"its inputs overflow {y.dtype} arithmetic, far outside the training data. Check the units of X"
             f"{', or pass float64' if y.dtype == np.float32 else ''}."
         )

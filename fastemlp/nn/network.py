@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from fastemlp._arrays import chunks
 from fastemlp._kernels.tape import load, store
 from fastemlp._threads import in_threads
 from fastemlp._warnings import warn_user
@@ -184,15 +185,54 @@ class Network:
         if len(x) == 1:
             return Workspace(self, 1, None)._forward_checked(weights, x)
         y = np.empty((len(x), self.features_out.size), self.dtype)
-        tiles = [slice(start, start + TILE) for start in range(0, len(x), TILE)]
 
         def run(some):
             workspace = Workspace(self, min(TILE, len(x)), None)
             for rows in some:
                 workspace._forward_checked(weights, x[rows], y[rows])
 
-        in_threads(run, tiles)
+        in_threads(run, chunks(len(x), TILE))
         return y
+
+    def jacobian(self, theta, x, weights=None):
+        """The outputs and their derivative with respect to x; tile by tile, as predictions are.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,)
+        x : ndarray of shape (batch, n_in), the network's dtype
+        weights : ndarray, optional; ``program.weights.of(theta)``, for who has it at hand
+
+        Returns
+        -------
+        y : ndarray of shape (batch, n_out)
+        J : ndarray of shape (batch, n_out, n_in); ``J[b, k, j]`` is the derivative of ``y[b, k]`` in ``x[b, j]``
+
+        Notes
+        -----
+        Costs one forward pass and n_out reverse passes, or n_in tangent passes where these are fewer.
+        """
+        x = self._inputs_of("Network.jacobian", "x", x)
+        weights = self.program.weights.of(theta) if weights is None else weights
+        n, n_in, n_out = len(x), self.features_in.size, self.features_out.size
+        y, J = np.empty((n, n_out), self.dtype), np.empty((n, n_out, n_in), self.dtype)
+        by_output = n_out <= n_in
+        directions = np.eye(min(n_out, n_in), dtype=self.dtype)
+
+        def run(some):
+            workspace = Workspace(self, min(TILE, n), "frugal" if by_output else "all")
+            for rows in some:
+                workspace._forward_checked(weights, x[rows], y[rows])
+                for k, direction in enumerate(directions):
+                    along = np.tile(direction, (len(y[rows]), 1))
+                    if by_output:
+                        workspace.backward(weights, along)
+                        J[rows, k] = workspace.input_gradient()
+                    else:
+                        J[rows, :, k] = workspace.tangent(weights, along)
+
+        in_threads(run, chunks(n, TILE))
+        return y, J
 
     def _inputs_of(self, caller, name, x, n=None):
         return checks.samples(caller, name, x, self.features_in.size, self.dtype, n)
@@ -254,8 +294,8 @@ class Workspace:
         ahead(weights, self.rows)
         return self._store(ahead, network.outputs)
 
-    def backward(self, weights, dy, dweights, add=False):
-        """From the gradient of the outputs to that of the weights, written or added to dweights."""
+    def backward(self, weights, dy, dweights=None, add=False):
+        """From the gradient of the outputs to that of the weights, written or added to dweights; None leaves it out."""
         network = self._network
         if self._reverse is None:
             raise ValueError(
@@ -268,11 +308,14 @@ class Workspace:
         self._load(dy, self._reverse, network.outputs)
         self._reverse(weights, self.rows, dweights, add)
 
-    def tangent_backward(self, weights, dy_dot, dweights_dot):
-        """The derivative of the gradients of weights, which it fills, and of x, after ``tangent`` and ``backward``."""
+    def tangent_backward(self, weights, dy_dot, dweights_dot, add=False):
+        """The derivative of the gradients of weights and of x, after ``tangent`` and ``backward``.
+
+        That of weights is written or added to dweights_dot, that of x is returned.
+        """
         network, (_, back) = self._network, self._network.program.tangents
         self._load(dy_dot, back, network.outputs)
-        back(weights, self.rows, dweights_dot)
+        back(weights, self.rows, dweights_dot, add)
         return self._store(back, network.inputs)
 
     def input_gradient(self):

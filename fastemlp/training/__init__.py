@@ -1,7 +1,15 @@
 """Fitting a network: losses, optimisers, schedules and the loop around them."""
 
 from fastemlp.training.loop import SOLVERS, train
-from fastemlp.training.losses import CrossEntropy, Huber, SquaredError
+from fastemlp.training.losses import CrossEntropy, DerivativeError, Huber, SquaredError
 from fastemlp.training.schedules import SCHEDULES
 
-__all__ = ["SCHEDULES", "SOLVERS", "CrossEntropy", "Huber", "SquaredError", "train"]
+__all__ = [
+    "SCHEDULES",
+    "SOLVERS",
+    "CrossEntropy",
+    "DerivativeError",
+    "Huber",
+    "SquaredError",
+    "train",
+]

@@ -6,12 +6,14 @@ import numpy as np
 class Batches:
     """Data in random order, in batches of nearly equal size: of at most ``batch_size`` rows, the largest of ``size``.
 
-    A batch is overwritten by the next one. A single batch of everything is the data itself, in its own order.
+    ``data`` is (X, y, weight, …), of which any but X may be None. A batch is overwritten by the next one. A single
+    batch of everything is the data itself, in its own order.
     """
 
-    def __init__(self, X, y, weight, batch_size):
-        self.data = X, y, weight
-        n, n_batches = len(X), -(-len(X) // batch_size)
+    def __init__(self, data, batch_size):
+        self.data = data
+        n = len(data[0])
+        n_batches = -(-n // batch_size)
         self._bounds = [n * k // n_batches for k in range(n_batches + 1)]
         self.size = -(-n // n_batches)
         self._order = np.arange(n)
@@ -23,13 +25,13 @@ class Batches:
         return len(self._bounds) - 1
 
     def epoch(self, rng):
-        """Yield (X, y, weight) batch by batch, every sample once."""
+        """Yield (X, y, weight, …) batch by batch, every sample once."""
         if len(self) == 1:
             yield self.data
             return
         rng.shuffle(self._order)
         for start, stop in zip(self._bounds[:-1], self._bounds[1:], strict=True):
-            yield tuple(self._take(k, self._order[start:stop]) for k in range(3))
+            yield tuple(self._take(k, self._order[start:stop]) for k in range(len(self.data)))
 
     def _take(self, k, rows):
         if self.data[k] is None:

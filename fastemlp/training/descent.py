@@ -18,7 +18,7 @@ class Descent:
     learning_rate : float; the peak
     schedule : callable; progress in [0, 1] -> factor of the learning rate
     max_grad_norm : float or None
-    power : float; mean square of the targets
+    power : float; what predicting zero costs, the mean square of the targets
     enough : float; training ends when the loss is this share of ``power``, or its roundoff
     """
 

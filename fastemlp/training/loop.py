@@ -9,7 +9,7 @@ from fastemlp.training.descent import Descent
 from fastemlp.training.lbfgs import minimise_lbfgs
 from fastemlp.training.losses import squared_error
 from fastemlp.training.monitor import Monitor, TrainingResult
-from fastemlp.training.objective import Objective
+from fastemlp.training.objective import DerivativeObjective, Objective
 from fastemlp.training.optimisers import Adam, Average
 from fastemlp.training.schedules import SCHEDULES
 
@@ -23,6 +23,8 @@ def train(
     rng,
     *,
     sample_weight=None,
+    dy=None,
+    dy_loss=None,
     validation=None,
     loss=squared_error,
     solver="adamw",
@@ -47,7 +49,10 @@ def train(
     X, y : ndarrays of shape (n, n_in) and (n, n_out), of the network's dtype
     rng : numpy Generator; draws the initial parameters and the batches
     sample_weight : ndarray of shape (n,), optional; positive, rescaled to mean one
-    validation : (X, y) or (X, y, sample_weight), optional
+    dy : ndarray of shape (n, n_out, n_in), optional
+        The derivative of y in X, NaN where it is not known; it is fitted as well. Needs ``dy_loss``.
+    dy_loss : DerivativeError, optional; what is added to ``loss``
+    validation : (X, y), (X, y, sample_weight) or (X, y, sample_weight, dy), optional
         If given, training stops after ``n_iter_no_change`` epochs in which its loss did not fall by ``tol``, and the
         best parameters are returned.
     loss : callable; see ``fastemlp.training.losses``
@@ -83,17 +88,21 @@ def train(
     Notes
     -----
     The shares of a batch run on as many threads as BLAS has, see ``Objective``; the result does not depend on how
-    many. A step allocates nothing but what the loss does. Training ends when the loss is the roundoff of the targets,
-    and at once, with all parameters zero, when the targets are zero and the network then predicts zero.
+    many. A step allocates nothing but what the loss does and, with dy, two arrays like X and y a tile. Training ends
+    when the loss is the roundoff of the targets, and at once, with all parameters zero, when the targets are zero and
+    the network then predicts zero.
     """
     if solver == "lbfgs":
         batch_size, ema_decay = len(X), None
-    data = _weighted(X, y, sample_weight)
+    data = _weighted(X, y, sample_weight, dy)
     if _is_solved_by_zero(network, loss, *data):
         theta = np.zeros(network.n_parameters, network.dtype)
         return TrainingResult(theta, [0.0], [] if validation is None else [0.0], 1)
-    batches = Batches(*data, batch_size)
-    objective = Objective(network, loss, rng, batches.size)
+    batches = Batches(data, batch_size)
+    if dy is None:
+        objective = Objective(network, loss, rng, batches.size)
+    else:
+        objective = DerivativeObjective(network, loss, rng, batches.size, dy_loss)
     # what is validated and returned: the parameters themselves, or their average
     final, average = objective.theta, None
     if ema_decay is not None:
@@ -115,7 +124,7 @@ def train(
             optimiser = Adam(final.size, final.dtype, decay)
             factor = SCHEDULES[schedule]
             factor = factor if warmup is None else partial(factor, warmup=warmup)
-            power = float(np.vdot(y, y)) / y.size
+            power = objective.power(y)
             descent = Descent(
                 objective, optimiser, average, learning_rate, factor, max_grad_norm, power, enough
             )
@@ -126,16 +135,16 @@ def train(
     )
 
 
-def _is_solved_by_zero(network, loss, X, y, weight):
+def _is_solved_by_zero(network, loss, X, y, weight, *dy):
     """Whether the targets are zero and parameters of zero predict them, so that there is nothing to learn."""
-    if y.any():
+    if any(targets.any() for targets in (y, *dy)):
         return False
     prediction = network(np.zeros(network.n_parameters, network.dtype), X)
     return not prediction.any() and loss(prediction, y, weight)[0] == 0
 
 
-def _weighted(X, y, sample_weight=None):
-    """The data with sample weights of mean one, in its precision."""
+def _weighted(X, y, sample_weight=None, dy=None):
+    """The data with sample weights of mean one, in its precision; dy only if there is one."""
     if sample_weight is not None:
         sample_weight = (sample_weight / np.mean(sample_weight)).astype(y.dtype)
-    return X, y, sample_weight
+    return (X, y, sample_weight) if dy is None else (X, y, sample_weight, dy)

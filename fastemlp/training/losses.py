@@ -41,11 +41,9 @@ class SquaredError:
         return value, difference
 
     def _apply_root_weights(self, difference, weight):
-        # applied once it weights the squares, twice the gradient
         if self._root is not None:
             difference *= self._root.astype(difference.dtype, copy=False)
-        if weight is not None:
-            difference *= np.sqrt(weight)[:, None]
+        _times_root(difference, weight)
 
 
 squared_error = SquaredError()
@@ -130,6 +128,55 @@ class CrossEntropy:
         gradient -= target
         gradient *= w[:, None]
         return value, gradient
+
+
+class DerivativeError:
+    """Squared error of the derivatives of each output in all n_in inputs, in units of their mean square in the targets.
+
+    Every derivative counts ``weight`` times as much as an output: on the data that this is made from derivatives of
+    zero cost ``weight · n_in``, where constant outputs cost 1, if targets have unit variance.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n, n_out, n_in); derivatives of the training targets, NaN where they are not known
+    sample_weight : ndarray of shape (n,), optional
+    weight : float ≥ 0
+    rep, type_weights : as for ``SquaredError``
+
+    Attributes
+    ----------
+    power : float; what derivatives of zero cost: ``weight · n_in``, or 0 where those of the targets are zero
+
+    Notes
+    -----
+    Distances are Euclidean, so that the value is invariant under a group that acts orthogonally on x and y.
+    """
+
+    def __init__(self, target, sample_weight=None, weight=1.0, rep=None, type_weights=None):
+        squares = np.nan_to_num(np.asarray(target, np.float64)) ** 2
+        columns = 1.0 if type_weights is None else _column_weights(rep, type_weights)
+        mean_square = np.average(squares.sum(axis=2), 0, sample_weight)
+        total = float(np.sum(columns * mean_square))
+        weight = float(weight) * squares.shape[2]
+        self.power = weight if total else 0.0
+        self._factors = np.broadcast_to(weight * columns / (total or 1.0), mean_square.shape)
+
+    def __call__(self, k, derivative, target, weight=None, out=None):
+        """What output k contributes, and its gradient: for ``derivative`` and ``target`` of shape (batch, n_in)."""
+        difference = np.subtract(derivative, target, out=out)
+        difference[np.isnan(target)] = 0
+        _times_root(difference, weight)
+        factor = self._factors[k] / len(difference)
+        value = factor * float(np.vdot(difference, difference))
+        difference *= difference.dtype.type(2 * factor)
+        _times_root(difference, weight)
+        return value, difference
+
+
+def _times_root(difference, weight):
+    # applied once it weights the squares, twice the gradient
+    if weight is not None:
+        difference *= np.sqrt(weight)[:, None]
 
 
 def _column_weights(rep, type_weights):

@@ -33,7 +33,7 @@ def run(X, y, seed=0, dtype=np.float64, **options):
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 7, 10, 11, 100])
 def test_an_epoch_holds_every_sample_once(batch_size):
     X = np.arange(30.0).reshape(10, 3)
-    batches = Batches(X, X[:, :1], X[:, 0], batch_size)
+    batches = Batches((X, X[:, :1], X[:, 0]), batch_size)
     for _ in range(2):
         found = [[a.copy() for a in batch] for batch in batches.epoch(np.random.default_rng(0))]
         sizes = [len(x) for x, _, _ in found]
