@@ -119,7 +119,7 @@ def test_limited_predictions_are_equivariant():
     model = FastEMLPRegressor(group=O(3), rep_out="V", channels=32, max_iter=5, random_state=0).fit(
         X, Y
     )
-    far = 50.0 * X
+    far = 500.0 * X
     raw = model.network_(model.theta_, model.scaler_in_.transform(far))
     assert np.abs(raw).max() > np.abs(model.scaler_out_.transform(model.predict(far))).max()
     assert equivariance_error(model.predict, model.rep_in_, model.rep_out_, far) < 1e-11

@@ -159,71 +159,6 @@ def run(
     free(<void *> pointers)
 
 
-cdef packed struct Composition:
-    # the first of the parameters w[j, a, i], rows `next_w` apart, and of the results v[j, a, x], rows `next_v` apart
-    Py_ssize_t w, v, next_w, next_v
-    # where the table of indices [x, i] begins
-    Py_ssize_t table
-    # sizes of j, a, i and x
-    Py_ssize_t m, n, k, r
-
-
-COMPOSITION = np.dtype(
-    [(name, np.intp) for name in ("w", "v", "next_w", "next_v", "table", "m", "n", "k", "r")]
-)
-
-
-def compose(const Composition[::1] compositions, const Py_ssize_t[::1] table, floating[::1] weights):
-    """v[j, a, x] = Σ_i w[j, a, i] B[i, x], where B[i, x] is the parameter that the table says."""
-    cdef Py_ssize_t c, a
-    cdef const Composition *op
-    cdef floating *W = &weights[0]
-    cdef floating *B = <floating *> allocate_entries(compositions)
-    with nogil:
-        for c in range(compositions.shape[0]):
-            op = &compositions[c]
-            gather(op, start(table), W, B)
-            for a in range(op.n):
-                matrix_product(
-                    False, True, op.m, op.r, op.k, <floating> 1, W + op.w + a * op.k, op.next_w, B, op.k,
-                    False, W + op.v + a * op.r, op.next_v,
-                )
-    free(B)
-
-
-def compose_backward(
-    const Composition[::1] compositions, const Py_ssize_t[::1] table, const floating[::1] weights,
-    floating[::1] dweights,
-):
-    """Add to the gradients of the parameters what comes through the composed weights."""
-    cdef Py_ssize_t c, a, i
-    cdef const Composition *op
-    cdef const Py_ssize_t *at
-    cdef const floating *W = &weights[0]
-    cdef floating *dW = &dweights[0]
-    cdef floating *B = <floating *> allocate_entries(compositions)
-    cdef floating *dB
-    with nogil:
-        for c in range(compositions.shape[0]):
-            op = &compositions[c]
-            gather(op, start(table), W, B)
-            dB = B + op.r * op.k
-            for a in range(op.n):
-                # dw[j, a, i] += Σ_x dv[j, a, x] B[i, x] and dB[i, x] += Σ_j w[j, a, i] dv[j, a, x]
-                matrix_product(
-                    False, False, op.m, op.k, op.r, <floating> 1, dW + op.v + a * op.r, op.next_v, B, op.k,
-                    True, dW + op.w + a * op.k, op.next_w,
-                )
-                matrix_product(
-                    True, False, op.r, op.k, op.m, <floating> 1, dW + op.v + a * op.r, op.next_v,
-                    W + op.w + a * op.k, op.next_w, a > 0, dB, op.k,
-                )
-            at = start(table) + op.table
-            for i in range(op.r * op.k):
-                dW[at[i]] += dB[i]
-    free(B)
-
-
 cdef packed struct Collapse:
     # the first of the parameters w[j, t, c] and of the results v[(j, q), (c, p)], rows `next_v` apart
     Py_ssize_t w, v, next_v
@@ -297,25 +232,6 @@ def collapse_backward(
                         for p in range(op.p):
                             if labels[p] >= 0:
                                 dw[labels[p] * op.k + c] += C[p] * dv[c * op.p + p]
-
-
-cdef void gather(
-    const Composition *op, const Py_ssize_t *table, const floating *weights, floating *B
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(op.r * op.k):
-        B[i] = weights[table[op.table + i]]
-
-
-cdef void *allocate_entries(const Composition[::1] compositions) except NULL:
-    """Room for the matrix B of the largest composition, transposed, and for its gradient."""
-    cdef Py_ssize_t c, most = 1
-    for c in range(compositions.shape[0]):
-        most = max(most, compositions[c].r * compositions[c].k)
-    cdef void *found = malloc(2 * most * sizeof(double))
-    if found == NULL:
-        raise MemoryError()
-    return found
 
 
 ctypedef fused number:

@@ -70,6 +70,9 @@ class Irrep(Rep):
         """The dual: the irrep itself where the group is orthogonal, as its matrices then are."""
         return self if self.G.is_orthogonal else super().T
 
+    def _verify(self):
+        """Nothing is left to check: it was found as an invariant subspace, to a residual."""
+
     def __repr__(self):
         return f"Irrep(size={self.size()}, type={self.type!r}, in {self.parent} of {self.G})"
 

@@ -69,8 +69,9 @@ class FastEMLPRegressor(EquivariantRegressor):
     ----------
     GROUP_AND_REPS
     channels : int, str or Rep, or a list of these, one per hidden layer
-        What each hidden layer holds: a number of channels, spread over the tensor types of the group or groups by
-        ``uniform_rep``, or the types themselves, for example ``"16+32V+8V2"`` (a bare number counts scalars).
+        What each hidden layer holds: about how many channels, for types that suit the inputs and outputs
+        (``fastemlp.nn.derived_rep``), or the types themselves, for example ``"16+32V+8V2"`` (a bare number counts
+        scalars) or ``uniform_rep(384, O(3))``.
     n_layers : int
         Hidden layers.
     loss : {"squared_error", "huber"}

@@ -9,6 +9,7 @@ from fastemlp.nn.coordinates import Coordinates
 from fastemlp.nn.expressiveness import Expressiveness, expressiveness
 from fastemlp.nn.features import Features, FeatureType
 from fastemlp.nn.gate import Gate, gated_rep
+from fastemlp.nn.hidden import derived_rep
 from fastemlp.nn.linear import Linear
 from fastemlp.nn.network import EMLP, MLP, EMLPBlock, Network, Workspace
 from fastemlp.nn.reach import Reach, reach, require_reach
@@ -27,6 +28,7 @@ __all__ = [
     "Network",
     "Reach",
     "Workspace",
+    "derived_rep",
     "expressiveness",
     "gated_rep",
     "reach",

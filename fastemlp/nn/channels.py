@@ -3,19 +3,21 @@
 import re
 from numbers import Integral
 
-from fastemlp.reps import Rep, bind, parse_rep, uniform_rep
+from fastemlp.nn.hidden import derived_rep
+from fastemlp.reps import Rep, bind, parse_rep
 
 
-def hidden_reps(channels, n_layers, groups, caller):
+def hidden_reps(channels, n_layers, groups, caller, ends):
     """The rep of each hidden layer.
 
     Parameters
     ----------
     channels : int, str or Rep, or a list or tuple of these, one per layer
-        An int n is ``uniform_rep(n, *groups)``; in text a bare number counts scalars: ``"32V+8V2+16"``.
+        An int n is ``derived_rep(n, *ends)``; in text a bare number counts scalars: ``"32V+8V2+16"``.
     n_layers : int
     groups : sequence of Group; reps and text with no group of their own are of the one group
     caller : str; whose complaint an error is, such as "EMLP"
+    ends : (Rep, Rep); of inputs and outputs, bound
 
     Returns
     -------
@@ -26,9 +28,11 @@ def hidden_reps(channels, n_layers, groups, caller):
     ValueError, TypeError
         For what is none of these, a list of another length, or a rep that does not know its group.
     """
-    return [
-        _hidden_rep(width, tuple(groups), caller) for width in widths(channels, n_layers, caller)
-    ]
+    given = widths(channels, n_layers, caller)
+    reps = {
+        width: _hidden_rep(width, tuple(groups), caller, ends) for width in dict.fromkeys(given)
+    }
+    return [reps[width] for width in given]
 
 
 def widths(channels, n_layers, caller):
@@ -47,9 +51,9 @@ def is_count(value):
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
 
 
-def _hidden_rep(width, groups, caller):
+def _hidden_rep(width, groups, caller, ends):
     if is_count(width):
-        return uniform_rep(width, *groups)
+        return derived_rep(width, *ends)
     rep = _parsed(width, caller) if isinstance(width, str) else width
     if not isinstance(rep, Rep):
         raise ValueError(

@@ -1,6 +1,7 @@
 """The irreducibles that the features of a network are made of, and the maps between them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from fastemlp.bases.constraint import word_generators
 from fastemlp.exceptions import CertificationError, NotReductive
 from fastemlp.irreducibles.decompose import decompose_all
 from fastemlp.irreducibles.symmetry import reductive_group
+from fastemlp.nn.couplings import couplings
 from fastemlp.nn.orbit_maps import OrbitMaps
 from fastemlp.reps import Scalar, slots, terms
 
@@ -16,6 +18,8 @@ from fastemlp.reps import Scalar, slots, terms
 FEW = 64
 #: Bytes of a basis that is written out.
 LARGEST = 2**30
+#: Bilinear maps with more coefficients than this are not looked for where types stand for themselves.
+LARGEST_COUPLING = 2**13
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +55,12 @@ class Coordinates:
     def __init__(self, reps):
         types = {term: None for rep in reps for term, _ in terms(rep.canonical()[0])}
         self._types = [Scalar, *(term for term in types if term != Scalar)]
-        atoms = list(dict.fromkeys(atom for term in self._types for atom in slots(term)))
-        groups = list(dict.fromkeys(group for rep in reps for group in rep.groups))
-        self._maps = {}
+        self._groups = list(dict.fromkeys(group for rep in reps for group in rep.groups))
+        self._maps, self._couplings = {}, {}
         #: by irreducible, ndarray (t, d, d); None where types stand for themselves
         self._commutants = None
         try:
-            found = self._decomposed(atoms, groups) if atoms else None
+            found = self._decomposed if len(self._types) > 1 else None
         except (NotReductive, CertificationError):
             self._splits = {
                 term: Split(((irreducible, term.size(), 1),), None)
@@ -67,22 +70,26 @@ class Coordinates:
         self._splits = {Scalar: Split(((0, 1, 1),), None)}
         self._commutants = [np.ones((1, 1, 1))]
         if found is not None:
-            catalogue, sides, _ = found
+            _, catalogue, sides = found
             for term, (chain, _) in zip(self._types[1:], sides, strict=True):
                 self._splits[term] = _split(chain)
             self._commutants = [irreducible.commutant for irreducible in catalogue.irreducibles]
 
-    def _decomposed(self, atoms, groups):
-        """All types taken apart, and checked, as by ``decompose_all``."""
+    @cached_property
+    def _decomposed(self):
+        """All types taken apart, and checked: generators on their atoms, a catalogue, and (Chain, word) for each."""
         words = [slots(term) for term in self._types[1:]]
-        C = word_generators(atoms, groups, words)
-        return decompose_all(
+        atoms = list(dict.fromkeys(atom for word in words for atom in word))
+        # maps from one to a product of two are maps between words of three
+        C = word_generators(atoms, self._groups, [*words, *(2 * word for word in words)])
+        catalogue, sides, _ = decompose_all(
             reductive_group(C),
             [[atoms.index(a) for a in word] for word in words],
             np.random.default_rng(0),
             tol=max(1e-11, 10 * C.accuracy),
             caller="network",
         )
+        return C, catalogue, sides
 
     def split(self, term):
         """The Split of a tensor type."""
@@ -109,6 +116,44 @@ class Coordinates:
         _require_room(Q, f"the {Q.rank:,} equivariant maps from {one} to {other}")
         return (Q.to_dense() * norm).T.reshape(-1, *shape)
 
+    def couplings(self, pairs, targets):
+        """The equivariant bilinear maps of pairs of irreducibles to some others.
+
+        Parameters
+        ----------
+        pairs : list of (int, int)
+        targets : collection of int
+
+        Returns
+        -------
+        dict {(i, j): {k: ndarray (t, d_k, d_i, d_j)}}; of squared norm d_k, orthogonal to each other
+        """
+        unknown = [pair for pair in pairs if pair not in self._couplings]
+        if self._commutants is None:
+            found = {pair: self._solved_couplings(*pair) for pair in unknown}
+        else:
+            # a number times x is x
+            found = {(0, j): {j: self._commutants[j][:, :, None]} for i, j in unknown if not i}
+            C, _, sides = self._decomposed if unknown else (None, None, None)
+            rest = [pair for pair in unknown if pair[0]]
+            found |= couplings(C, sides, self._commutants, rest, np.random.default_rng(0))
+        self._couplings |= found
+        return {
+            pair: {k: T for k, T in self._couplings[pair].items() if k in targets} for pair in pairs
+        }
+
+    def _solved_couplings(self, i, j):
+        """Those of types that stand for themselves, as long as they are small."""
+        found, one = {}, self._types[i] * self._types[j]
+        for k, target in enumerate(self._types):
+            if one.size() * target.size() > LARGEST_COUPLING:
+                continue
+            Q = equivariant_basis(one >> target)
+            if Q.rank:
+                shape = target.size(), self._types[i].size(), self._types[j].size()
+                found[k] = (Q.to_dense() * np.sqrt(target.size())).T.reshape(-1, *shape)
+        return found
+
     def invariants(self, irreducible):
         """An orthonormal basis of the invariants of an irreducible, ndarray (d, r)."""
         if irreducible == 0:
@@ -121,11 +166,12 @@ class Coordinates:
 
     def __getstate__(self):
         # pairs: formats that keep plain data alone have no keys but text and numbers
-        return {**self.__dict__, "_splits": list(self._splits.items()), "_maps": None}
+        kept = {name: x for name, x in self.__dict__.items() if name != "_decomposed"}
+        return {**kept, "_splits": list(self._splits.items()), "_maps": None, "_couplings": None}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self._splits, self._maps = dict(state["_splits"]), {}
+        self._splits, self._maps, self._couplings = dict(state["_splits"]), {}, {}
 
 
 def _require_room(Q, what):

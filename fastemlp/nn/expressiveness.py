@@ -120,6 +120,8 @@ def expressiveness(network, *, random_state=0):
     >>> from fastemlp.nn import EMLP
     >>> from fastemlp.reps import V
     >>> print(expressiveness(EMLP(3 * V, V**3, O(3))))
+    outputs 27 of 27 dimensions at a generic input
+    >>> print(expressiveness(EMLP(3 * V, V**3, O(3), channels="64+32V")))
     outputs 9 of 27 dimensions at a generic input
     """
     rng = np.random.default_rng(random_state)

@@ -35,6 +35,16 @@ class Gate:
         self.features_out = features_out
         self.features_in = Features(gated_rep(features_out.rep), features_out.coordinates)
 
+    def reached(self, live):
+        """The irreducibles of the output that can move where those of the input in ``live`` can."""
+        coordinates, found = self.features_out.coordinates, set(live)
+        for kind in self.features_out.types:
+            parts = {irreducible for irreducible, *_ in coordinates.split(kind.rep).parts}
+            # pointwise functions leave no irreducible of a permutation to itself
+            if kind.rep.is_permutation and parts & found:
+                found |= parts
+        return found
+
     def record(self, tape, x):
         """Apply to features packed in rows x; returns the Rows of the result."""
         y = tape.rows(self.features_out.size)

@@ -46,6 +46,14 @@ class Linear:
             self.n_bias += target.mult * invariants.shape[1]
         self.n_parameters = self.n_coefficients + self.n_bias
 
+    def reached(self, live):
+        """The irreducibles of the output that can move where those of the input in ``live`` can."""
+        return {
+            target.irreducible
+            for target, sources, invariants in self._paths
+            if invariants.shape[1] or any(source.irreducible in live for source, _ in sources)
+        }
+
     def record(self, tape, x):
         """Apply to features packed in rows x; returns the Rows of the result, at unit scale if x are."""
         y = tape.rows(self.features_out.size)

@@ -32,14 +32,22 @@ class EMLPBlock:
     features_in, features_out : Features
     rng : numpy Generator; draws the acting copies of the bilinear layer
     bilinear_gain : float; how much of the (unit-scale) bilinear output is added
+    live : set of int, optional; the irreducibles of the input that are not always zero
+
+    Attributes
+    ----------
+    live : set of int; the same of the output
     """
 
-    def __init__(self, features_in, features_out, rng, bilinear_gain):
+    def __init__(self, features_in, features_out, rng, bilinear_gain, live=None):
         self.features_in, self.features_out = features_in, features_out
         self.gate = Gate(features_out)
         gated = self.gate.features_in
         self.linear = Linear(features_in, gated)
-        self.bilinear = BiLinear(gated, gated, rng, bilinear_gain)
+        live = {block.irreducible for block in features_in.blocks} if live is None else live
+        live = self.linear.reached(live)
+        self.bilinear = BiLinear(gated, gated, rng, bilinear_gain, live)
+        self.live = self.gate.reached(live | self.bilinear.reached)
 
     def record(self, tape, x):
         """Apply to features packed in rows x; returns the Rows of the result."""
@@ -392,7 +400,9 @@ def EMLP(
     rep_in, rep_out : Rep, bound or not
     group : Group, or a sequence of Groups where the reps say which acts; a product of them is as good
     channels : int, str or Rep, or a list or tuple of these, one per hidden layer
-        An int n means ``uniform_rep(n, group)``; in text, as in ``"16+32V+8V2"``, a bare number counts scalars.
+        An int n means ``derived_rep(n, rep_in, rep_out)``: the types of inputs and outputs and their products, with
+        ``uniform_rep(n, group)`` for the tensor types of the paper. In text, as in ``"16+32V+8V2"``, a bare number
+        counts scalars.
     n_layers : int ≥ 0; hidden layers
     dtype : float32 or float64
     random_state : int; draws which copies act in the bilinear layers
@@ -431,7 +441,7 @@ def EMLP(
                 f"EMLP: {rep} does not say which of the groups {', '.join(map(repr, groups))} acts. "
                 f"Write for example V({groups[0]!r})."
             )
-    reps = [ends[0], *hidden_reps(channels, n_layers, groups, "EMLP"), ends[1]]
+    reps = [ends[0], *hidden_reps(channels, n_layers, groups, "EMLP", ends), ends[1]]
     require_independent(tuple({g: None for rep in reps for g in rep.groups}), "EMLP")
     for rep in reps:
         if any(g.is_complex for g in rep.groups):
@@ -442,10 +452,10 @@ def EMLP(
     coordinates = Coordinates(reps)
     features = [Features(rep, coordinates) for rep in reps]
     first, later = np.broadcast_to(bilinear_gain, 2)
-    blocks = [
-        EMLPBlock(a, b, rng, later if k else first)
-        for k, (a, b) in enumerate(pairwise(features[:-1]))
-    ]
+    blocks, live = [], {block.irreducible for block in features[0].blocks}
+    for k, (a, b) in enumerate(pairwise(features[:-1])):
+        blocks.append(EMLPBlock(a, b, rng, later if k else first, live))
+        live = blocks[-1].live
     return Network([*blocks, Linear(features[-2], features[-1])], features[0], features[-1], dtype)
 
 

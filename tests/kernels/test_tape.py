@@ -173,38 +173,6 @@ def test_what_sets_rows_does_not_add_to_them(kind):
         finish(tape, y)
 
 
-def test_composed_weights_and_their_gradient():
-    rng = np.random.default_rng(0)
-    m, n, k, r = 4, 3, 5, 2  # w[j, a, i], B[i, x]
-    tape = Tape(np.float64)
-    x_rows = given(tape, n * r)
-    B, w = tape.parameters(7), tape.parameters(m * n * k)
-    index = B + rng.integers(0, 7, (k, r))  # some twice
-    out, into = tape.rows(m), tape.composed(m * n * r)
-    tape.compose(w, index, m=m, n=n, next_w=n * k, into=into, next_v=n * r)
-    tape.mix(out, x_rows, 1, composed=into)
-    program = finish(tape, out)
-    theta = rng.standard_normal(tape.n_parameters)
-    weights = program.weights.of(theta)
-    v = np.einsum("jai,ix->jax", theta[w:].reshape(m, n, k), theta[index])
-    np.testing.assert_allclose(weights[len(theta) :], v.ravel(), rtol=1e-12)
-    rows, dout = np.full((program.reverse.n_rows, 6), np.nan), rng.standard_normal((m, 6))
-    rows[: n * r] = x = rng.standard_normal((n * r, 6))
-    program.forward(weights, rows)
-    np.testing.assert_allclose(rows[program.forward.outputs], v.reshape(m, -1) @ x, rtol=1e-12)
-    dweights = np.full_like(weights, np.nan)
-    rows[program.reverse.inputs] = dout
-    program.reverse(weights, rows, dweights)
-    dtheta = program.weights.gradient(weights, dweights)
-    dv = (dout @ x.T).reshape(m, n, r)
-    expected = np.zeros_like(theta)
-    np.add.at(expected, index, np.einsum("jax,jai->ix", dv, theta[w:].reshape(m, n, k)))
-    expected[w:] = np.einsum("jax,ix->jai", dv, theta[index]).ravel()
-    np.testing.assert_allclose(dtheta, expected, rtol=1e-11, atol=1e-12)
-    with pytest.raises(ValueError, match=r"weights must be of shape \(91,\), .* got \(67,\)"):
-        program.forward(theta, rows)
-
-
 def test_collapsed_weights_and_their_gradient():
     rng = np.random.default_rng(0)
     m, q = 4, 3

@@ -190,7 +190,5 @@ def test_a_program_refuses_rows_that_are_not_its_own():
                 some(weights, wrong, room)
         with pytest.raises(ValueError, match="dweights must be of shape"):
             some(weights, rows(n), np.empty(3))
-    with pytest.raises(ValueError, match=r"the room for weights must be of shape"):
-        program.weights.of(theta, np.empty(3))
     with pytest.raises(ValueError, match="dweights must be of shape"):
         program.weights.gradient(weights, np.empty(3))

@@ -30,12 +30,10 @@ from fastemlp.reps import Scalar, V
 @pytest.mark.parametrize(
     ("rep_in", "rep_out", "group", "outputs", "gradients"),
     [
-        (irreps((V**2)(O(5)))[0] + irreps((V**2)(O(5)))[2], V**2, O(5), (2, 5), None),
-        (V**2, Scalar, O(5), (1, 1), (3, 15)),
-        (2 * V, V**2, O(5), (1, 5), None),
-        (3 * V, V**3, O(3), (9, 27), None),
-        (V, V, S(193), (1, 193), None),
-        (V, Scalar, S(193), (1, 1), (1, 193)),
+        (irreps((V**2)(O(5)))[0] + irreps((V**2)(O(5)))[2], V**2, O(5), (5, 5), None),
+        (V**2, Scalar, O(5), (1, 1), (15, 15)),
+        (2 * V, V**2, O(5), (5, 5), None),
+        (3 * V, V**3, O(3), (27, 27), None),
         (V(S(6)) * V(O(3)), Scalar, (S(6), O(3)), (1, 1), (15, 15)),
         (2 * V, Scalar, O(5), (1, 1), (3, 3)),
         (2 * V, V, O(3), (2, 2), None),
@@ -60,13 +58,13 @@ def test_gradients_of_a_cloud_of_points_with_scalars_and_few_vectors():
 
 
 def test_it_says_so_in_words():
-    found = expressiveness(EMLP(V, Scalar + V, S(193), dtype=np.float64))
+    found = expressiveness(EMLP(V, Scalar + V, S(193), 384 * Scalar, dtype=np.float64))
     assert isinstance(found, Expressiveness)
     assert not found.is_full
     assert str(found) == (
         "outputs 2 of 194 (V0: 1 of 1, V: 1 of 193), gradients of scalars 1 of 193 dimensions at a generic input"
     )
-    unclear = expressiveness(EMLP(V, V, S(60), 200, 1))
+    unclear = expressiveness(EMLP(V, V, S(60), 140 * Scalar + V, 1))
     assert not unclear.outputs.clear
     assert str(unclear).startswith("outputs at least ")
     assert unclear.allowed == 60
@@ -106,7 +104,7 @@ def rank_of_many_draws(network, x):
             network.init(rng) + 0.3 * rng.standard_normal(network.n_parameters)
         )
         y = network(theta, x[None])[0]
-        rows.append(y / max(np.linalg.norm(y), 1e-11))
+        rows.append(y / max(np.linalg.norm(y), 1e-4))  # below 1e-13 it is roundoff
     s = np.linalg.svd(np.array(rows), compute_uv=False)
     return np.count_nonzero(s > 1e-9 * max(s[0], 1)), not np.any((s > 1e-13) & (s < 1e-8))
 

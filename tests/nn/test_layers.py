@@ -1,12 +1,14 @@
 """Every layer: backward and tangent against central differences, equivariance, scale; and what each one promises."""
 
+from itertools import combinations_with_replacement
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nn.gradients import backward_errors, tangent_errors
 
-from fastemlp import equivariant_basis, irreps
+from fastemlp import equivariant_basis
 from fastemlp.groups import SL, SO, SU, C, Cube, Group, O, S, SO13p, Sp, Trivial, U, Z
 from fastemlp.nn import (
     EMLP,
@@ -21,7 +23,7 @@ from fastemlp.nn import (
     gated_rep,
 )
 from fastemlp.nn.network import TILE
-from fastemlp.nn.tape import fusion
+from fastemlp.nn.tape import Tape, fusion
 from fastemlp.reps import Scalar, T, V
 
 SHEARS = Group([[[0.0, 1.0], [0.0, 0.0]]], name="shears")
@@ -167,25 +169,6 @@ def test_derivatives_and_equivariance_of_generated_reps(group, terms_in, terms_o
         assert_layer(layer, rng)
 
 
-@pytest.mark.parametrize(
-    "group", [O(3), SO(2), SO13p(), S(4), C(5), SL(2), SHEARS, SU(2).realified()], ids=repr
-)
-@pytest.mark.parametrize("contracts_first", [True, False])
-def test_multiplying_the_weights_of_two_layers_changes_nothing(group, contracts_first, monkeypatch):
-    monkeypatch.setattr(fusion, "_contracts_first", lambda *_: contracts_first)
-    rep = 5 * Scalar + 3 * V + 2 * V.T + 2 * V * V.T + V**2
-    a, z = features_of((V + Scalar)(group), rep(group))
-    networks = []
-    for fewer in (0, np.inf):  # always, never
-        monkeypatch.setattr(fusion, "FEWER", fewer)
-        block = EMLPBlock(a, z, np.random.default_rng(0), bilinear_gain=1.0)
-        networks.append(Network([block], a, z, np.float64))
-    composed, plain = networks
-    assert composed.n_parameters == plain.n_parameters
-    assert composed.program.weights.n > plain.program.weights.n
-    assert_same_function(composed, plain)
-
-
 @pytest.mark.parametrize(("group", "rep_in", "rep_out"), CASES, ids=IDS)
 def test_collapsing_a_mix_of_maps_changes_nothing(group, rep_in, rep_out, monkeypatch):
     a, z = features_of(rep_in(group), rep_out(group))
@@ -240,7 +223,7 @@ def test_linear_spans_every_equivariant_map():
 
 
 @pytest.mark.parametrize(
-    "group", [O(3), SO13p(), S(4), C(5), SL(2), Sp(1), SU(2).realified(), Trivial(3)], ids=repr
+    "group", [O(3), SO13p(), S(4), C(5), SL(2), Sp(1), SU(2).realified()], ids=repr
 )
 def test_layers_keep_unit_scale_whatever_the_group(group):
     rng = np.random.default_rng(0)
@@ -253,7 +236,7 @@ def test_layers_keep_unit_scale_whatever_the_group(group):
     bilinear = BiLinear(a, a, rng)
     network = alone(bilinear)
     y = network(network.init(rng), x)
-    for kind in {path.target for path in bilinear.paths}:
+    for kind in a.types:
         assert 0.6 < y[:, kind.index].std() < 1.5
 
 
@@ -261,7 +244,7 @@ def test_layers_keep_unit_scale_whatever_the_group(group):
 def test_bilinear_is_a_layer_among_others(group):
     rng = np.random.default_rng(0)
     a, z = features_of((V + Scalar)(group), (3 * Scalar + 2 * V + V**2)(group))
-    layers = [Linear(a, z), BiLinear(z, z, rng), BiLinear(z, z, rng), Linear(z, a)]
+    layers = [Linear(a, z), BiLinear(z, z, rng, 1.0), BiLinear(z, z, rng, 1.0), Linear(z, a)]
     network = Network(layers, a, a, np.float64)
     theta = randomised(network.init(rng), rng)
     assert theta.shape == (sum(layer.n_parameters for layer in layers),)
@@ -269,89 +252,92 @@ def test_bilinear_is_a_layer_among_others(group):
     assert_equivariant(network, theta, rng)
 
 
-def weights_beside_parameters(layers, a, z):
-    network = Network(layers, a, z, np.float64)
-    return network.program.weights.n - network.n_parameters
+def couplings_of(features):
+    """{(i, j): {k: …}} for all pairs of irreducibles of some features."""
+    numbers = [block.irreducible for block in features.blocks]
+    pairs = list(combinations_with_replacement(numbers, 2))
+    return features.coordinates.couplings(pairs, numbers)
 
 
-def test_weights_are_multiplied_only_where_mixtures_alone_make_the_factors():
-    a, z = features_of(V(O(3)), (20 * Scalar + 9 * V)(O(3)))
-    rng = np.random.default_rng(0)
-    linear, product, shortcut = Linear(a, z), BiLinear(z, z, rng), BiLinear(z, z, rng, 1.0)
-    assert weights_beside_parameters([linear, product], a, z)
-    assert not weights_beside_parameters([product], z, z)
-    # a gate, or a product beside, between them
-    gate = Gate(z)
-    gated = [Linear(a, gate.features_in), gate]
-    assert not weights_beside_parameters([*gated, product], a, z)
-    once = weights_beside_parameters([linear, shortcut], a, z)
-    assert weights_beside_parameters([linear, shortcut, product], a, z) == once
-
-
-def test_bilinear_reads_at_most_dim_copies_and_no_scalars():
-    (features,) = features_of((50 * Scalar + 20 * V + V**2)(SO(3)))
-    layer = BiLinear(features, features, np.random.default_rng(0))
-    for path in layer.paths:
-        assert len(path.copies) <= 9
-        assert path.actor.rep != Scalar
-    acting_vectors = next(p for p in layer.paths if p.source.rep == V(SO(3)))
-    assert len(acting_vectors.copies) == 3
-
-
-def paths_of(rep):
+@pytest.mark.parametrize(
+    "group",
+    [O(3), SO(2), SO13p(), S(4), C(5), SL(2), SU(2).realified(), O(2) * S(2), SHEARS],
+    ids=repr,
+)
+def test_couplings_are_every_equivariant_bilinear_map(group):
+    rep = (Scalar + V + V.T + V**2)(group)
     (features,) = features_of(rep)
-    layer = BiLinear(features, features, np.random.default_rng(0))
-    assert_layer(layer, np.random.default_rng(1))
-    return {(p.source.rep, p.target.rep, p.actor.rep) for p in layer.paths}
+    found = couplings_of(features)
+    # what the whole rep has, from what its irreducibles have and how often it holds them
+    mult = {block.irreducible: block.mult for block in features.blocks}
+    n_maps = sum(
+        len(some) * mult[i] * mult[j] * mult[k] * (1 if i == j else 2)
+        for (i, j), maps in found.items()
+        for k, some in maps.items()
+    )
+    assert n_maps == equivariant_basis(rep * rep >> rep).rank
+    for maps in found.values():
+        for some in maps.values():
+            gram = np.tensordot(some, some, axes=((1, 2, 3), (1, 2, 3)))
+            np.testing.assert_allclose(gram, some.shape[1] * np.eye(len(some)), atol=1e-10)
 
 
-def test_bilinear_takes_mixed_product_and_irreducible_types():
-    V4 = V(SO13p())
-    mixed = paths_of(2 * Scalar + 2 * V4 + V4.T + T(1, 1, SO13p()))
-    assert (V4, V4, T(1, 1, SO13p())) in mixed
-    assert (V4, Scalar, V4.T) in mixed
-    a, b = V(SO(3)), V(S(3))
-    product = paths_of(2 * Scalar + a + 2 * b + 2 * (a * b))
-    assert {(a, b, a * b), (b, a, a * b), (a * b, Scalar, a * b)} <= product
-    _, one, two = irreps((V**2)(SO(3)))
-    irreducible = paths_of(2 * Scalar + 2 * one + two + (one >> two))
-    assert {
-        (Scalar, two, two),
-        (two, Scalar, two),
-        (one, two, (one >> two).canonical()[0]),
-    } <= irreducible
-
-
-@pytest.mark.parametrize("first", [True, False], ids=["contract first", "mix first"])
-def test_bilinear_is_the_sum_it_claims(monkeypatch, first):
-    monkeypatch.setattr(fusion, "_contracts_first", lambda *_: first)
+@pytest.mark.parametrize(
+    "group", [O(3), SO13p(), S(4), C(5), SU(2).realified(), SHEARS, Cube()], ids=repr
+)
+def test_bilinear_is_the_sum_it_claims(group):
     rng = np.random.default_rng(0)
-    (features,) = features_of((7 * Scalar + 4 * V + 2 * V**2 + V.T)(SL(2)))
+    (features,) = features_of((7 * Scalar + 4 * V + 2 * V**2 + V.T)(group))
     layer = BiLinear(features, features, rng)
-    network = alone(layer)
-    theta = network.init(rng)
-    x = rng.standard_normal((3, features.size))
-    expected = np.zeros_like(x)
-    key, start = ("target", "source")[not first], 0
-    for kind in dict.fromkeys(getattr(path, key) for path in layer.paths):
-        paths = [path for path in layer.paths if getattr(path, key) is kind]
-        stop = start + sum(path.n_pairs * path.target.mult for path in paths)
-        block = theta[start:stop].reshape(kind.mult, -1) if first else theta[start:stop]
-        start, at = stop, 0
-        for path in paths:
-            A, n_in, n_out = len(path.copies), path.source.mult, path.target.mult
-            if first:
-                w = block[:, at : at + A * n_in].reshape(n_out, A, n_in)
-                at += A * n_in
-            else:
-                w = block[at : at + A * n_out * n_in].reshape(A, n_out, n_in).swapaxes(0, 1)
-                at += A * n_out * n_in
-            maps = x[:, path.actor.index[path.copies]][..., path.entry]
-            expected[:, path.target.index] += np.einsum(
-                "jai,baqp,bip->bjq", w, maps, x[:, path.source.index]
-            )
-    assert start == len(theta)
-    np.testing.assert_allclose(network(theta, x), expected, atol=1e-12)
+    tape = Tape(np.float64)
+    x = tape.rows(features.size)
+    tape.feed(x)
+    out = layer.record(tape, x)
+    passes = tape.finish(np.arange(out.start, out.start + out.n))
+    theta = passes.weights.initial(rng)
+    rows = np.full((passes.n_rows, 3), np.nan)
+    rows[: x.n] = given = rng.standard_normal((x.n, 3))
+    passes.forward(theta, rows)
+    copies = {
+        b: given[b.start : b.start + b.mult * b.dim].reshape(b.mult, b.dim, 3)
+        for b in features.blocks
+    }
+    products = {}
+    for path in layer.paths:
+        first = np.roll(copies[path.first], -path.start - path.shift, axis=0)
+        second = copies[path.second][path.start :][: path.n]
+        first = first[np.arange(path.n) % path.first.mult]
+        maps = path.T.reshape(-1, path.target.dim, path.second.dim, path.first.dim)
+        some = np.einsum("tkji,cib,cjb->ctkb", maps, first, second)
+        products.setdefault(path.target, []).append(some.reshape(-1, path.target.dim, 3))
+    start = 0
+    for target, some in products.items():
+        some = np.concatenate(some)
+        W = theta[start : start + target.mult * len(some)].reshape(target.mult, -1)
+        start += W.size
+        expected = np.einsum("mc,ckb->mkb", W, some).reshape(-1, 3)
+        found = rows[out.start :][target.start :][: len(expected)]
+        np.testing.assert_allclose(found, expected, atol=1e-11 * max(1, abs(expected).max()))
+    assert start == len(theta) == layer.n_parameters
+
+
+def test_products_reach_every_irreducible_they_can_and_keep_to_the_budget():
+    (features,) = features_of((50 * Scalar + 20 * V + 5 * V**2)(O(5)))
+    layer = BiLinear(features, features, np.random.default_rng(0))
+    assert layer.reached == {block.irreducible for block in features.blocks}
+    linear = sum(block.mult**2 * block.dim for block in features.blocks)
+    assert sum(path.n * path.cost for path in layer.paths) < 1.6 * linear
+    # no product is made twice, and none is the square of a copy
+    made = [(path.target, path.first, path.second, path.shift) for path in layer.paths]
+    assert len(made) == len(set(made))
+    assert all(path.shift for path in layer.paths if path.first is path.second)
+
+
+def test_what_is_always_zero_is_not_multiplied():
+    (features,) = features_of((5 * Scalar + 4 * V + 4 * V**2)(O(3)))
+    two = next(block.irreducible for block in features.blocks if block.dim == 5)
+    layer = BiLinear(features, features, np.random.default_rng(0), live={two})
+    assert {(p.first.irreducible, p.second.irreducible) for p in layer.paths} == {(two, two)}
 
 
 def test_gate_is_swish_on_scalars_and_permutation_types():
@@ -387,8 +373,8 @@ def test_precision_is_kept(dtype):
 
 def test_same_seed_same_architecture_and_weights():
     networks = [EMLP(2 * V, V, SO(3), channels=60, random_state=3) for _ in range(2)]
-    for a, b in zip(*(n.layers[0].bilinear.paths for n in networks), strict=True):
-        np.testing.assert_array_equal(a.copies, b.copies)
+    a, b = ([p.factors for p in n.layers[0].bilinear.paths] for n in networks)
+    assert [f[2:] for f in a] == [f[2:] for f in b]
     a, b = (n.init(np.random.default_rng(1)) for n in networks)
     np.testing.assert_array_equal(a, b)
 

@@ -37,7 +37,7 @@ def complaints(network, x=None):
 
 def test_a_type_that_hidden_layers_do_not_read_nor_make():
     parts = {part.size(): part for part in irreps((V**4)(SO(3)))}
-    network = EMLP(V(SO(3)) + parts[9], parts[7], SO(3), 60, 2)
+    network = EMLP(V(SO(3)) + parts[9], parts[7], SO(3), "20+8V+2V2", 2)
     assert found(network) == [[0, 0], [0]]
     with pytest.raises(ValueError, match=r"here: under SO\(3\) .*is zero.*lack the types for it"):
         require_reach(network, "here")
@@ -50,8 +50,8 @@ def test_a_type_that_hidden_layers_do_not_read_nor_make():
 
 
 def test_sets_too_large_for_a_hidden_vector_are_read_by_their_sum():
-    assert found(EMLP(V, V, S(193))) == [[1], [1]]
-    network = EMLP(V, Scalar, S(193))
+    assert found(EMLP(V, V, S(193), 384 * Scalar)) == [[1], [1]]
+    network = EMLP(V, Scalar, S(193), 384 * Scalar)
     assert found(network) == [[1], [1]]
     (message,) = complaints(network)
     assert message.startswith(
@@ -82,7 +82,7 @@ def test_what_symmetry_forbids_is_told_from_what_the_network_lacks():
     ):
         require_reach(EMLP(V**2, V, O(3), 20), "here")
     axial = irreps((V**2)(O(3)))[1]
-    network = EMLP(2 * V, axial, O(3), 64, 1)  # a cross product
+    network = EMLP(2 * V, axial, O(3), "40+8V", 1)  # a cross product
     with pytest.raises(
         ValueError, match=r"lack the types for it: some copies of .* let more"
     ) as error:
@@ -101,15 +101,16 @@ def test_components_that_symmetry_forbids_are_no_loss():
 
 def test_directions_that_no_parameters_give_at_one_input_are_counted():
     # products of two vectors: aaᵀ, abᵀ, baᵀ, bbᵀ and 1
-    (message,) = complaints(EMLP(2 * V, V**2, O(5)))
+    (message,) = complaints(EMLP(2 * V, V**2, O(5), "139+25V"))
     assert message.startswith("Of the 25 components of V2 in the output only 1 can move in this")
     assert "O(5) allows 25" in message
-    assert "some copies of V3 let more through" in message
-    (message,) = complaints(EMLP(3 * V, V**3, O(3), 120, 2))
+    assert "let more through" in message
+    (message,) = complaints(EMLP(3 * V, V**3, O(3), "60+20V", 2))
     assert message.startswith("Of the 27 components of V3 in the output only 9 can move in this")
-    # every component of a symmetric matrix moves, but x² is out of reach: it would take 1, x and x²
+    # every component of a symmetric matrix moves, but x² is out of reach of a linear map: it would take 1, x and x²
     one, _, symmetric = irreps((V**2)(O(3)))
-    (message,) = complaints(EMLP(one + symmetric, V**2, O(3), 40 * Scalar + 4 * V**2, 2))
+    (message,) = complaints(EMLP(one + symmetric, V**2, O(3), n_layers=0))
+    assert not complaints(EMLP(one + symmetric, V**2, O(3), 60, 2))
     assert message.startswith(
         "At a generic input this network gives V2 in the output 2 of the 3 dimensions that O(3)"
     )

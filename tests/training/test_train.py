@@ -177,7 +177,7 @@ def test_full_batch_training_does_not_see_the_frame(loss):
 def test_a_step_allocates_nothing_that_grows_with_batch_or_parameters(monkeypatch):
     rng = np.random.default_rng(0)
     X, y, weight = rng.standard_normal((500, 30)), rng.standard_normal((500, 3)), np.ones(500)
-    network = EMLP(10 * V, V, O(3), channels=100, n_layers=2, dtype=np.float64)
+    network = EMLP(10 * V, V, O(3), channels=200, n_layers=2, dtype=np.float64)
     peaks = []
     forward = Workspace.forward
 

@@ -130,16 +130,12 @@ class Weights:
     n_parameters, n : int; numbers of parameters and of all weights
     """
 
-    def __init__(self, compositions, collapses, table, constants, stds, n):
-        self._compositions, self._collapses = compositions, collapses
-        self._table, self._constants = table, constants
+    def __init__(self, collapses, table, constants, stds, n):
+        self._collapses, self._table, self._constants = collapses, table, constants
         self._stds = stds  # runs (n, standard deviation) of the initial parameters
         self.n_parameters, self.n = sum(m for m, _ in stds), n
-        sizes = [
-            *(compositions["m"] * compositions["k"] * compositions["r"]),
-            *(collapses["k"] * collapses["p"] * collapses["t"]),
-        ]
-        self._largest_product = int(max(sizes, default=0))
+        sizes = collapses["k"] * collapses["p"] * collapses["t"]
+        self._largest_product = int(np.max(sizes, initial=0))
 
     def initial(self, rng):
         """Initial parameters, normal with the standard deviations of the layers: ndarray (n_parameters,)."""
@@ -158,7 +154,6 @@ class Weights:
             checks.room("Network", "the room for weights", out, (self.n,), dtype)
         out[: self.n_parameters] = theta
         with _alone(self._largest_product):
-            kernels.compose(self._compositions, self._table, out)
             kernels.collapse(self._collapses, self._table, self._constants, out)
         return out
 
@@ -169,7 +164,6 @@ class Weights:
         checks.room("Network", "dweights", dweights, (self.n,), dtype)
         if self.n > self.n_parameters:
             with _alone(self._largest_product):
-                kernels.compose_backward(self._compositions, self._table, weights, dweights)
                 kernels.collapse_backward(self._collapses, self._table, self._constants, dweights)
         return dweights[: self.n_parameters]
 

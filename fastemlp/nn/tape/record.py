@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from fastemlp._kernels.tape import COLLAPSE, COMPOSITION, Kind
+from fastemlp._kernels.tape import COLLAPSE, Kind
 from fastemlp.nn.orbit_maps import OrbitMaps
-from fastemlp.nn.tape.fusion import Mixture, Products, fuse
+from fastemlp.nn.tape.fusion import Mixture, fuse
 from fastemlp.nn.tape.operations import OPERATION, Operation
 from fastemlp.nn.tape.program import Passes, Program, Weights
 from fastemlp.nn.tape.rows import Rows
@@ -26,15 +26,14 @@ class Tape:
     Attributes
     ----------
     n_rows, n_parameters : int
-    statements : list of Operation and of the formulas of ``fusion``, in their order
+    statements : list of Operation and ``fusion.Mixture``, in their order
     """
 
     def __init__(self, dtype):
         self.dtype = np.dtype(dtype)
         self.n_rows = self.n_parameters = self._n_composed = self._n_constants = 0
         self.statements, self._starts, self._table, self._inputs, self._stds = [], [], [], [], []
-        self._compositions, self._collapses = [], []
-        self._constants, self._known = {}, {}
+        self._collapses, self._constants, self._known = [], [], {}
 
     def rows(self, n):
         """Make n new Rows."""
@@ -47,19 +46,6 @@ class Tape:
         self._stds.append((n, std))
         self.n_parameters += n
         return self.n_parameters - n
-
-    def compose(self, w, index, *, m, n, next_w, into, next_v):
-        """Weights for a product with B: v[j, a, x] = Σ_i w[j, a, i] B[i, x], composed once, not sample by sample.
-
-        Parameters
-        ----------
-        w : first of the parameters w, m rows of shape (n, k), ``next_w`` apart
-        index : ndarray of int (k, r); which parameter B[i, x] is
-        into : first of the results v, as from ``composed``, rows ``next_v`` apart
-        """
-        k, r = index.shape
-        self._compositions.append((w, into, next_w, next_v, len(self._table), m, n, k, r))
-        self._table += index.T.ravel().tolist()
 
     def collapse(self, maps, m, std=0.0):
         """Weights of a map to m copies that is mixed of several: v[(j, q), (c, p)] = Σ_t w[j, t, c] J[t, q, p].
@@ -118,18 +104,19 @@ class Tape:
         """Set rows to 1."""
         self._put(Kind.ONES, out, m=out.n)
 
-    def mix(self, out, x, d, alpha=1.0, *, parameters=None, composed=None):
+    def mix(self, out, x, d, alpha=1.0, *, std=None, composed=None):
         """out[j, i] (+)= alpha Σ_c W[j, c] x[c, i], all copies of size d. Returns where W begins.
 
-        W begins at ``composed`` among the composed weights, or at ``parameters`` among these, new ones if None.
+        W begins at ``composed`` among the composed weights, or is new parameters; these keep unit variance, or are of
+        standard deviation ``std`` in the beginning.
         """
         m, k = out.n // d, x.n // d
-        if parameters is None and composed is None:
-            parameters = self.parameters(m * k, k**-0.5 if k else 0.0)
+        std = max(k, 1) ** -0.5 if std is None else std
+        W = self.parameters(m * k, std) if composed is None else composed
         # composed weights count from −1 downwards until the number of parameters is known
-        weights = parameters if composed is None else ~composed
+        weights = W if composed is None else ~W
         self._put(Kind.MIX, out, x, m=m, k=k, d=d, alpha=alpha, weights=weights)
-        return parameters if composed is None else composed
+        return W
 
     def bias(self, out, invariants):
         """out[j] += invariants b[:, j] for every copy j, invariants (d, r). Returns where b, (r, m), begins."""
@@ -155,6 +142,11 @@ class Tape:
         self._put(Kind.CONTRACT, out, v, maps, **sizes, p=p, q=q, apart=apart, own=own, table=table)
         self._table += [*map(int, copies), *map(int, entry.ravel())]
 
+    def outer(self, out, a, b, *, copies, size):
+        """out[c, j, i] (+)= a[copies[c], i] b[c, j] for every copy c of b; a copy of a is of this size."""
+        entry = np.arange(size)[:, None]
+        self.contract(out, a, b, copies=copies, entry=entry, apart=True, own=True)
+
     def scale(self, out, factors, v):
         """out[c, i] (+)= factors[c] v[c, i] for every factor."""
         one, copies = np.zeros((1, 1), int), range(factors.n)
@@ -168,14 +160,6 @@ class Tape:
         """A general equivariant map: see ``fusion.Mixture``."""
         self.statements.append(Mixture(out, sources, invariants, std))
 
-    def products(self, paths):
-        """A sum of products, a list of ``fusion.Product``."""
-        self.statements.append(Products(paths))
-
-    def constant(self, start, shape):
-        """The array that begins there among the constants, as it was given."""
-        return self._constants[start].reshape(shape)
-
     def _put(self, kind, *rows, **fields):
         self.statements.append(Operation(kind, *(x.start for x in rows), **fields))
 
@@ -184,7 +168,7 @@ class Tape:
         key = C.shape, C.tobytes()
         if key not in self._known:
             self._known[key] = self._n_constants
-            self._constants[self._n_constants] = C.ravel()
+            self._constants.append(C.ravel().astype(self.dtype))
             self._n_constants += C.size
         return self._known[key]
 
@@ -197,13 +181,11 @@ class Tape:
             writer.put(op if op.weights >= 0 else op._replace(weights=n_parameters + ~op.weights))
         for row in outputs:
             writer.fill(row, 1)
-        compositions = np.array(self._compositions, COMPOSITION)
         collapses = np.array(self._collapses, COLLAPSE)
-        for made in (compositions, collapses):
-            made["v"] += n_parameters
-        constants = np.concatenate([*self._constants.values(), np.empty(0)]).astype(self.dtype)
+        collapses["v"] += n_parameters
+        constants = np.concatenate([*self._constants, np.empty(0, self.dtype)])
         table = np.array(self._table, np.intp)
-        weights = Weights(compositions, collapses, table, constants, self._stds, n_weights)
+        weights = Weights(collapses, table, constants, self._stds, n_weights)
         program = Program(
             np.array(writer.operations, OPERATION),
             self.n_rows,
