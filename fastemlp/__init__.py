@@ -28,6 +28,7 @@ from fastemlp.exceptions import (
     NotReductive,
 )
 from fastemlp.groups import Group, parse_group
+from fastemlp.nn import explain_model
 from fastemlp.reps import (
     P,
     Rep,
@@ -68,6 +69,7 @@ __all__ = [
     "equivariant_basis",
     "equivariant_projector",
     "explain",
+    "explain_model",
     "groups",
     "irreps",
     "isotypic_decomposition",

@@ -6,6 +6,7 @@ A layer is a frozen description: ``record(tape, x)`` writes down what it does, `
 
 from fastemlp.nn.bilinear import BiLinear
 from fastemlp.nn.coordinates import Coordinates
+from fastemlp.nn.explain import explain_model
 from fastemlp.nn.expressiveness import Expressiveness, expressiveness
 from fastemlp.nn.features import Features, FeatureType
 from fastemlp.nn.gate import Gate, gated_rep
@@ -29,6 +30,7 @@ __all__ = [
     "Reach",
     "Workspace",
     "derived_rep",
+    "explain_model",
     "expressiveness",
     "gated_rep",
     "reach",

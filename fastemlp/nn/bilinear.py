@@ -116,7 +116,7 @@ class BiLinear:
     def __init__(self, features_in, features_out, rng, shortcut_gain=None, live=None):
         self.features_in = features_in
         self.features_out = features_out
-        self.shortcut_gain, self._live = shortcut_gain, live
+        self.shortcut_gain, self.live = shortcut_gain, live
         read = [block for block in features_in.blocks if live is None or block.irreducible in live]
         budget = BUDGET * _linear_cost(features_in, features_out)
         self.paths = tuple(_chosen(_paths(read, features_out), budget, rng))
@@ -142,7 +142,7 @@ class BiLinear:
             for path, rows in zip(paths, products.split(sizes), strict=True):
                 path.record(tape, x, rows, outer)
             # what nothing else moves is at unit scale by itself
-            alone = self._live is not None and target.irreducible not in self._live
+            alone = self.live is not None and target.irreducible not in self.live
             gain = self.shortcut_gain if shortcut and not alone else 1.0
             tape.mix(target.packed(out), products, target.dim, gain)
         return out
