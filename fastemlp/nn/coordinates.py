@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from fastemlp._warnings import warn_user
 from fastemlp.bases.basis import equivariant_basis
 from fastemlp.bases.constraint import word_generators
 from fastemlp.exceptions import CertificationError, NotReductive
@@ -127,20 +128,38 @@ class Coordinates:
         Returns
         -------
         dict {(i, j): {k: ndarray (t, d_k, d_i, d_j)}}; of squared norm d_k, orthogonal to each other
+
+        Warns
+        -----
+        UserWarning
+            Where products cannot be taken apart reliably; there are none then but those with scalars.
         """
         unknown = [pair for pair in pairs if pair not in self._couplings]
         if self._commutants is None:
-            found = {pair: self._solved_couplings(*pair) for pair in unknown}
+            self._couplings |= {pair: self._solved_couplings(*pair) for pair in unknown}
         else:
             # a number times x is x
-            found = {(0, j): {j: self._commutants[j][:, :, None]} for i, j in unknown if not i}
-            C, _, sides = self._decomposed if unknown else (None, None, None)
-            rest = [pair for pair in unknown if pair[0]]
-            found |= couplings(C, sides, self._commutants, rest, np.random.default_rng(0))
-        self._couplings |= found
+            for i, j in unknown:
+                self._couplings[i, j] = {} if i else {j: self._commutants[j][:, :, None]}
+            self._couplings |= self._found_couplings([pair for pair in unknown if pair[0]])
+        # large, and done with
+        self.__dict__.pop("_decomposed", None)
         return {
             pair: {k: T for k, T in self._couplings[pair].items() if k in targets} for pair in pairs
         }
+
+    def _found_couplings(self, pairs):
+        if not pairs:
+            return {}
+        C, _, sides = self._decomposed
+        try:
+            return couplings(C, sides, self._commutants, pairs, np.random.default_rng(0))
+        except (NotReductive, CertificationError) as error:
+            warn_user(
+                "network: the products of its hidden types are left out, as they could not be taken apart reliably. "
+                f"{error} Give the generators to more digits, or hidden types as channels."
+            )
+            return {}
 
     def _solved_couplings(self, i, j):
         """Those of types that stand for themselves, as long as they are small."""

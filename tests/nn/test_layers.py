@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from nn.gradients import backward_errors, tangent_errors
 
 from fastemlp import equivariant_basis
+from fastemlp.exceptions import CertificationError, Status
 from fastemlp.groups import SL, SO, SU, C, Cube, Group, O, S, SO13p, Sp, Trivial, U, Z
 from fastemlp.nn import (
     EMLP,
@@ -331,6 +332,19 @@ def test_products_reach_every_irreducible_they_can_and_keep_to_the_budget():
     made = [(path.target, path.first, path.second, path.shift) for path in layer.paths]
     assert len(made) == len(set(made))
     assert all(path.shift for path in layer.paths if path.first is path.second)
+
+
+def test_products_that_cannot_be_certified_are_left_out_with_a_warning(monkeypatch):
+    def fail(*_):
+        raise CertificationError("no draw told them apart.", status=Status.AMBIGUOUS_RANK)
+
+    monkeypatch.setattr("fastemlp.nn.coordinates.couplings", fail)
+    with pytest.warns(UserWarning, match=r"products of its hidden types are left out.*told them"):
+        network = EMLP(2 * V, V, O(3), channels=40, n_layers=1, dtype=np.float64)
+    paths = network.layers[0].bilinear.paths
+    assert paths
+    assert not any(path.first.irreducible for path in paths)
+    assert_equivariant(network, network.init(np.random.default_rng(0)), np.random.default_rng(1))
 
 
 def test_what_is_always_zero_is_not_multiplied():
