@@ -16,7 +16,7 @@ FEWEST = 4
 REGULAR = 8
 #: Products larger than this are there if there are channels for them, however large the inputs and outputs.
 LARGE = 16
-#: The irreducibles in products of the inputs are looked for if these have no more components.
+#: Inputs, outputs and products of two inputs that have more components are not taken apart.
 LARGEST = 400
 #: Where a type is from: of the inputs, of the outputs, of products of two inputs.
 INPUT, OUTPUT, PRODUCT = 0, 1, 2
@@ -44,7 +44,7 @@ def derived_rep(channels, rep_in, rep_out):
     - Where inputs and outputs are permutations, they and their products by two stay that.
     - Where all generators are closed under the adjoint, the irreducibles of inputs, outputs and products of two inputs.
       What a central element such as −1 forbids is in none of them.
-    - Otherwise the types of inputs and outputs, and their products by two.
+    - Otherwise, and where these are large, the types of inputs and outputs, and products of two inputs.
 
     What inputs and outputs hold is always there, and of their products what is no larger, or small enough for half the
     channels.
@@ -94,7 +94,8 @@ def _types(group, inside, outside, channels):
         elements = enumerate_elements(group, channels // REGULAR)
         if elements is not None and len(elements) > 1:
             return [(regular_rep(group), INPUT)]
-    if not all(rep.is_permutation for rep in (*inside, *outside)):
+    ends = [*inside, *outside]
+    if not all(rep.is_permutation for rep in ends) and max(rep.size() for rep in ends) <= LARGEST:
         try:
             return _irreducible_types(inside, outside)
         except (NotReductive, CertificationError):

@@ -108,3 +108,8 @@ def test_default_types_learn_even_and_odd_tensors(name):
         O(3), rep_in=rep_in, rep_out=rep_out, channels=96, n_layers=2, max_iter=200, random_state=0
     ).fit(X[:1000], Y[:1000])
     assert model.score(X[1000:], Y[1000:]) > 0.99
+
+
+def test_large_types_are_taken_whole():
+    hidden = derived_rep(384, (V**2)(SO(24)), Scalar)
+    assert types(hidden) == {Scalar: hidden.size() - 4 * 576, (V**2)(SO(24)): 4}
