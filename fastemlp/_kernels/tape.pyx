@@ -319,7 +319,8 @@ cdef inline void gemm(
 
 cdef void matrix_product(
     bint transposed_A, bint transposed_B, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K, floating alpha,
-    const floating *A, Py_ssize_t next_A, const floating *B, Py_ssize_t next_B, bint add, floating *C, Py_ssize_t next_C,
+    const floating *A, Py_ssize_t next_A, const floating *B, Py_ssize_t next_B, bint add,
+    floating *C, Py_ssize_t next_C,
 ) noexcept nogil:
     """The same with rows next_A, next_B and next_C apart; BLAS counts columns first, so it is given the transposes."""
     cdef int m = <int> M, n = <int> N, k = <int> K
