@@ -14,6 +14,7 @@ from fastemlp.nn.hidden import derived_rep
 from fastemlp.nn.linear import Linear
 from fastemlp.nn.network import EMLP, MLP, EMLPBlock, Network, Workspace
 from fastemlp.nn.reach import Reach, reach, require_reach
+from fastemlp.nn.universality import universality
 
 __all__ = [
     "EMLP",
@@ -35,4 +36,5 @@ __all__ = [
     "gated_rep",
     "reach",
     "require_reach",
+    "universality",
 ]
