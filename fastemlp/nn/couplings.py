@@ -16,7 +16,7 @@ def couplings(C, sides, commutants, pairs, rng):
     C : TensorConstraint; the group on some atoms
     sides : list of (Chain, word); how words in the atoms fall into irreducibles
     commutants : list over irreducibles of ndarray (t, d, d)
-    pairs : list of (int, int); irreducibles, none of them trivial
+    pairs : list of (int, int), one or more; irreducibles, none of them trivial
     rng : numpy Generator
 
     Returns
@@ -33,8 +33,6 @@ def couplings(C, sides, commutants, pairs, rng):
     -----
     The products are taken apart as words whose atoms are the irreducibles: O((d_i·d_j)³) for each pair.
     """
-    if not pairs:
-        return {}
     dims = [unit.shape[1] for unit in commutants]
     largest = max(dims[i] * dims[j] for i, j in pairs)
     ends = {mu for chain, _ in sides for mu in chain.multiplicities()[-1]}

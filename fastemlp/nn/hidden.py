@@ -67,18 +67,17 @@ def derived_rep(channels, rep_in, rep_out):
         # products no larger than what they are needed for are always there
         if rep != Scalar and (role < PRODUCT or rep.size() <= max(min(max(ends), LARGE), room)):
             types.append((rep, role))
-        room -= rep.size()
+            room -= rep.size()
     # as many channels for scalars, for what the inputs hold, and for the rest; fewer scalars where they gate nothing
     inputs, others = (
         [rep for rep, role in types if (role == INPUT) == is_in] for is_in in (True, False)
     )
-    shares = {1: 0.5 if all(rep.is_permutation for rep, _ in types) else 1.0}
-    total = shares[1] + bool(inputs) + bool(others)
-    hidden = max(1, round(shares[1] / total * channels)) * Scalar
+    scalars = 0.5 if all(rep.is_permutation for rep, _ in types) else 1.0
+    share = channels / (scalars + bool(inputs) + bool(others))
+    hidden = max(1, round(scalars * share)) * Scalar
     for some in (inputs, others):
         for rep in some:
-            share = channels / total / len(some)
-            hidden += max(FEWEST, round(share / rep.size())) * rep
+            hidden += max(FEWEST, round(share / len(some) / rep.size())) * rep
     return hidden
 
 
