@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 
 from fastemlp.bases.isotypic import irreps
+from fastemlp.bases.socle import socle_irreps
 from fastemlp.exceptions import CertificationError, NotReductive
 from fastemlp.groups.enumeration import enumerate_elements
 from fastemlp.reps import Scalar, regular_rep, slots, terms
@@ -33,21 +34,22 @@ def derived_rep(channels, rep_in, rep_out):
     Returns
     -------
     Rep
-        Of about ``channels`` components, the same number for every type, twice as many scalars where these gate. Every
-        type has four copies at least, so large types, such as ``V(S(200))``, take more channels than asked.
+        Of about ``channels`` components, a third of them for scalars, which gate, one for the types of inputs, one for
+        the others. Every type has four copies at least, so large types, such as ``V(S(200))``, take more than asked.
 
     Notes
     -----
     The types are products, over the groups, of types of one group:
 
     - A finite group with few elements permutes these: pointwise functions of that type, ``regular``, are universal.
-    - Where inputs and outputs are permutations, they and their products by two stay that.
+    - Where inputs and outputs are permutations, they and their products by two stay that, if only beside other groups
+      for a group of few elements.
     - Where all generators are closed under the adjoint, the irreducibles of inputs, outputs and products of two inputs.
       What a central element such as −1 forbids is in none of them.
     - Otherwise, and where these are large, the types of inputs and outputs, and products of two inputs.
 
     What inputs and outputs hold is always there, and of their products what is no larger, or small enough for half the
-    channels.
+    channels; pairs of points that a group permutes beside another that acts on each, up to half as many as channels.
     """
     words_in, words_out = (
         [slots(term) for term, _ in terms(rep.canonical()[0])] for rep in (rep_in, rep_out)
@@ -56,18 +58,23 @@ def derived_rep(channels, rep_in, rep_out):
     by_group = []
     for group in groups:
         inside, outside = (_parts_of(group, words) for words in (words_in, words_out))
-        by_group.append([(Scalar, INPUT), *_types(group, inside, outside, channels)])
-    found = [
-        (prod((rep for rep, _ in some), start=Scalar), max((role for _, role in some), default=0))
-        for some in product(*by_group)
-    ]
-    ends = [rep.size() for rep, role in found if role < PRODUCT]
-    types, room = [], channels / (2 * FEWEST)
-    for rep, role in sorted(found, key=lambda one: (one[1] == PRODUCT, one[0].size())):
-        # products no larger than what they are needed for are always there
-        if rep != Scalar and (role < PRODUCT or rep.size() <= max(min(max(ends), LARGE), room)):
-            types.append((rep, role))
-            room -= rep.size()
+        regular = _regular(group, channels)
+        if regular and len(groups) == 1:
+            # what is the same in every component stands for a scalar
+            return max(FEWEST, round(channels / regular.size())) * regular
+        # points that a group permutes, while another acts on each, are no more than that
+        if regular and not all(rep.is_permutation for rep in inside + outside):
+            some = [(regular, INPUT)]
+        else:
+            some = _types(inside, outside)
+        by_group.append([(Scalar, INPUT), *some])
+    together = [{atom.G for atom in word} for word in words_in + words_out]
+    found = []
+    for some in product(*by_group):
+        rep = prod((part for part, _ in some), start=Scalar)
+        known = set(rep.groups) in together
+        found.append((rep, max((role for _, role in some), default=0) if known else PRODUCT))
+    types = _fitting([one for one in found if one[0] != Scalar], channels)
     # as many channels for scalars, for what the inputs hold, and for the rest; fewer scalars where they gate nothing
     inputs, others = (
         [rep for rep, role in types if (role == INPUT) == is_in] for is_in in (True, False)
@@ -81,18 +88,42 @@ def derived_rep(channels, rep_in, rep_out):
     return hidden
 
 
+def _fitting(found, channels):
+    """Of types and where they are from, those of inputs and outputs, and of their products what there is room for."""
+    types = [(rep, role) for rep, role in found if role < PRODUCT]
+    largest = min(max((rep.size() for rep, _ in types), default=0), LARGE)
+    products = sorted((rep for rep, role in found if role == PRODUCT), key=lambda rep: rep.size())
+    # what stands for pairs of points has functions of their distances: it comes first, beside other groups
+    pairs = [rep for rep in products if rep.is_permutation]
+    if all(rep.is_permutation for rep, _ in types):
+        pairs = []
+    others = [rep for rep in products if rep not in pairs]
+    left = channels / (2 * FEWEST) - sum(rep.size() for rep, _ in types)
+    for some, room in ((pairs, channels / 2), (others, left)):
+        for rep in some:
+            # products no larger than what they are needed for are always there
+            if rep.size() <= max(largest, room):
+                types.append((rep, PRODUCT))
+                room -= rep.size()
+    return types
+
+
 def _parts_of(group, words):
     """What the factors of one group make of some words: list of Rep, each once."""
     parts = (tuple(atom for atom in word if group == atom.G) for word in words)
     return [prod(part[1:], start=part[0]) for part in dict.fromkeys(parts) if part]
 
 
-def _types(group, inside, outside, channels):
+def _regular(group, channels):
+    """The rep in which a finite group permutes its elements, if they are few; else None."""
+    if len(group.lie_algebra):
+        return None
+    elements = enumerate_elements(group, channels // REGULAR)
+    return None if elements is None or len(elements) == 1 else regular_rep(group)
+
+
+def _types(inside, outside):
     """Types of one group but the trivial one: list of (Rep, where it is from)."""
-    if not len(group.lie_algebra):
-        elements = enumerate_elements(group, channels // REGULAR)
-        if elements is not None and len(elements) > 1:
-            return [(regular_rep(group), INPUT)]
     ends = [*inside, *outside]
     if not all(rep.is_permutation for rep in ends) and max(rep.size() for rep in ends) <= LARGEST:
         try:
@@ -102,8 +133,20 @@ def _types(group, inside, outside, channels):
     return [
         *((rep, INPUT) for rep in inside),
         *((rep, OUTPUT) for rep in outside if rep not in inside),
+        *((irrep, INPUT) for irrep in _alone(ends)),
         *((a * b, PRODUCT) for a in inside for b in inside),
     ]
+
+
+def _alone(ends):
+    """Irreducibles that have no complement in some types, but sit there on their own."""
+    if all(rep.is_permutation for rep in ends):
+        return []
+    try:
+        found = [irrep for rep in ends for irrep in socle_irreps(rep)]
+    except (NotReductive, CertificationError):
+        return []
+    return [irrep for irrep in dict.fromkeys(found) if not _is_trivial(irrep)]
 
 
 def _irreducible_types(inside, outside):

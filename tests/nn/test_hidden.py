@@ -68,12 +68,23 @@ def test_what_a_reflection_of_everything_forbids_is_left_out(rep):
 def test_small_finite_groups_permute_their_elements():
     for group in (C(5), Cube(), S(3)):
         hidden = derived_rep(384, V(group), Scalar)
-        assert types(hidden).keys() == {Scalar, regular_rep(group)}
+        assert types(hidden).keys() == {regular_rep(group)}
 
 
 def test_permutations_stay_permutations():
     for group, rep in ((S(40), V), (RubiksCube(), V), (Z(200), V), (S(7), V**2 + V)):
         assert derived_rep(384, rep(group), Scalar).is_permutation
+
+
+def test_pairs_of_points_are_there_beside_what_acts_on_each():
+    for n in (3, 5, 12):
+        atoms = V(S(n))
+        found = types(derived_rep(384, atoms * V(O(3)) + atoms, Scalar))
+        assert found[atoms**2] >= FEWEST
+        # and what is no input only as far as there is room
+        assert sum(kind.size() for kind in found) < 384 + n * (n + 3)
+    # too many
+    assert V(S(40)) ** 2 not in types(derived_rep(384, V(S(40)) * V(O(3)), Scalar))
 
 
 def test_an_irreducible_input_is_a_hidden_type_itself():
