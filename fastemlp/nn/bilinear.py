@@ -36,6 +36,11 @@ class _Path:
     shift: int = 0
 
     @property
+    def irreducibles(self):
+        """Of the first, the second and the target."""
+        return self.first.irreducible, self.second.irreducible, self.target.irreducible
+
+    @property
     def most(self):
         """Number of products without the same copy of the first in two."""
         return min(self.first.mult, self.second.mult)
@@ -101,6 +106,7 @@ class BiLinear:
     Attributes
     ----------
     paths : tuple; of which irreducibles copies are multiplied, and where the products go
+    made : set of (int, int, int); the irreducibles of two factors and of their product, for every path
     reached : set of int; the irreducibles that products reach
     n_parameters : int; a weight for every output copy and every product
 
@@ -120,7 +126,8 @@ class BiLinear:
         read = [block for block in features_in.blocks if live is None or block.irreducible in live]
         budget = BUDGET * _linear_cost(features_in, features_out)
         self.paths = tuple(_chosen(_paths(read, features_out), budget, rng))
-        self.reached = {path.target.irreducible for path in self.paths}
+        self.made = {path.irreducibles for path in self.paths}
+        self.reached = {target for *_, target in self.made}
         self.n_parameters = sum(
             path.n * len(path.T) // path.target.dim * path.target.mult for path in self.paths
         )
@@ -149,6 +156,11 @@ class BiLinear:
 
     def __repr__(self):
         return f"BiLinear({self.features_in.rep} -> {self.features_out.rep})"
+
+
+def products(features):
+    """All products of two irreducibles of some features that could be made: set of (int, int, int)."""
+    return {path.irreducibles for path in _paths(features.blocks, features)}
 
 
 def _paths(blocks, features_out):

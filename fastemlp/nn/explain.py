@@ -1,10 +1,11 @@
 """What a network holds and multiplies, in words."""
 
+from fastemlp.nn.left_out import left_out
 from fastemlp.nn.network import EMLPBlock, Network
 
 
 def explain_model(model):
-    """Print the hidden types of a network layer by layer, what reaches them, and which products are made.
+    """Print the hidden types of a network layer by layer, what reaches them, which products are made and which lack.
 
     Parameters
     ----------
@@ -50,19 +51,35 @@ def explain_model(model):
     groups = ", ".join(map(repr, dict.fromkeys((*network.rep_in.groups, *network.rep_out.groups))))
     ends = f"{network.rep_in} -> {network.rep_out} of {groups or 'no group'}"
     print(f"{ends}: {network.n_parameters:,} parameters")
-    for k, layer in enumerate(network.layers, 1):
-        if isinstance(layer, EMLPBlock):
-            print("\n".join(_lines(layer, k)))
+    blocks = [layer for layer in network.layers if isinstance(layer, EMLPBlock)]
+    if not blocks:
+        return
+    names = _names(blocks[-1].bilinear.features_in)
+    for k, block in enumerate(blocks, 1):
+        print("\n".join(_lines(block, k, names)))
+    for degree, products in left_out(blocks, network.features_in, network.features_out).items():
+        if products:
+            missing = ", ".join(_product(path, names) for path in sorted(products))
+            print(f"polynomials of degree {degree} lack {missing}")
 
 
-def _lines(layer, number):
-    blocks = layer.features_out.blocks
+def _names(features):
+    """{irreducible: its name}."""
     names, seen = {0: "1"}, {1: 1}
-    for block in layer.bilinear.features_in.blocks:
+    for block in features.blocks:
         if block.irreducible:
             primes = seen.setdefault(block.dim, 0)
             seen[block.dim] += 1
             names[block.irreducible] = f"{block.dim}{primes * chr(39)}"
+    return names
+
+
+def _product(path, names):
+    return "{} × {} -> {}".format(*(names[irreducible] for irreducible in path))
+
+
+def _lines(layer, number, names):
+    blocks = layer.features_out.blocks
 
     def listed(irreducibles):
         return ", ".join(names[i] for i in sorted(irreducibles)) or "nothing"
@@ -73,7 +90,6 @@ def _lines(layer, number):
     yield f"  linear maps reach {listed(bilinear.live)}; products reach {listed(bilinear.reached)}"
     counts = {}
     for path in bilinear.paths:
-        ends = tuple(names[b.irreducible] for b in (path.first, path.second, path.target))
-        counts[ends] = counts.get(ends, 0) + path.n
-    for (first, second, target), n in counts.items():
-        yield f"  {first} × {second} -> {target}: {n}"
+        counts[path.irreducibles] = counts.get(path.irreducibles, 0) + path.n
+    for path, n in counts.items():
+        yield f"  {_product(path, names)}: {n}"

@@ -154,6 +154,12 @@ class Features:
         """The FeatureType of a rep, or None."""
         return next((t for t in self.types if t.rep == rep), None)
 
+    @property
+    def pointwise(self):
+        """The irreducibles of scalars and permutation types, on which functions act component by component."""
+        types = [kind.rep for kind in self.types if kind.rep.is_permutation]
+        return {i for rep in types for i, *_ in self.coordinates.split(rep).parts}
+
     def _columns(self):
         return np.concatenate([*(kind.index.ravel() for kind in self.types), []]).astype(np.intp)
 

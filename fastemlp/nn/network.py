@@ -15,6 +15,7 @@ from fastemlp.nn.channels import hidden_reps, is_count, widths
 from fastemlp.nn.coordinates import Coordinates
 from fastemlp.nn.features import Features
 from fastemlp.nn.gate import Gate
+from fastemlp.nn.left_out import left_out
 from fastemlp.nn.linear import Linear
 from fastemlp.nn.tape import Tape
 from fastemlp.reps import Scalar, bind_ends, require_independent
@@ -420,6 +421,11 @@ def EMLP(
         For complex representations (realify the group first), reps of other groups or that do not say which, and
         widths that are no reps or do not fit the number of layers.
 
+    Warns
+    -----
+    UserWarning
+        Where ``channels``, an int, are too few for the products of features that polynomials of degrees 2 and 3 need.
+
     Examples
     --------
     >>> import numpy as np
@@ -456,7 +462,19 @@ def EMLP(
     for k, (a, b) in enumerate(pairwise(features[:-1])):
         blocks.append(EMLPBlock(a, b, rng, later if k else first, live))
         live = blocks[-1].live
+    if is_count(channels):
+        _warn_if_short(channels, left_out(blocks, features[0], features[-1]))
     return Network([*blocks, Linear(features[-2], features[-1])], features[0], features[-1], dtype)
+
+
+def _warn_if_short(channels, missing):
+    degrees = [str(degree) for degree, products in missing.items() if products]
+    if degrees:
+        warn_user(
+            f"EMLP: {channels} channels leave no room for {len(set().union(*missing.values()))} of the products of two "
+            f"features that equivariant polynomials of degree {' and '.join(degrees)} are made of, so that some may be "
+            "out of reach. Take more channels; explain_model shows which products there are."
+        )
 
 
 @_also_old_names

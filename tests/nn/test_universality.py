@@ -1,5 +1,6 @@
 """Every equivariant polynomial of degree 2 and 3 is in the networks that defaults make, and what is not is told."""
 
+import warnings
 from itertools import product
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from fastemlp.groups import SL, SO, SU, C, Cube, O, S, SO13p, Sp, Z
 from fastemlp.nn import EMLP, universality
+from fastemlp.nn.left_out import left_out
 from fastemlp.reps import Scalar, V, axial, det
 
 GROUPS = [
@@ -77,6 +79,31 @@ def test_what_is_missing_is_counted():
     network = EMLP(2 * V, Scalar, O(3), n_layers=0)
     ((_, rank),) = universality(network, 2)
     assert (rank.found, rank.allowed) == (0, 3)
+
+
+@pytest.mark.parametrize("channels", [15, 30, 60])
+@pytest.mark.parametrize(
+    ("group", "rep_in", "rep_out"),
+    [
+        (O(3), V**2, V**2),
+        (SO(3), V**2, Scalar),
+        (SO13p(), V**2, Scalar),
+        (SO(4), V**2, V),
+        (O(3), V + V**2, V**2),
+        (SU(2).realified(), V, V),
+    ],
+    ids=str,
+)
+def test_products_that_lack_are_known_when_a_network_is_made(group, rep_in, rep_out, channels):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        network = EMLP(rep_in, rep_out, group, channels=channels, n_layers=2)
+    blocks = network.layers[:-1]
+    missing = left_out(blocks, network.features_in, network.features_out)
+    assert bool(told) == bool(missing[2] or missing[3])
+    full = {degree: all(r.is_full for _, r in universality(network, degree)) for degree in (2, 3)}
+    assert full[2] == (not missing[2])
+    assert full[3] or missing[3]
 
 
 def test_polynomials_too_many_to_write_out_are_refused():
