@@ -1,5 +1,6 @@
 """The irreducibles that the features of a network are made of, and the maps between them."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,10 +14,14 @@ from fastemlp.irreducibles.decompose import decompose_all
 from fastemlp.irreducibles.symmetry import reductive_group
 from fastemlp.nn.couplings import couplings
 from fastemlp.nn.orbit_maps import OrbitMaps
+from fastemlp.nn.routes import find_routes
 from fastemlp.reps import Scalar, slots, terms
 
 #: More maps than these are kept as orbits where they are that.
 FEW = 64
+#: Permutation types stand for themselves if one has more components than this, and sparse maps make all there are. Up
+#: to here irreducibles of it may be small enough to be multiplied with each other: 24 components of V² under S(25).
+LARGEST_DENSE = 650
 #: Bytes of a basis that is written out.
 LARGEST = 2**30
 #: Bilinear maps with more coefficients than this are not looked for where types stand for themselves.
@@ -42,7 +47,8 @@ class Coordinates:
     """Coordinates of the types of some reps in which equivariant maps are sparse: by irreducible.
 
     For a group closed under the adjoint an equivariant map joins equal irreducibles only (Schur's lemma). For other
-    groups each type stands for itself, in the place of an irreducible.
+    groups each type stands for itself, in the place of an irreducible. So it does where permutation types are large:
+    pointwise functions need their own coordinates, and a dense change of them would take longer than all else.
 
     Parameters
     ----------
@@ -57,24 +63,34 @@ class Coordinates:
         types = {term: None for rep in reps for term, _ in terms(rep.canonical()[0])}
         self._types = [Scalar, *(term for term in types if term != Scalar)]
         self._groups = list(dict.fromkeys(group for rep in reps for group in rep.groups))
-        self._maps, self._couplings = {}, {}
+        self._couplings = {}
+        routes = find_routes(self._types) if self._are_large_permutations() else None
+        self._by_routes, self._maps = routes is not None, routes or {}
+        self._splits = {
+            term: Split(((irreducible, term.size(), 1),), None)
+            for irreducible, term in enumerate(self._types)
+        }
         #: by irreducible, ndarray (t, d, d); None where types stand for themselves
         self._commutants = None
-        try:
-            found = self._decomposed if len(self._types) > 1 else None
-        except (NotReductive, CertificationError):
-            self._splits = {
-                term: Split(((irreducible, term.size(), 1),), None)
-                for irreducible, term in enumerate(self._types)
-            }
-            return
-        self._splits = {Scalar: Split(((0, 1, 1),), None)}
-        self._commutants = [np.ones((1, 1, 1))]
-        if found is not None:
-            _, catalogue, sides = found
-            for term, (chain, _) in zip(self._types[1:], sides, strict=True):
-                self._splits[term] = _split(chain)
-            self._commutants = [irreducible.commutant for irreducible in catalogue.irreducibles]
+        if not self._by_routes:
+            with suppress(NotReductive, CertificationError):
+                self._take_apart()
+
+    def _are_large_permutations(self):
+        return (
+            all(term.is_permutation for term in self._types)
+            and max(term.size() for term in self._types) > LARGEST_DENSE
+        )
+
+    def _take_apart(self):
+        """Put irreducibles in the place of types."""
+        sides, commutants = (), [np.ones((1, 1, 1))]
+        if len(self._types) > 1:
+            _, catalogue, sides = self._decomposed
+            commutants = [irreducible.commutant for irreducible in catalogue.irreducibles]
+        for term, (chain, _) in zip(self._types[1:], sides, strict=True):
+            self._splits[term] = _split(chain)
+        self._commutants = commutants
 
     @cached_property
     def _decomposed(self):
@@ -99,10 +115,13 @@ class Coordinates:
     def maps(self, source, target):
         """Basis of the equivariant maps between two irreducibles, ndarray (t, d_out, d_in), of squared norm d_out.
 
-        Orthogonal to each other. The first of one to itself is the identity, unless types stand for themselves.
+        Orthogonal to each other. The first of one to itself is the identity, unless types stand for themselves: maps
+        between these may be OrbitMaps, and those between large permutation types are Routes.
         """
         if self._commutants is not None:
             return self._commutants[source] if source == target else np.zeros((0, 0, 0))
+        if (source, target) not in self._maps and self._by_routes:
+            self._maps = find_routes(self._types)
         if (source, target) not in self._maps:
             self._maps[source, target] = self._found_maps(self._types[source], self._types[target])
         return self._maps[source, target]
@@ -163,6 +182,9 @@ class Coordinates:
 
     def _solved_couplings(self, i, j):
         """Those of types that stand for themselves, as long as they are small."""
+        if self._by_routes and not i:
+            # a number times x; linear maps make all others of it
+            return {j: np.eye(self._types[j].size())[None, :, None]}
         found, one = {}, self._types[i] * self._types[j]
         for k, target in enumerate(self._types):
             if one.size() * target.size() > LARGEST_COUPLING:
