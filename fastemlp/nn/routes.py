@@ -243,9 +243,10 @@ class _Span:
 
     def takes(self, vector):
         """Whether a vector is not in it, which then grows by it."""
-        if self.is_full:
+        norm = np.linalg.norm(vector)
+        if self.is_full or norm == 0:
             return False
-        rest = vector / np.linalg.norm(vector)
+        rest = vector / norm
         for _ in range(2):  # once more for what rounding leaves
             rest = rest - self._basis.T @ (self._basis @ rest)
         norm = np.linalg.norm(rest)
