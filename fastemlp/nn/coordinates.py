@@ -12,6 +12,7 @@ from fastemlp.bases.constraint import word_generators
 from fastemlp.exceptions import CertificationError, NotReductive
 from fastemlp.irreducibles.decompose import decompose_all
 from fastemlp.irreducibles.symmetry import reductive_group
+from fastemlp.nn.bilinear import LARGEST as LARGEST_PRODUCT
 from fastemlp.nn.couplings import couplings
 from fastemlp.nn.orbit_maps import OrbitMaps
 from fastemlp.nn.routes import find_routes
@@ -19,8 +20,8 @@ from fastemlp.reps import Scalar, slots, terms
 
 #: More maps than these are kept as orbits where they are that.
 FEW = 64
-#: Permutation types stand for themselves if one has more components than this, and sparse maps make all there are. Up
-#: to here irreducibles of it may be small enough to be multiplied with each other: 24 components of V² under S(25).
+#: Permutation types of more components than this are not taken apart, if sparse maps make all there are. Up to here
+#: irreducibles may be small enough to be multiplied with each other: those of 24 components in V² under S(25).
 LARGEST_DENSE = 650
 #: Bytes of a basis that is written out.
 LARGEST = 2**30
@@ -47,8 +48,9 @@ class Coordinates:
     """Coordinates of the types of some reps in which equivariant maps are sparse: by irreducible.
 
     For a group closed under the adjoint an equivariant map joins equal irreducibles only (Schur's lemma). For other
-    groups each type stands for itself, in the place of an irreducible. So it does where permutation types are large:
-    pointwise functions need their own coordinates, and a dense change of them would take longer than all else.
+    groups each type stands for itself, in the place of an irreducible. So do permutation types that are large, or whose
+    irreducibles are too large to be multiplied: pointwise functions need their own coordinates, and a dense change of
+    them would take longer than all else.
 
     Parameters
     ----------
@@ -64,23 +66,40 @@ class Coordinates:
         self._types = [Scalar, *(term for term in types if term != Scalar)]
         self._groups = list(dict.fromkeys(group for rep in reps for group in rep.groups))
         self._couplings = {}
-        routes = find_routes(self._types) if self._are_large_permutations() else None
-        self._by_routes, self._maps = routes is not None, routes or {}
+        #: by (source, target); whether these are Routes
+        self._maps, self._by_routes = {}, False
+        #: by irreducible, ndarray (t, d, d); None where types stand for themselves
+        self._commutants = None
+        self._stand_alone()
+        large = max(term.size() for term in self._types) > LARGEST_DENSE
+        if large:
+            self._take_routes()
+        if not self._by_routes:
+            with suppress(NotReductive, CertificationError):
+                self._take_apart()
+        if not large and self._are_never_multiplied():
+            self._take_routes()
+
+    def _stand_alone(self):
         self._splits = {
             term: Split(((irreducible, term.size(), 1),), None)
             for irreducible, term in enumerate(self._types)
         }
-        #: by irreducible, ndarray (t, d, d); None where types stand for themselves
-        self._commutants = None
-        if not self._by_routes:
-            with suppress(NotReductive, CertificationError):
-                self._take_apart()
 
-    def _are_large_permutations(self):
-        return (
-            all(term.is_permutation for term in self._types)
-            and max(term.size() for term in self._types) > LARGEST_DENSE
-        )
+    def _take_routes(self):
+        """Let permutation types stand for themselves, if all maps between them are found sparse."""
+        if not all(term.is_permutation for term in self._types):
+            return
+        routes = find_routes(self._types)
+        if routes is not None:
+            self._stand_alone()
+            self._maps, self._by_routes, self._commutants = routes, True, None
+
+    def _are_never_multiplied(self):
+        """Whether irreducibles are so large that there are no products of theirs but with scalars."""
+        if self._commutants is None or len(self._commutants) == 1:
+            return False
+        return min(J.shape[1] for J in self._commutants[1:]) ** 2 > LARGEST_PRODUCT
 
     def _take_apart(self):
         """Put irreducibles in the place of types."""

@@ -11,8 +11,9 @@ from scipy.sparse import csr_array, vstack
 from fastemlp.bases.basis import equivariant_basis
 from fastemlp.reps import Scalar, slots
 
-#: Entries of all maps between two types that go by no other, for each component of the larger type.
-MOST_ENTRIES = 32
+#: Entries of all maps between two types that go by no other, for each component of the larger type. V³ → V² under S(n)
+#: has so many. Where there are more, as under Z(n), irreducibles are small.
+MOST_ENTRIES = 12
 #: More maps than these between two types are not looked at.
 MOST_MAPS = 1000
 #: Bytes of the labels of all pairs of components.
