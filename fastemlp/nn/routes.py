@@ -60,7 +60,7 @@ class Routes:
     Attributes
     ----------
     shape : (n, q, p); number of maps, sizes of the types
-    routes : tuple of Route; the n maps are those of all routes
+    routes : tuple of Route, those by way of the scalar first; the n maps are those of all routes
     """
 
     shape: tuple

@@ -12,8 +12,8 @@ from fastemlp.nn.tape.rows import Rows
 CHANGE_COST = 4
 #: A dense matrix is made anew for every step, so it has to be cheaper by this factor.
 LEAST_GAIN = 1.5
-#: Initial weights of maps by way of smaller types, beside those that do not: what all features have in common comes
-#: through both, and would grow from layer to layer.
+#: Initial weights of maps by way of smaller types, beside those that do not: what rows have in common comes through
+#: both, and would grow from layer to layer.
 SMALLER = 0.25
 
 
@@ -60,18 +60,33 @@ def _write_routes(tape, mixture, images):
     out, m = mixture.out, mixture.out.n // len(mixture.invariants)
     arriving = {}  # by the end that routes share: (x, Route)
     for x, J in mixture.sources:
+        rest = _without_invariants(tape, x, J, images)
         for route in J.routes:
-            arriving.setdefault((route.via, route.write), []).append((x, route))
+            part = rest if route.via else x
+            arriving.setdefault((route.via, route.write), []).append((part, route))
     some_are_direct = any(not write for _, write in arriving)
-    for some in arriving.values():
+    for (via, write), some in arriving.items():
         d, W = some[0][1].d, some[0][1].W
         parts = [_read(tape, x, route, images) for x, route in some]
+        gain = SMALLER if via and write and some_are_direct else 1
         z = out if W is None else tape.rows(m * W.shape[1])
         std = (sum(part.n for part in parts) // d) ** -0.5
         for part in parts:
-            tape.mix(z, part, d, std=std * (SMALLER if some_are_direct and W is not None else 1))
+            tape.mix(z, part, d, std=gain * std)
         if W is not None:
             tape.change(out, z, W)
+
+
+def _without_invariants(tape, x, J, images):
+    """Features less what all components have in common, which goes by way of the scalars and would drown the others."""
+    first = J.routes[0]
+    if len(J.routes) == 1 or first.R is None:
+        return x
+    if x not in images:
+        images[x] = tape.rows(x.n)
+        tape.copy(images[x], x)
+        tape.change(images[x], _read(tape, x, first, images), -first.R.T.tocsr())
+    return images[x]
 
 
 def _read(tape, x, route, images):
