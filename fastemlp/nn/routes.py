@@ -42,11 +42,6 @@ class Route(NamedTuple):
     W: csr_array | None
 
     @property
-    def n_read(self):
-        """How many copies of the third type one of the first gives."""
-        return 1 if self.R is None else self.R.shape[0] // self.d
-
-    @property
     def T(self):
         """The transposed maps."""
         R, W = (None if M is None else M.T.tocsr() for M in (self.W, self.R))
@@ -89,6 +84,8 @@ def find_routes(types):
 
     Notes
     -----
+    Networks read all but the invariants from features less these, which leaves the span as it is.
+
     The equivariant maps are spanned by the indicators of the orbits of pairs of components. Those of ``V² → V²`` under
     S(n) have up to n⁴ entries; but modulo the identity and the transpose, which have n², all go by the three maps
     ``V² → V`` and the two ``V² → Scalar``, which have no more. From small types to large ones every map that is not in

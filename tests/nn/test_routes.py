@@ -44,7 +44,6 @@ def dense(routes):
         R = np.eye(p) if route.R is None else route.R.toarray()
         W = np.eye(q) if route.W is None else route.W.toarray()
         R, W = R.reshape(-1, route.d, p), W.reshape(q, -1, route.d)
-        assert len(R) == route.n_read
         found.append(np.einsum("qbi,aip->abqp", W, R).reshape(-1, q, p))
     found = np.concatenate(found)
     assert len(found) == n == len(routes)
