@@ -46,6 +46,7 @@ cpdef enum Kind:
     ONES
     COPY
     CHANGE
+    SPARSE
     MIX
     BIAS
     CONTRACT
@@ -133,6 +134,8 @@ def run(
                 copy(a, out, op.m * n, op.add)
             elif op.kind == CHANGE:
                 change(op, C + op.constants, a, out, n)
+            elif op.kind == SPARSE:
+                sparse_change(op, start(table), C + op.constants, a, out, n)
             elif op.kind == MIX:
                 mix(op, w + op.weights, a, out, n)
             elif op.kind == BIAS:
@@ -290,6 +293,43 @@ cdef inline void change(
         return
     for j in range(op.m):
         gemm(op.transposed, False, op.d, n, op.k, <floating> 1, C, x + j * op.k * n, op.add, out + j * op.d * n)
+
+
+cdef void sparse_change(
+    const Operation *op, const Py_ssize_t *table, const floating *C, const floating *x, floating *out, Py_ssize_t n
+) noexcept nogil:
+    """out[j] (+)= C x[j], row i of C its entries first[i] to first[i + 1]; transposed, row i is column i instead"""
+    cdef Py_ssize_t n_lines = op.k if op.transposed else op.d
+    cdef const Py_ssize_t *first = table + op.table
+    cdef const Py_ssize_t *other = first + n_lines + 1
+    cdef Py_ssize_t j, i, e
+    cdef bint add
+    if op.transposed and not op.add:
+        memset(out, 0, op.m * op.d * n * sizeof(floating))
+    for j in range(op.m):
+        for i in range(n_lines):
+            if op.transposed:
+                for e in range(first[i], first[i + 1]):
+                    add_multiple(C[e], x + (j * op.k + i) * n, out + (j * op.d + other[e]) * n, n, True)
+                continue
+            add = op.add
+            for e in range(first[i], first[i + 1]):
+                add_multiple(C[e], x + (j * op.k + other[e]) * n, out + (j * op.d + i) * n, n, add)
+                add = True
+            if not add:
+                memset(out + (j * op.d + i) * n, 0, n * sizeof(floating))
+
+
+cdef inline void add_multiple(
+    floating factor, const floating *x, floating *out, Py_ssize_t n, bint add
+) noexcept nogil:
+    cdef Py_ssize_t b
+    if add:
+        for b in range(n):
+            out[b] += factor * x[b]
+    else:
+        for b in range(n):
+            out[b] = factor * x[b]
 
 
 cdef inline void mix_vector(

@@ -56,6 +56,11 @@ class _Path:
         return len(self.T) <= self.first.dim
 
     @property
+    def scales(self):
+        """Whether it is a number times the second."""
+        return self.first.dim == 1 and np.array_equal(self.T, np.eye(len(self.T)))
+
+    @property
     def cost(self):
         """Multiply-adds of one product for one sample, those of loops counted by their time."""
         looped = len(self.T) * self.second.dim if self.acts else self.size
@@ -85,6 +90,9 @@ class _Path:
             tape.change(maps, left, self.T.reshape(-1, self.first.dim))
             entry = np.arange(len(self.T) * self.second.dim).reshape(len(self.T), -1)
             tape.contract(out, maps, right, copies=copies, entry=entry, apart=True, own=True)
+            return
+        if self.scales:
+            tape.outer(out, left, right, copies=copies, size=1)
             return
         if self.factors not in outer:
             outer[self.factors] = tape.rows(self.n * self.size)

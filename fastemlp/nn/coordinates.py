@@ -1,5 +1,6 @@
 """The irreducibles that the features of a network are made of, and the maps between them."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,12 +12,17 @@ from fastemlp.bases.constraint import word_generators
 from fastemlp.exceptions import CertificationError, NotReductive
 from fastemlp.irreducibles.decompose import decompose_all
 from fastemlp.irreducibles.symmetry import reductive_group
+from fastemlp.nn.bilinear import LARGEST as LARGEST_PRODUCT
 from fastemlp.nn.couplings import couplings
 from fastemlp.nn.orbit_maps import OrbitMaps
+from fastemlp.nn.routes import find_routes
 from fastemlp.reps import Scalar, slots, terms
 
 #: More maps than these are kept as orbits where they are that.
 FEW = 64
+#: Permutation types of more components than this are not taken apart, if sparse maps make all there are. Up to here
+#: irreducibles may be small enough to be multiplied with each other: those of 24 components in V² under S(25).
+LARGEST_DENSE = 650
 #: Bytes of a basis that is written out.
 LARGEST = 2**30
 #: Bilinear maps with more coefficients than this are not looked for where types stand for themselves.
@@ -42,7 +48,9 @@ class Coordinates:
     """Coordinates of the types of some reps in which equivariant maps are sparse: by irreducible.
 
     For a group closed under the adjoint an equivariant map joins equal irreducibles only (Schur's lemma). For other
-    groups each type stands for itself, in the place of an irreducible.
+    groups each type stands for itself, in the place of an irreducible. So do permutation types that are large, or whose
+    irreducibles are too large to be multiplied: pointwise functions need their own coordinates, and a dense change of
+    them would take longer than all else.
 
     Parameters
     ----------
@@ -57,24 +65,51 @@ class Coordinates:
         types = {term: None for rep in reps for term, _ in terms(rep.canonical()[0])}
         self._types = [Scalar, *(term for term in types if term != Scalar)]
         self._groups = list(dict.fromkeys(group for rep in reps for group in rep.groups))
-        self._maps, self._couplings = {}, {}
+        self._couplings = {}
+        #: by (source, target); whether these are Routes
+        self._maps, self._by_routes = {}, False
         #: by irreducible, ndarray (t, d, d); None where types stand for themselves
         self._commutants = None
-        try:
-            found = self._decomposed if len(self._types) > 1 else None
-        except (NotReductive, CertificationError):
-            self._splits = {
-                term: Split(((irreducible, term.size(), 1),), None)
-                for irreducible, term in enumerate(self._types)
-            }
+        self._stand_alone()
+        large = max(term.size() for term in self._types) > LARGEST_DENSE
+        if large:
+            self._take_routes()
+        if not self._by_routes:
+            with suppress(NotReductive, CertificationError):
+                self._take_apart()
+        if not large and self._are_never_multiplied():
+            self._take_routes()
+
+    def _stand_alone(self):
+        self._splits = {
+            term: Split(((irreducible, term.size(), 1),), None)
+            for irreducible, term in enumerate(self._types)
+        }
+
+    def _take_routes(self):
+        """Let permutation types stand for themselves, if all maps between them are found sparse."""
+        if not all(term.is_permutation for term in self._types):
             return
-        self._splits = {Scalar: Split(((0, 1, 1),), None)}
-        self._commutants = [np.ones((1, 1, 1))]
-        if found is not None:
-            _, catalogue, sides = found
-            for term, (chain, _) in zip(self._types[1:], sides, strict=True):
-                self._splits[term] = _split(chain)
-            self._commutants = [irreducible.commutant for irreducible in catalogue.irreducibles]
+        routes = find_routes(self._types)
+        if routes is not None:
+            self._stand_alone()
+            self._maps, self._by_routes, self._commutants = routes, True, None
+
+    def _are_never_multiplied(self):
+        """Whether irreducibles are so large that there are no products of theirs but with scalars."""
+        if self._commutants is None or len(self._commutants) == 1:
+            return False
+        return min(J.shape[1] for J in self._commutants[1:]) ** 2 > LARGEST_PRODUCT
+
+    def _take_apart(self):
+        """Put irreducibles in the place of types."""
+        sides, commutants = (), [np.ones((1, 1, 1))]
+        if len(self._types) > 1:
+            _, catalogue, sides = self._decomposed
+            commutants = [irreducible.commutant for irreducible in catalogue.irreducibles]
+        for term, (chain, _) in zip(self._types[1:], sides, strict=True):
+            self._splits[term] = _split(chain)
+        self._commutants = commutants
 
     @cached_property
     def _decomposed(self):
@@ -99,10 +134,13 @@ class Coordinates:
     def maps(self, source, target):
         """Basis of the equivariant maps between two irreducibles, ndarray (t, d_out, d_in), of squared norm d_out.
 
-        Orthogonal to each other. The first of one to itself is the identity, unless types stand for themselves.
+        Orthogonal to each other. The first of one to itself is the identity, unless types stand for themselves: maps
+        between these may be OrbitMaps, and those between large permutation types are Routes.
         """
         if self._commutants is not None:
             return self._commutants[source] if source == target else np.zeros((0, 0, 0))
+        if (source, target) not in self._maps and self._by_routes:
+            self._maps = find_routes(self._types)
         if (source, target) not in self._maps:
             self._maps[source, target] = self._found_maps(self._types[source], self._types[target])
         return self._maps[source, target]
@@ -163,6 +201,9 @@ class Coordinates:
 
     def _solved_couplings(self, i, j):
         """Those of types that stand for themselves, as long as they are small."""
+        if self._by_routes and not i:
+            # a number times x; linear maps make all others of it
+            return {j: np.eye(self._types[j].size())[None, :, None]}
         found, one = {}, self._types[i] * self._types[j]
         for k, target in enumerate(self._types):
             if one.size() * target.size() > LARGEST_COUPLING:

@@ -1,5 +1,7 @@
 """The general equivariant linear layer."""
 
+from functools import cached_property
+
 import numpy as np
 
 
@@ -23,28 +25,29 @@ class Linear:
     2·Σ d_λ·mult_in·mult_out flops a sample. An irreducible of complex or quaternionic type offers its copies once more
     under each imaginary unit, and types that stand for themselves may have more maps between them than components:
     where a mix of the images under all maps is dearer, as it is with few copies or many maps, it is collapsed to a
-    dense matrix, once for all samples. Finzi et al. 2021, §6, for the space; the isotypic form is ours.
+    dense matrix, once for all samples. Maps between large permutation types go by way of smaller ones (``Routes``).
+    Finzi et al. 2021, §6, for the space; the isotypic form is ours.
     """
 
     def __init__(self, features_in, features_out, bias=True):
         self.features_in = features_in
         self.features_out = features_out
-        coordinates = features_out.coordinates
-        # by block of the output: what it is mixed from, and its invariants
-        self._paths = []
-        self.n_coefficients = self.n_bias = 0
-        for target in features_out.blocks:
-            sources = [
-                (s, coordinates.maps(s.irreducible, target.irreducible)) for s in features_in.blocks
-            ]
-            sources = [(source, J) for source, J in sources if len(J)]
-            invariants = (
-                coordinates.invariants(target.irreducible) if bias else np.zeros((target.dim, 0))
-            )
-            self._paths.append((target, sources, invariants))
-            self.n_coefficients += target.mult * _fan_in(sources)
-            self.n_bias += target.mult * invariants.shape[1]
+        self._has_bias = bias
+        self.n_coefficients = sum(t.mult * _fan_in(sources) for t, sources, _ in self._paths)
+        self.n_bias = sum(t.mult * invariants.shape[1] for t, _, invariants in self._paths)
         self.n_parameters = self.n_coefficients + self.n_bias
+
+    @cached_property
+    def _paths(self):
+        """By block of the output: what it is mixed from, and its invariants."""
+        coordinates, paths = self.features_out.coordinates, []
+        for target in self.features_out.blocks:
+            k = target.irreducible
+            sources = [(s, coordinates.maps(s.irreducible, k)) for s in self.features_in.blocks]
+            sources = [(source, J) for source, J in sources if len(J)]
+            invariants = coordinates.invariants(k) if self._has_bias else np.zeros((target.dim, 0))
+            paths.append((target, sources, invariants))
+        return paths
 
     def reached(self, live):
         """The irreducibles of the output that can move where those of the input in ``live`` can."""
@@ -63,6 +66,10 @@ class Linear:
             std = max(_fan_in(sources), 1) ** -0.5
             tape.mixture(target.packed(y), maps, invariants, std)
         return y
+
+    def __getstate__(self):
+        # the program has what it needs of the maps
+        return {name: x for name, x in self.__dict__.items() if name != "_paths"}
 
     def __repr__(self):
         return f"Linear({self.features_in.rep} -> {self.features_out.rep})"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from fastemlp._kernels.tape import INSTRUCTIONS, use_instructions
 from fastemlp.nn.tape import Tape
@@ -149,6 +150,32 @@ def test_linear_operations(batch):
     dW = 0.5 * np.einsum("jib,cib->jc", dz, x.reshape(k, d, batch))
     np.testing.assert_allclose(dtheta[W:b], dW.ravel(), atol=1e-12)
     np.testing.assert_allclose(dtheta[b:], (E.T @ dout.sum(2).T).ravel(), atol=1e-12)
+
+
+@pytest.mark.usefixtures("instructions")
+@pytest.mark.parametrize("batch", [1, 7, 64])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("added", [False, True])
+def test_a_sparse_change_is_the_dense_one(added, dtype, batch):
+    rng = np.random.default_rng(0)
+    m, d, k = 3, 5, 4
+    C = rng.standard_normal((d, k)).astype(dtype)
+    C[[1, 4]] = 0  # rows, and then a column, without entries
+    C[:, 2] = 0
+    C[0, :2] = 0
+    x = rng.standard_normal((m * (k + d), batch)).astype(dtype)
+    dout = rng.standard_normal((m * d, batch)).astype(dtype)
+    results = []
+    for change in (C, csr_array(C)):
+        tape = Tape(dtype)
+        given_rows, before = given(tape, len(x)).split([m * k, m * d])
+        out = tape.rows(m * d)
+        if added:
+            tape.copy(out, before)
+        tape.change(out, given_rows, change)
+        results.append(run(tape, x, out, dout.shape, np.empty(0, dtype), dout))
+    for found, expected in zip(results[1], results[0], strict=True):
+        np.testing.assert_allclose(found, expected, atol=20 * np.finfo(dtype).eps)
 
 
 def test_rows_that_were_read_are_not_written_again():

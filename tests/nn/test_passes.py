@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastemlp._kernels.tape import Kind
-from fastemlp.groups import O
+from fastemlp.groups import O, S
 from fastemlp.nn import EMLP
 from fastemlp.nn.tape import Tape
 from fastemlp.nn.tape.passes import needed, reverse, tangent
@@ -28,6 +28,13 @@ def test_passes_speak_of_few_kinds(network):
     ahead, back = passes.tangents
     assert kinds(ahead) <= recorded | {"SLOPE"}
     assert "BEND" in kinds(back) <= pulled | {"BEND"}
+
+
+def test_large_permutation_types_take_no_dense_change_of_coordinates():
+    passes = EMLP(V**2, V**2, S(30), channels=20, n_layers=1).program
+    for program in (passes.forward, passes.frugal_reverse, *passes.tangents):
+        assert "SPARSE" in kinds(program)
+        assert "CHANGE" not in kinds(program)
 
 
 def test_a_pass_leaves_its_program_alone(network):

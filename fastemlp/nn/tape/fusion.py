@@ -5,12 +5,16 @@ from typing import NamedTuple
 import numpy as np
 
 from fastemlp.nn.orbit_maps import OrbitMaps
+from fastemlp.nn.routes import Routes
 from fastemlp.nn.tape.rows import Rows
 
 #: A multiply-add of a change of coordinates takes the time of this many in a matrix product.
 CHANGE_COST = 4
 #: A dense matrix is made anew for every step, so it has to be cheaper by this factor.
 LEAST_GAIN = 1.5
+#: Initial weights of maps by way of smaller types, beside those that do not: what rows have in common comes through
+#: both, and would grow from layer to layer.
+SMALLER = 0.25
 
 
 class Mixture(NamedTuple):
@@ -19,9 +23,9 @@ class Mixture(NamedTuple):
     Attributes
     ----------
     out : Rows; copies of size d
-    sources : list of (Rows x, J); copies of size p, and J an ndarray (t, d, p) or OrbitMaps
+    sources : list of (Rows x, J); copies of size p, and J an ndarray (t, d, p), OrbitMaps, or all of them Routes
     invariants : ndarray (d, r); E
-    std : float; of the initial w. The initial b are 0.
+    std : float; of the initial w, but for Routes. The initial b are 0.
     """
 
     out: Rows
@@ -33,14 +37,69 @@ class Mixture(NamedTuple):
 def fuse(tape):
     """Turn the mixtures among the statements of a Tape into operations."""
     statements, tape.statements = tape.statements, []
+    images = {}
     for statement in statements:
         if isinstance(statement, Mixture):
-            _write(tape, statement)
+            _write(tape, statement, images)
         else:
             tape.statements.append(statement)
 
 
-def _write(tape, mixture):
+def _write(tape, mixture, images):
+    """Write a mixture; ``images`` are those that were found before, by rows and the end of a route."""
+    if any(isinstance(J, Routes) for _, J in mixture.sources):
+        _write_routes(tape, mixture, images)
+    else:
+        _write_maps(tape, mixture)
+    if mixture.invariants.shape[1]:
+        tape.bias(mixture.out, mixture.invariants)
+
+
+def _write_routes(tape, mixture, images):
+    """Sources are read into smaller types, mixed there, and written from these."""
+    out, m = mixture.out, mixture.out.n // len(mixture.invariants)
+    arriving = {}  # by the end that routes share: (x, Route)
+    for x, J in mixture.sources:
+        rest = _without_invariants(tape, x, J, images)
+        for route in J.routes:
+            part = rest if route.via else x
+            arriving.setdefault((route.via, route.write), []).append((part, route))
+    some_are_direct = any(not write for _, write in arriving)
+    for (via, write), some in arriving.items():
+        d, W = some[0][1].d, some[0][1].W
+        parts = [_read(tape, x, route, images) for x, route in some]
+        gain = SMALLER if via and write and some_are_direct else 1
+        z = out if W is None else tape.rows(m * W.shape[1])
+        std = (sum(part.n for part in parts) // d) ** -0.5
+        for part in parts:
+            tape.mix(z, part, d, std=gain * std)
+        if W is not None:
+            tape.change(out, z, W)
+
+
+def _without_invariants(tape, x, J, images):
+    """Features less what all components have in common, which goes by way of the scalars and would drown the others."""
+    first = J.routes[0]
+    if len(J.routes) == 1 or first.R is None:
+        return x
+    if x not in images:
+        images[x] = tape.rows(x.n)
+        tape.copy(images[x], x)
+        tape.change(images[x], _read(tape, x, first, images), -first.R.T.tocsr())
+    return images[x]
+
+
+def _read(tape, x, route, images):
+    if route.R is None:
+        return x
+    key = x, route.via, route.read
+    if key not in images:
+        images[key] = tape.rows(x.n // route.R.shape[1] * route.R.shape[0])
+        tape.change(images[key], x, route.R)
+    return images[key]
+
+
+def _write_maps(tape, mixture):
     out, d = mixture.out, len(mixture.invariants)
     for run, dense in _runs(mixture.sources, out.n // d):
         x, J = run[0]
@@ -57,8 +116,6 @@ def _write(tape, mixture):
                 tape.change(part, x, unit)
             x = images
         tape.mix(out, x, d, std=mixture.std)
-    if mixture.invariants.shape[1]:
-        tape.bias(out, mixture.invariants)
 
 
 def _runs(sources, m):

@@ -24,13 +24,15 @@ class Operation(NamedTuple):
     Notes
     -----
     Every row is one number for each sample, and every operation goes sample by sample but for the last two. The first
-    five and the last three are linear in each of the rows they read.
+    six and the last three are linear in each of the rows they read.
 
     ==============  ============================================  ==================================================
     kind            rows of out; a; b; c                          out (+)=
     ==============  ============================================  ==================================================
     COPY            m; m                                          a
     CHANGE          m·d; m·k                                      for m copies C a[j], C (d, k)
+    SPARSE          m·d; m·k                                      the same for sparse C: constants have its entries, row
+                                                                  by row, the table where rows begin, and the columns
     MIX             m·d; k·d                                      alpha Σ_c w[j, c] a[c, i], w (m, k)
     CONTRACT        [m·]J·q; [m·]J·p; d·q·p, J = k, d maps        Σ M[a, (q, p)] v[a, j, p], v at a, M at b; the table
                                                                   has the m maps that act, and the entry (q, p) of M
@@ -103,6 +105,7 @@ _SIZES = {
     Kind.ONES: lambda o: (o.m,),
     Kind.COPY: lambda o: (o.m, o.m),
     Kind.CHANGE: lambda o: (o.m * o.d, o.m * o.k),
+    Kind.SPARSE: lambda o: (o.m * o.d, o.m * o.k),
     Kind.MIX: lambda o: (o.m * o.d, o.k * o.d),
     Kind.BIAS: lambda o: (o.m * o.d,),
     Kind.CONTRACT: _contraction,

@@ -47,7 +47,7 @@ def _cotangents(op, R):
     back = op._replace(out=op.a + R, a=out, transposed=not op.transposed)
     if op.kind == Kind.COPY:
         yield back
-    elif op.kind == Kind.CHANGE:
+    elif op.kind in (Kind.CHANGE, Kind.SPARSE):
         yield back._replace(k=op.d, d=op.k)
     elif op.kind == Kind.MIX:
         yield back._replace(m=op.k, k=op.m)

@@ -1,6 +1,7 @@
 """A network as a straight line of operations on rows of samples."""
 
 import numpy as np
+from scipy.sparse import issparse
 
 from fastemlp._kernels.tape import COLLAPSE, Kind
 from fastemlp.nn.orbit_maps import OrbitMaps
@@ -69,17 +70,18 @@ class Tape:
             w = self.parameters(m * t * k, std)
             orbits = isinstance(J, OrbitMaps)
             constants = self._constant(J.coefficients if orbits else J)
-            table = self._labels(J) if orbits else -1
+            table = self._indices(J.labels) if orbits else -1
             self._collapses.append((w, v, next_v, constants, table, m, k, t, q, p))
             v += k * p
         return first
 
-    def _labels(self, J):
-        """Where the labels of OrbitMaps begin in the table."""
-        key = "labels", J.labels.shape, J.labels.tobytes()
+    def _indices(self, *arrays):
+        """Where arrays of int begin in the table, one after the other."""
+        indices = np.concatenate([array.ravel() for array in arrays])
+        key = "indices", indices.tobytes()
         if key not in self._known:
             self._known[key] = len(self._table)
-            self._table += J.labels.ravel().tolist()
+            self._table += indices.tolist()
         return self._known[key]
 
     def composed(self, n):
@@ -96,9 +98,17 @@ class Tape:
         self._put(Kind.COPY, out, x, m=x.n)
 
     def change(self, out, x, C):
-        """out[c] (+)= C x[c] for every copy c, C a constant of shape (rows of out, rows of x) per copy."""
+        """out[c] (+)= C x[c] for every copy c, C a constant of shape (rows of out, rows of x) per copy.
+
+        C is an ndarray or a csr_array.
+        """
         d, k = C.shape
-        self._put(Kind.CHANGE, out, x, m=x.n // k, k=k, d=d, constants=self._constant(C))
+        sizes = {"m": x.n // k, "k": k, "d": d}
+        if issparse(C):
+            constants, table = self._constant(C.data), self._indices(C.indptr, C.indices)
+            self._put(Kind.SPARSE, out, x, **sizes, constants=constants, table=table)
+        else:
+            self._put(Kind.CHANGE, out, x, **sizes, constants=self._constant(C))
 
     def ones(self, out):
         """Set rows to 1."""
