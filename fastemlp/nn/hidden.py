@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from fastemlp.bases.basis import equivariant_basis
 from fastemlp.bases.isotypic import irreps
 from fastemlp.bases.socle import socle_irreps
 from fastemlp.exceptions import CertificationError, NotReductive
@@ -13,6 +14,8 @@ from fastemlp.reps import Scalar, regular_rep, slots, terms
 
 #: Copies that a type has at least, whatever its size.
 FEWEST = 4
+#: The same where there are few equivariant maps from it to itself, so that copies are all that tells functions apart.
+FEWEST_OF_SETS, FEW_MAPS = 16, 4
 #: A finite group permutes its elements in a hidden type if so many copies of that fit.
 REGULAR = 8
 #: Products larger than this are there if there are channels for them, however large the inputs and outputs.
@@ -35,7 +38,7 @@ def derived_rep(channels, rep_in, rep_out):
     -------
     Rep
         Of about ``channels`` components, a third of them for scalars, which gate, one for the types of inputs, one for
-        the others. Every type has four copies at least, so large types, such as ``V(S(200))``, take more than asked.
+        the others. Every type has four copies at least, points of a set 16, so large types take more than asked.
 
     Notes
     -----
@@ -84,8 +87,13 @@ def derived_rep(channels, rep_in, rep_out):
     hidden = max(1, round(scalars * share)) * Scalar
     for some in (inputs, others):
         for rep in some:
-            hidden += max(FEWEST, round(share / len(some) / rep.size())) * rep
+            hidden += max(_fewest(rep), round(share / len(some) / rep.size())) * rep
     return hidden
+
+
+def _fewest(rep):
+    is_set = rep.is_permutation and equivariant_basis(rep >> rep).rank <= FEW_MAPS
+    return FEWEST_OF_SETS if is_set else FEWEST
 
 
 def _fitting(found, channels):

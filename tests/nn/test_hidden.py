@@ -6,7 +6,7 @@ import pytest
 from fastemlp import FastEMLPRegressor, equivariant_basis, irreps
 from fastemlp.groups import SL, SO, SU, C, Cube, Group, O, RubiksCube, S, SO13p, Trivial, Z
 from fastemlp.nn import EMLP, derived_rep, expressiveness
-from fastemlp.nn.hidden import FEWEST
+from fastemlp.nn.hidden import FEWEST, FEWEST_OF_SETS
 from fastemlp.reps import Scalar, T, V, axial, det, regular_rep, terms
 
 SHEARS = Group([[[0.0, 1.0], [0.0, 0.0]]], name="shears")
@@ -53,7 +53,7 @@ def test_inputs_are_read_and_outputs_written(group, rep_in, rep_out):
 def test_about_as_many_channels_as_asked_for(channels, group, rep_in, rep_out):
     hidden = derived_rep(channels, rep_in(group), rep_out(group))
     copies = types(hidden)
-    least = FEWEST * sum(kind.size() for kind in copies)
+    least = FEWEST_OF_SETS * sum(kind.size() for kind in copies)
     assert 0.8 * channels - 20 <= hidden.size() <= 1.2 * channels + least
     assert all(n >= FEWEST for kind, n in copies.items() if kind != Scalar)
 
