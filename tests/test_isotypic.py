@@ -323,3 +323,15 @@ def test_groups_without_invariant_complements():
         isotypic_decomposition(V(Group(discrete_generators=[[[2.0, 1.0], [0.0, 2.0]]])))
     with pytest.raises(NotReductive, match="not closed under the adjoint"):
         irreps((V**2)(Group([[[0.0, 1.0], [0.0, 0.0]]])))
+
+
+def test_an_irreducible_that_is_all_of_its_parent_prints_as_that():
+    (vector,) = irreps(V(O(3)))
+    assert vector.whole == V(O(3))
+    assert str(3 * vector + Scalar) == "3V+V0"
+    assert str(V(S(4)) * vector) == "V(S(4))*V(O(3))"
+    # the first components of a larger one are not all of it
+    for irrep in irreps((V + V)(O(2))) + irreps(V(S(4))) + irreps((V**2)(O(3))):
+        if irrep.size() < irrep.parent.size():
+            assert irrep.whole is None
+            assert str(2 * irrep).startswith("2Irrep")

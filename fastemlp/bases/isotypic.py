@@ -66,6 +66,12 @@ class Irrep(Rep):
         return derivative
 
     @property
+    def whole(self):
+        """The parent if it is all of that, in the same coordinates, or None."""
+        is_all = self.E.shape[0] == self.size() and np.array_equal(self.E, np.eye(self.size()))
+        return self.parent if is_all else None
+
+    @property
     def T(self):
         """The dual: the irrep itself where the group is orthogonal, as its matrices then are."""
         return self if self.G.is_orthogonal else super().T

@@ -39,6 +39,8 @@ def _product_string(rep, name_groups):
 
 
 def _power_string(atom, power, name_groups):
+    # an irreducible that is all of a vector reads as that
+    atom = getattr(atom, "whole", None) or atom
     if isinstance(atom, SumRep):
         return f"({_sum_string(atom, name_groups)})"
     symbol = getattr(atom, "symbol", None)
