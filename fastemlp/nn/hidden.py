@@ -16,6 +16,8 @@ from fastemlp.reps import Scalar, regular_rep, slots, terms
 FEWEST = 4
 #: The same where there are few equivariant maps from it to itself, so that copies are all that tells functions apart.
 FEWEST_OF_SETS, FEW_MAPS = 16, 4
+#: The same beside pairs of points.
+FEWEST_BESIDE_PAIRS = 8
 #: A finite group permutes its elements in a hidden type if so many copies of that fit.
 REGULAR = 8
 #: Products larger than this are there if there are channels for them, however large the inputs and outputs.
@@ -52,7 +54,8 @@ def derived_rep(channels, rep_in, rep_out):
     - Otherwise, and where these are large, the types of inputs and outputs, and products of two inputs.
 
     What inputs and outputs hold is always there, and of their products what is no larger, or small enough for half the
-    channels; pairs of points that a group permutes beside another that acts on each, up to half as many as channels.
+    channels. Pairs of points that a group permutes, while another acts on each, are there in place of other products,
+    up to half as many as channels.
     """
     words_in, words_out = (
         [slots(term) for term, _ in terms(rep.canonical()[0])] for rep in (rep_in, rep_out)
@@ -82,18 +85,19 @@ def derived_rep(channels, rep_in, rep_out):
     inputs, others = (
         [rep for rep, role in types if (role == INPUT) == is_in] for is_in in (True, False)
     )
-    scalars = 0.5 if all(rep.is_permutation for rep, _ in types) else 1.0
+    permuted = [rep.is_permutation for rep, _ in types]
+    scalars = 0.5 if all(permuted) else 1.0
     share = channels / (scalars + bool(inputs) + bool(others))
     hidden = max(1, round(scalars * share)) * Scalar
     for some in (inputs, others):
         for rep in some:
-            hidden += max(_fewest(rep), round(share / len(some) / rep.size())) * rep
+            fewest = FEWEST
+            if all(permuted) and equivariant_basis(rep >> rep).rank <= FEW_MAPS:
+                fewest = FEWEST_OF_SETS
+            elif any(permuted) and not all(permuted):
+                fewest = FEWEST_BESIDE_PAIRS
+            hidden += max(fewest, round(share / len(some) / rep.size())) * rep
     return hidden
-
-
-def _fewest(rep):
-    is_set = rep.is_permutation and equivariant_basis(rep >> rep).rank <= FEW_MAPS
-    return FEWEST_OF_SETS if is_set else FEWEST
 
 
 def _fitting(found, channels):
@@ -101,18 +105,16 @@ def _fitting(found, channels):
     types = [(rep, role) for rep, role in found if role < PRODUCT]
     largest = min(max((rep.size() for rep, _ in types), default=0), LARGE)
     products = sorted((rep for rep, role in found if role == PRODUCT), key=lambda rep: rep.size())
-    # what stands for pairs of points has functions of their distances: it comes first, beside other groups
-    pairs = [rep for rep in products if rep.is_permutation]
-    if all(rep.is_permutation for rep, _ in types):
-        pairs = []
-    others = [rep for rep in products if rep not in pairs]
-    left = channels / (2 * FEWEST) - sum(rep.size() for rep, _ in types)
-    for some, room in ((pairs, channels / 2), (others, left)):
-        for rep in some:
-            # products no larger than what they are needed for are always there
-            if rep.size() <= max(largest, room):
-                types.append((rep, PRODUCT))
-                room -= rep.size()
+    permuted = [rep for rep in products if rep.is_permutation and rep.size() <= channels / 2]
+    if permuted and not all(rep.is_permutation for rep, _ in types):
+        # beside another group, what stands for pairs of points has functions of their distances, and needs no more
+        return [*types, *((rep, PRODUCT) for rep in permuted)]
+    room = channels / (2 * FEWEST) - sum(rep.size() for rep, _ in types)
+    for rep in products:
+        # products no larger than what they are needed for are always there
+        if rep.size() <= max(largest, room):
+            types.append((rep, PRODUCT))
+            room -= rep.size()
     return types
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from fastemlp import FastEMLPRegressor, equivariant_basis, irreps
 from fastemlp.groups import SL, SO, SU, C, Cube, Group, O, RubiksCube, S, SO13p, Trivial, Z
-from fastemlp.nn import EMLP, derived_rep, expressiveness
+from fastemlp.nn import EMLP, derived_rep, expressiveness, universality
 from fastemlp.nn.hidden import FEWEST, FEWEST_OF_SETS
 from fastemlp.reps import Scalar, T, V, axial, det, regular_rep, terms
 
@@ -84,6 +84,11 @@ def test_pairs_of_points_are_there_beside_what_acts_on_each():
         # and what is no input only as far as there is room
         assert sum(kind.size() for kind in found) < 384 + n * (n + 3)
     # too many
+    # with all that polynomials need
+    atoms, plane = V(S(3)), V(O(2))
+    for rep_out in (Scalar, plane, atoms * plane, plane**2):
+        network = EMLP(atoms * plane + atoms, rep_out, S(3) * O(2), n_layers=2)
+        assert all(rank.is_full for degree in (2, 3) for _, rank in universality(network, degree))
     assert V(S(40)) ** 2 not in types(derived_rep(384, V(S(40)) * V(O(3)), Scalar))
 
 
