@@ -33,6 +33,7 @@ class Task(NamedTuple):
     rep_out: object
     by_hand: tuple = ()
     n_train: int = N
+    is_stress: bool = False
 
 
 def _matrices(of):
@@ -198,7 +199,7 @@ def duct(folder):
     y[:, j, i] = y[:, i, j]
     half = np.argsort(z > 0, kind="stable")
     X, y = table[half, 2:11], y[half].reshape(-1, 9)
-    return Task(X, y, O(3), V**2, V**2, n_train=int(np.sum(z <= 0)))
+    return Task(X, y, O(3), V**2, V**2, n_train=int(np.sum(z <= 0)), is_stress=True)
 
 
 TASKS = {
@@ -233,8 +234,18 @@ def r2(task, channels, seed):
         warnings.simplefilter("ignore")
         model.fit(X[train], y[train])
     seconds = time.process_time() - start
-    error = np.square(model.predict(X[test]) - y[test]).sum()
-    return 1 - error / np.square(y[test] - y[test].mean(0)).sum(), seconds
+    found, right = model.predict(X[test]), y[test]
+    mean = right.mean(0)
+    if task.is_stress:
+        # six numbers together, about their common mean, as others who learned the duct count
+        found, right = _mandel(found), _mandel(right)
+        mean = right.mean()
+    return 1 - np.square(found - right).sum() / np.square(right - mean).sum(), seconds
+
+
+def _mandel(y):
+    i, j = np.triu_indices(3)
+    return y.reshape(-1, 3, 3)[:, i, j] * np.where(i == j, 1, 2**0.5)
 
 
 def main():

@@ -43,7 +43,7 @@ def socle_irreps(rep):
     >>> turn, shift = np.zeros((2, 3, 3))
     >>> turn[0, 1], turn[1, 0], shift[0, 2] = 1, -1, 1
     >>> [irrep.size() for irrep in socle_irreps(V(Group(lie_algebra=[turn, shift])))]
-    [2, 1, 2]
+    [1, 2, 2]
     """
     group, d = rep.G, rep.size()
     if d > LARGEST:

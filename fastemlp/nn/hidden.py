@@ -16,12 +16,12 @@ from fastemlp.reps import Scalar, regular_rep, slots, terms
 FEWEST = 4
 #: The same where there are few equivariant maps from it to itself, so that copies are all that tells functions apart.
 FEWEST_OF_SETS, FEW_MAPS = 16, 4
-#: The same beside pairs of points.
+#: The same for pairs of points that one group permutes while another acts on each, and what is read beside them.
 FEWEST_BESIDE_PAIRS = 8
 #: A finite group permutes its elements in a hidden type if so many copies of that fit.
 REGULAR = 8
 #: Products larger than this are there if there are channels for them, however large the inputs and outputs.
-LARGE = 16
+LARGE = 24
 #: Inputs, outputs and products of two inputs that have more components are not taken apart.
 LARGEST = 400
 #: Where a type is from: of the inputs, of the outputs, of products of two inputs.
@@ -54,8 +54,8 @@ def derived_rep(channels, rep_in, rep_out):
     - Otherwise, and where these are large, the types of inputs and outputs, and products of two inputs.
 
     What inputs and outputs hold is always there, and of their products what is no larger, or small enough for half the
-    channels. Pairs of points that a group permutes, while another acts on each, are there in place of other products,
-    up to half as many as channels.
+    channels. Pairs of points that a group permutes, while another acts on each, come before other products, up to half
+    as many as channels: they have functions of distances.
     """
     words_in, words_out = (
         [slots(term) for term, _ in terms(rep.canonical()[0])] for rep in (rep_in, rep_out)
@@ -80,42 +80,41 @@ def derived_rep(channels, rep_in, rep_out):
         rep = prod((part for part, _ in some), start=Scalar)
         known = set(rep.groups) in together
         found.append((rep, max((role for _, role in some), default=0) if known else PRODUCT))
-    types = _fitting([one for one in found if one[0] != Scalar], channels)
+    ends, pairs, products = _fitting([one for one in found if one[0] != Scalar], channels)
+    inputs = [rep for rep, role in ends if role == INPUT]
+    others = [rep for rep, role in ends if role == OUTPUT]
     # as many channels for scalars, for what the inputs hold, and for the rest; fewer scalars where they gate nothing
-    inputs, others = (
-        [rep for rep, role in types if (role == INPUT) == is_in] for is_in in (True, False)
-    )
-    permuted = [rep.is_permutation for rep, _ in types]
-    scalars = 0.5 if all(permuted) else 1.0
+    sets = all(rep.is_permutation for rep in [*inputs, *others, *products])
+    others += pairs or products
+    scalars = 0.5 if sets else 1.0
     share = channels / (scalars + bool(inputs) + bool(others))
     hidden = max(1, round(scalars * share)) * Scalar
     for some in (inputs, others):
         for rep in some:
-            fewest = FEWEST
-            if all(permuted) and equivariant_basis(rep >> rep).rank <= FEW_MAPS:
+            fewest = FEWEST_BESIDE_PAIRS if pairs else FEWEST
+            if sets and equivariant_basis(rep >> rep).rank <= FEW_MAPS:
                 fewest = FEWEST_OF_SETS
-            elif any(permuted) and not all(permuted):
-                fewest = FEWEST_BESIDE_PAIRS
             hidden += max(fewest, round(share / len(some) / rep.size())) * rep
+    if pairs:
+        hidden += sum((FEWEST * rep for rep in products), 0 * Scalar)
     return hidden
 
 
 def _fitting(found, channels):
-    """Of types and where they are from, those of inputs and outputs, and of their products what there is room for."""
-    types = [(rep, role) for rep, role in found if role < PRODUCT]
-    largest = min(max((rep.size() for rep, _ in types), default=0), LARGE)
-    products = sorted((rep for rep, role in found if role == PRODUCT), key=lambda rep: rep.size())
-    permuted = [rep for rep in products if rep.is_permutation and rep.size() <= channels / 2]
-    if permuted and not all(rep.is_permutation for rep, _ in types):
-        # beside another group, what stands for pairs of points has functions of their distances, and needs no more
-        return [*types, *((rep, PRODUCT) for rep in permuted)]
-    room = channels / (2 * FEWEST) - sum(rep.size() for rep, _ in types)
-    for rep in products:
+    """Of types and where they are from, those of inputs and outputs, pairs of points, and products as there is room."""
+    ends = [(rep, role) for rep, role in found if role < PRODUCT]
+    largest = min(max((rep.size() for rep, _ in ends), default=0), LARGE)
+    room = channels / (2 * FEWEST) - sum(rep.size() for rep, _ in ends)
+    pairs, products = [], []
+    for rep in sorted((rep for rep, role in found if role == PRODUCT), key=lambda rep: rep.size()):
+        # beside what is no permutation
+        if rep.is_permutation and not all(end.is_permutation for end, _ in ends):
+            pairs += [rep] * (rep.size() <= channels / 2)
         # products no larger than what they are needed for are always there
-        if rep.size() <= max(largest, room):
-            types.append((rep, PRODUCT))
+        elif rep.size() <= max(largest, room):
+            products.append(rep)
             room -= rep.size()
-    return types
+    return ends, pairs, products
 
 
 def _parts_of(group, words):

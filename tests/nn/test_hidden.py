@@ -7,7 +7,7 @@ from fastemlp import FastEMLPRegressor, equivariant_basis, irreps
 from fastemlp.groups import SL, SO, SU, C, Cube, Group, O, RubiksCube, S, SO13p, Trivial, Z
 from fastemlp.nn import EMLP, derived_rep, expressiveness, universality
 from fastemlp.nn.hidden import FEWEST, FEWEST_OF_SETS
-from fastemlp.reps import Scalar, T, V, axial, det, regular_rep, terms
+from fastemlp.reps import P, Scalar, T, V, axial, det, regular_rep, terms
 
 SHEARS = Group([[[0.0, 1.0], [0.0, 0.0]]], name="shears")
 
@@ -89,6 +89,9 @@ def test_pairs_of_points_are_there_beside_what_acts_on_each():
     for rep_out in (Scalar, plane, atoms * plane, plane**2):
         network = EMLP(atoms * plane + atoms, rep_out, S(3) * O(2), n_layers=2)
         assert all(rank.is_full for degree in (2, 3) for _, rank in universality(network, degree))
+    # a volume takes an axial vector on the way
+    network = EMLP(V(S(3)) * V(O(3)), P(O(3)) * P(S(3)), S(3) * O(3), n_layers=2)
+    assert all(rank.is_full and rank.found for _, rank in universality(network, 3))
     assert V(S(40)) ** 2 not in types(derived_rep(384, V(S(40)) * V(O(3)), Scalar))
 
 
