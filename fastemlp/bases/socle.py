@@ -7,7 +7,7 @@ from fastemlp.groups import Group
 from fastemlp.reps import V
 
 #: Reps of more components are not looked at: the algebra has up to their square of dimensions.
-LARGEST = 24
+LARGEST = 12
 #: What counts as zero, for matrices of unit norm.
 TOL = 1e-9
 
@@ -21,7 +21,7 @@ def socle_irreps(rep):
 
     Returns
     -------
-    list of Irrep, each once; empty for reps of more than 24 components
+    list of Irrep, each once; empty for reps of more than 12 components
 
     Raises
     ------
@@ -32,7 +32,7 @@ def socle_irreps(rep):
     -----
     Of SE(3) on homogeneous coordinates (x, 1) the socle is the directions (x, 0), on which translations do not act. It
     is the kernel of the radical of the algebra that the group generates, and the radical is that of the form tr(ab)
-    (Dickson's criterion). O(size⁴) of memory, O(size⁶) of time.
+    (Dickson's criterion). O(g·size⁴) of memory and O(g·size⁶) of time for g generators.
 
     Examples
     --------

@@ -106,10 +106,10 @@ def _fitting(found, channels):
     largest = min(max((rep.size() for rep, _ in ends), default=0), LARGE)
     room = channels / (2 * FEWEST) - sum(rep.size() for rep, _ in ends)
     pairs, products = [], []
+    sets = all(rep.is_permutation for rep, _ in ends)
     for rep in sorted((rep for rep, role in found if role == PRODUCT), key=lambda rep: rep.size()):
-        # beside what is no permutation
-        if rep.is_permutation and not all(end.is_permutation for end, _ in ends):
-            pairs += [rep] * (rep.size() <= channels / 2)
+        if rep.is_permutation and not sets:
+            pairs += [rep] if rep.size() <= channels / 2 else []
         # products no larger than what they are needed for are always there
         elif rep.size() <= max(largest, room):
             products.append(rep)
@@ -133,24 +133,24 @@ def _regular(group, channels):
 
 def _types(inside, outside):
     """Types of one group but the trivial one: list of (Rep, where it is from)."""
-    ends = [*inside, *outside]
+    ends, alone = [*inside, *outside], []
     if not all(rep.is_permutation for rep in ends) and max(rep.size() for rep in ends) <= LARGEST:
         try:
             return _irreducible_types(inside, outside)
-        except (NotReductive, CertificationError):
+        except NotReductive:
+            alone = _alone(ends)
+        except CertificationError:
             pass
     return [
         *((rep, INPUT) for rep in inside),
         *((rep, OUTPUT) for rep in outside if rep not in inside),
-        *((irrep, INPUT) for irrep in _alone(ends)),
+        *((irrep, INPUT) for irrep in alone),
         *((a * b, PRODUCT) for a in inside for b in inside),
     ]
 
 
 def _alone(ends):
     """Irreducibles that have no complement in some types, but sit there on their own."""
-    if all(rep.is_permutation for rep in ends):
-        return []
     try:
         found = [irrep for rep in ends for irrep in socle_irreps(rep)]
     except (NotReductive, CertificationError):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nn.equivariance import assert_equivariant
 from nn.gradients import backward_errors, tangent_errors
 
 from fastemlp import equivariant_basis
@@ -69,17 +70,6 @@ def assert_same_function(network, other):
     np.testing.assert_allclose(y, expected_y, atol=1e-11 * abs(y).max())
     for found, expected in zip(backward(dy), expected_backward(dy), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-11 * abs(expected).max())
-
-
-def assert_equivariant(network, theta, rng):
-    x = rng.standard_normal((6, network.rep_in.size()))
-    y = network(theta, x)
-    groups = dict.fromkeys((*network.rep_in.groups, *network.rep_out.groups))
-    for seed in range(3):
-        g = {group: group.sample(seed) for group in groups}
-        moved = network(theta, x @ network.rep_in.rho_dense(g).T)
-        expected = y @ network.rep_out.rho_dense(g).T
-        np.testing.assert_allclose(moved, expected, atol=1e-11 * max(1, abs(expected).max()))
 
 
 def assert_derivatives(network, theta, rng):
