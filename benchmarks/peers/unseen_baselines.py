@@ -17,7 +17,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from sklearn.linear_model import RidgeCV
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from unseen_tasks import N_TEST
 
 from fastemlp import EquivariantRidge
@@ -64,7 +64,9 @@ def candidates(task, n, seed):
             yield f"{model}, {name}", partial(_fitted, make, F[learn], y, F[test])
         yield f"kernel, {name}", partial(kernel_ridge, F[learn], y, F[test])
         few = slice(0, min(n, GP_SAMPLES))
-        yield f"GP, {name}", partial(_fitted, _gaussian_process, F[few], y[few], F[test])
+        for process, noise in (("GP", True), ("GP without noise", False)):
+            make = partial(_gaussian_process, F.shape[1], noise)
+            yield f"{process}, {name}", partial(_fitted, make, F[few], y[few], F[test])
     yield "augmented MLP, raw", partial(augmented, task, X, y, X_test, seed)
     for degree in (1, 2, 3):
         yield f"EquivariantRidge {degree}", partial(_equivariant_ridge, task, X, y, X_test, degree)
@@ -89,10 +91,14 @@ def _scaled(model):
     )
 
 
+def _single_precision(model):
+    return make_pipeline(FunctionTransformer(partial(np.asarray, dtype=np.float32)), _scaled(model))
+
+
 def _models(n, seed, is_scalar, by_hand, n_features):
     """Functions that make models of scikit-learn."""
-    # no more than about 1,000 steps of the widest perceptron
-    epochs = max(20, min(200, 400 // -(-n // 200)))
+    # about 300 steps of the widest perceptron, if there are many samples
+    epochs = max(20, min(200, 300 // -(-n // 200)))
     models = {
         "linear": _ridge_model,
         "MLP": lambda: _scaled(MLPRegressor(random_state=seed)),
@@ -105,10 +111,11 @@ def _models(n, seed, is_scalar, by_hand, n_features):
                 random_state=seed,
             )
         ),
-        "MLP wide": lambda: _scaled(
-            MLPRegressor(hidden_layer_sizes=(384,) * 3, max_iter=epochs, random_state=seed)
-        ),
     }
+    if by_hand or not is_scalar:
+        models["MLP wide"] = lambda: _single_precision(
+            MLPRegressor(hidden_layer_sizes=(384,) * 3, max_iter=epochs, random_state=seed)
+        )
     if is_scalar:
         models["boosting"] = lambda: HistGradientBoostingRegressor(random_state=seed)
     for degree in (2, 3):
@@ -131,10 +138,12 @@ def _ridge(F, y, F_test):
     return _fitted(_ridge_model, F, y, F_test)
 
 
-def _gaussian_process():
-    kernel = ConstantKernel(1.0, (1e-3, 1e6)) * RBF(3.0, (1e-2, 1e4))
-    kernel = kernel + WhiteKernel(1e-4, (1e-12, 10))
-    return _scaled(GaussianProcessRegressor(kernel, alpha=1e-12, n_restarts_optimizer=0))
+def _gaussian_process(n_features, noise):
+    kernel = ConstantKernel(1.0, (1e-3, 1e6)) * RBF(2 * n_features**0.5, (1e-2, 1e4))
+    if noise:
+        kernel = kernel + WhiteKernel(1e-2, (1e-12, 10))
+    model = GaussianProcessRegressor(kernel, alpha=1e-10, n_restarts_optimizer=0)
+    return _scaled(model)
 
 
 def _per_output(fit, L, y, L_test):
