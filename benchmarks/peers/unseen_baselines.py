@@ -4,7 +4,6 @@
 """
 
 import signal
-import threading
 from contextlib import contextmanager
 from functools import partial
 
@@ -32,6 +31,10 @@ CHOOSING_ROWS, MOST_ROWS = 500, 4000
 GP_SAMPLES = 300
 #: Seconds for a fit of EquivariantRidge.
 PATIENCE = 15
+
+
+class UnsuitableError(Exception):
+    """A baseline that cannot be fitted to this task."""
 
 
 def bound(task):
@@ -271,8 +274,12 @@ def augmented(task, X, y, X_test, seed, copies=10, elements=10):
 
 def _equivariant_ridge(task, X, y, X_test, degree):
     model = EquivariantRidge(task.group, rep_in=task.rep_in, rep_out=task.rep_out, degree=degree)
-    with _at_most(PATIENCE):
-        return model.fit(X, y).predict(X_test)
+    try:
+        with _at_most(PATIENCE):
+            return model.fit(X, y).predict(X_test)
+    except (MemoryError, TimeoutError, ValueError) as reason:
+        # too large, too slow, or no polynomial of this degree is equivariant
+        raise UnsuitableError(str(reason)) from reason
 
 
 @contextmanager
@@ -282,9 +289,6 @@ def _at_most(seconds):
     def stop(*_):
         raise TimeoutError(f"took longer than {seconds} seconds")
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
