@@ -77,11 +77,11 @@ def candidates(task, n, seed):
         B = task.basis(task.X)
         yield "linear, basis", partial(_linear_in_basis, B[learn], y, B[test])
         for name, F in inputs.items():
-            if name != "raw":
-                yield (
-                    f"kernel x basis, {name}",
-                    partial(kernel_in_basis, F[learn], B[learn], y, F[test], B[test]),
-                )
+            if name == "raw":
+                continue
+            by_basis = F[learn], B[learn], y, F[test], B[test]
+            yield f"linear x basis, {name}", partial(_linear_times_basis, *by_basis)
+            yield f"kernel x basis, {name}", partial(kernel_in_basis, *by_basis)
     if task.local is not None:
         L = task.local(task.X)
         yield "kernel, local", partial(_per_output, kernel_ridge, L[learn], y, L[test])
@@ -164,6 +164,16 @@ def _linear_in_basis(B, y, B_test):
     size = np.sqrt(np.square(rows).mean(0)) + 1e-300
     model = RidgeCV(np.logspace(-9, 5, 15), fit_intercept=False).fit(rows / size, y.ravel())
     return np.einsum("k,nkj->nj", model.coef_ / size, B_test)
+
+
+def _linear_times_basis(F, B, y, F_test, B_test):
+    """Coefficients that are linear in the features."""
+
+    def products(F, B):
+        F = np.hstack([np.ones((len(F), 1)), F])
+        return np.einsum("nf,nkj->nfkj", F, B).reshape(len(F), -1, B.shape[2])
+
+    return _linear_in_basis(products(F, B), y, products(F_test, B_test))
 
 
 def kernel_ridge(F, y, F_test):
