@@ -22,7 +22,10 @@ def _of_graphs(nodes, of):
         features = {
             "degrees": lambda X: np.sort(graphs(X).sum(1)),
             "spectrum": lambda X: np.linalg.eigvalsh(graphs(X)),
+            "walks": lambda X: _closed_walks(graphs(X)),
         }
+        if of is _radius:
+            del features["spectrum"]  # which holds the target
         return task(X, lambda X: of(graphs(X)), S(nodes), V**2, Scalar, features)
 
     return make
@@ -39,6 +42,24 @@ def _clustering(A):
     degrees = A.sum(1)
     closed = np.einsum("nij,njk,nki->n", A, A, A)
     return closed / np.maximum((degrees * (degrees - 1)).sum(1), 1)
+
+
+def _radius(A):
+    """The largest eigenvalue."""
+    return np.linalg.eigvalsh(A)[:, -1]
+
+
+def _closed_walks(A):
+    """Logarithms of the counts of closed walks, but of those of length 3, and of walks."""
+    squares = A @ A
+    counts = (
+        np.trace(squares, axis1=1, axis2=2),
+        np.trace(squares @ squares, axis1=1, axis2=2),
+        squares.sum((1, 2)),
+        (squares @ A).sum((1, 2)),
+        (squares @ squares).sum((1, 2)),
+    )
+    return np.log1p(np.stack(counts, axis=1))
 
 
 def log_sum_exp(rng, n):
@@ -185,7 +206,7 @@ TASKS = {
     "graph 8": _of_graphs(8, _triangles_and_paths),
     "graph 14": _of_graphs(14, _triangles_and_paths),
     "clustering": _of_graphs(8, _clustering),
-    "radius 14": _of_graphs(14, lambda A: np.linalg.eigvalsh(A)[:, -1]),
+    "radius 14": _of_graphs(14, _radius),
     "logsumexp": log_sum_exp,
     "softmax": set_to_set,
     "roughness": roughness,
