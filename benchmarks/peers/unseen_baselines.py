@@ -182,15 +182,11 @@ def kernel_ridge(F, y, F_test):
     F, F_test = scaler.transform(F), scaler.transform(F_test)
     Y = target.transform(y.reshape(len(y), -1))
     unit = _unit(F)
-    few = slice(0, min(len(F), CHOOSING_ROWS))
-    gamma, alpha = _choose(lambda g: _rbf(F[few], F[few], g / unit), Y[few], 1)
+    few = F[:CHOOSING_ROWS]
+    gamma, alpha = _choose(lambda g: _rbf(few, few, g / unit), Y[: len(few)], 1)
     weights = _solve(_rbf(F, F, gamma / unit), alpha, Y)
-    found = np.vstack(
-        [
-            _rbf(part, F, gamma / unit) @ weights
-            for part in np.array_split(F_test, 1 + len(F_test) // 1000)
-        ]
-    )
+    parts = np.array_split(F_test, 1 + len(F_test) // 1000)
+    found = np.vstack([_rbf(part, F, gamma / unit) @ weights for part in parts])
     return target.inverse_transform(found).reshape(-1, *y.shape[1:])
 
 
@@ -211,11 +207,9 @@ def kernel_in_basis(F, B, y, F_test, B_test):
         outer *= _rbf(F1, F2, gamma / unit)[:, None, :, None]
         return outer.reshape(len(F1) * n_out, -1)
 
-    few = slice(0, min(rows, max(30, CHOOSING_ROWS // n_out)))
-    chosen = F[few], B[few]
-    gamma, alpha = _choose(
-        lambda g: kernel(*chosen, *chosen, g), Y[: chosen[0].shape[0] * n_out], n_out
-    )
+    few = min(rows, max(30, CHOOSING_ROWS // n_out))
+    chosen = F[:few], B[:few]
+    gamma, alpha = _choose(lambda g: kernel(*chosen, *chosen, g), Y[: few * n_out], n_out)
     weights = _solve(kernel(F, B, F, B, gamma), alpha, Y)
     parts = np.array_split(np.arange(len(F_test)), 10)
     found = np.vstack([kernel(F_test[p], B_test[p], F, B, gamma) @ weights for p in parts])
