@@ -194,7 +194,9 @@ def demo(seed, figure):
 
 def _n_parameters(model):
     if isinstance(model, FastEMLPRegressor):
-        return len(model.theta_)
+        form = model.closed_form_
+        n_of_form = 0 if form is None else form.n_coefficients
+        return n_of_form + (len(model.theta_) if model.network_share_ else 0)
     return sum(a.size for a in (*model.coefs_, *model.intercepts_))
 
 

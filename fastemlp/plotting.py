@@ -60,7 +60,7 @@ def save_learning_curves(path, curves, *, title):
     Parameters
     ----------
     path : str or Path; as for ``figure_path``
-    curves : dict of {label: sequence of float}; one loss per epoch
+    curves : dict of {label: sequence of float}; one loss per epoch; a single one is drawn as a line
     title : str
 
     Returns
@@ -70,7 +70,10 @@ def save_learning_curves(path, curves, *, title):
     path = figure_path(path)
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     for label, losses in curves.items():
-        axes.semilogy(range(1, len(losses) + 1), losses, label=label)
+        if len(losses) == 1:  # no training, a closed form
+            axes.axhline(losses[0], label=label, linestyle="--")
+        else:
+            axes.semilogy(range(1, len(losses) + 1), losses, label=label)
     axes.set(xlabel="epoch", ylabel="training loss / variance of y", title=title)
     axes.legend()
     figure.savefig(path, dpi=150)

@@ -122,7 +122,7 @@ def check_table(out):
     for row in rows:
         mse, error, seconds, parameters = row[-4:]
         assert np.isfinite([float(mse), float(error), float(seconds)]).all()
-        assert int(parameters.replace(",", "")) > 50
+        assert int(parameters.replace(",", "")) > 5
     assert float(rows[0][-3]) < 1e-5 < float(rows[1][-3])
 
 

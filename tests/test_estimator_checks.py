@@ -6,7 +6,14 @@ from fastemlp import EquivariantRidge, FastEMLPRegressor
 from fastemlp.groups import O, Scaling, Trivial
 
 # small networks: the checks fit some hundred models
-SMALL = {"channels": 32, "n_layers": 2, "max_iter": 100, "random_state": 0}
+SMALL = {
+    "polynomial": None,
+    "kernel": None,
+    "channels": 32,
+    "n_layers": 2,
+    "max_iter": 100,
+    "random_state": 0,
+}
 
 
 def ambiguous(estimator):

@@ -22,7 +22,14 @@ from fastemlp.nn import derived_rep
 from fastemlp.reps import Scalar, T, V, objects
 from fastemlp.testing import equivariance_error
 
-SMALL = {"channels": 40, "n_layers": 2, "max_iter": 5, "random_state": 0}
+SMALL = {
+    "polynomial": None,
+    "kernel": None,
+    "channels": 40,
+    "n_layers": 2,
+    "max_iter": 5,
+    "random_state": 0,
+}
 TASKS = {
     "o5": make_o5_synthetic,
     "inertia": make_inertia,
@@ -321,7 +328,7 @@ def test_predict_does_not_depend_on_how_rows_are_batched():
         ({"tol": -1}, "tol must be a number ≥ 0"),
         ({"validation_fraction": 1.0}, "validation_fraction must be a number between 0 and 1"),
         ({"loss": "absolute"}, "loss must be 'squared_error' or 'huber', got 'absolute'"),
-        ({"solver": "sgd"}, "solver must be 'adam' or 'adamw' or 'lbfgs', got 'sgd'"),
+        ({"solver": "sgd"}, "solver must be 'auto' or 'adam' or 'adamw' or 'lbfgs', got 'sgd'"),
         ({"schedule": "step"}, "schedule must be 'cosine' or 'one_cycle' or 'constant'"),
         ({"warmup": 1.0}, r"warmup must be a number in \[0, 1\) or None, got 1.0"),
         ({"weight_decay": -0.1}, "weight_decay must be a number ≥ 0 or 'auto', got -0.1"),
@@ -518,11 +525,11 @@ def test_inputs_of_many_objects_are_scaled_down_and_scalars_to_their_products(re
 
 
 def test_auto_is_many_steps_and_a_decay_by_the_number_of_samples():
-    model = FastEMLPRegressor(group=O(5))
-    assert model._n_epochs(30) == 10_000
-    assert model._n_epochs(1280) == 1_000
-    assert model._n_epochs(10**6) == 100
-    assert FastEMLPRegressor(solver="lbfgs")._n_epochs(30) == 1_000
+    model = FastEMLPRegressor(group=O(5), polynomial=None, kernel=None)
+    assert model._n_epochs(30, 30) == 10_000
+    assert model._n_epochs(1280, 1280) == 1_000
+    assert model._n_epochs(10**6, 10**6) == 100
+    assert FastEMLPRegressor(solver="lbfgs")._n_epochs(30, 30) == 1_000
     assert model._decay(3000) == pytest.approx(0.01)
     assert model._decay(200) == 0.1
     assert model._decay(30) == pytest.approx(0.05)

@@ -23,7 +23,14 @@ from fastemlp.training.objective import DerivativeObjective
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*hardly more than a constant:UserWarning")
 
-SMALL = {"channels": 32, "n_layers": 2, "max_iter": 20, "random_state": 0}
+SMALL = {
+    "polynomial": None,
+    "kernel": None,
+    "channels": 32,
+    "n_layers": 2,
+    "max_iter": 20,
+    "random_state": 0,
+}
 #: Group, inputs, outputs: one output, several, more outputs than inputs, a group that preserves no length, no group.
 CASES = [
     (O(3), 3 * V + 2 * Scalar, Scalar),

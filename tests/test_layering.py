@@ -4,12 +4,12 @@ The order is the architecture (left never imports right)::
 
     _warnings, exceptions < _kernels, _threads, _progress, _arrays, _budget, _gap, _operator
              < operators, isometries, groups < orbits < irreducibles < reps, solver < store < bases
-             < nn < training < estimators < dynamics < testing, datasets
+             < closed_form, nn < training < estimators < dynamics < testing, datasets
              < fastemlp < plotting, distributed, export < cli < __main__
 
 and inside ``estimators``::
 
-    columns, scaling, polynomials, training_range < base, diagnosis < regressor, ridge
+    columns, scaling, training_range < base, diagnosis < regressor, ridge
 
 A new module fails here until it is given its place in ``ORDER``, on purpose.
 """
@@ -35,7 +35,7 @@ ORDER = (
     {"reps", "solver"},
     {"store"},
     {"bases"},
-    {"nn"},
+    {"closed_form", "nn"},
     {"training"},
     {"estimators"},
     {"dynamics"},
@@ -50,7 +50,7 @@ SEES_ONLY = {"datasets": {"groups", "reps"}}
 
 ESTIMATORS = f"{ROOT}.estimators"
 ORDER_OF_ESTIMATORS = (
-    {"columns", "scaling", "polynomials", "training_range"},
+    {"columns", "scaling", "training_range"},
     {"base", "diagnosis"},
     {"regressor", "ridge"},
     {ESTIMATORS},

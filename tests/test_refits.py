@@ -15,7 +15,15 @@ from fastemlp.groups import SO, O
 from fastemlp.reps import Scalar, V
 
 PACKAGE = str(Path(fastemlp.__file__).parent)
-SMALL = {"channels": 8, "n_layers": 1, "max_iter": 3, "batch_size": 8, "random_state": 0}
+SMALL = {
+    "polynomial": None,
+    "kernel": None,
+    "channels": 8,
+    "n_layers": 1,
+    "max_iter": 3,
+    "batch_size": 8,
+    "random_state": 0,
+}
 MODELS = {
     "network": FastEMLPRegressor(O(3), **SMALL),
     "stopping early": FastEMLPRegressor(O(3), early_stopping=True, ema_decay=0.9, **SMALL),

@@ -14,7 +14,7 @@ from fastemlp.reps import Scalar, V
 from fastemlp.training.divergence import Guard
 from fastemlp.training.optimisers import Adam
 
-SMALL = {"channels": 16, "n_layers": 2, "random_state": 0}
+SMALL = {"polynomial": None, "kernel": None, "channels": 16, "n_layers": 2, "random_state": 0}
 
 
 @pytest.mark.parametrize("estimator", [EquivariantRidge, FastEMLPRegressor])
@@ -127,7 +127,7 @@ def test_a_fit_to_the_last_digits_is_not_taken_for_divergence(seed):
         ("verbose", -1, "an int ≥ 0"),
         ("verbose", None, "an int ≥ 0"),
         ("verbose", 0.5, "an int ≥ 0"),
-        ("solver", ["adam"], "'adam' or 'adamw'"),
+        ("solver", ["adam"], "'auto' or 'adam' or 'adamw'"),
         ("max_iter", np.ones(2), "an int ≥ 1 or 'auto'"),
         ("type_weights", [1.0], "a dict such as"),
     ],

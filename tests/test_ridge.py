@@ -9,11 +9,11 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-import fastemlp.estimators.polynomials
+import fastemlp.closed_form.polynomials
 from fastemlp import EquivariantRidge
 from fastemlp.bases.basis import equivariant_basis
+from fastemlp.closed_form import LeaveOneOutRidge
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
-from fastemlp.estimators.ridge import LeaveOneOutRidge
 from fastemlp.groups import O13, SL, SO, SU, O, S, Scaling, Trivial
 from fastemlp.reps import Scalar, V
 from fastemlp.testing import equivariance_error
@@ -188,12 +188,12 @@ def test_number_of_polynomials(group, rep_in, rep_out, degree, rank):
 
 @pytest.mark.parametrize(("m", "count"), [(1, 1), (2, 2), (3, 3), (4, 5), (5, 7)])
 def test_patterns_count_every_product_once(m, count):
-    patterns = list(fastemlp.estimators.polynomials._partitions(m, m))
+    patterns = list(fastemlp.closed_form.polynomials._partitions(m, m))
     assert len(patterns) == count
     for n in (1, 2, 4):
-        choices = [fastemlp.estimators.polynomials._choices(n, p) for p in patterns]
+        choices = [fastemlp.closed_form.polynomials._choices(n, p) for p in patterns]
         assert [len(c) for c in choices] == [
-            fastemlp.estimators.polynomials._n_choices(n, p) for p in patterns
+            fastemlp.closed_form.polynomials._n_choices(n, p) for p in patterns
         ]
         assert sum(map(len, choices)) == math.comb(n + m - 1, m)
 
@@ -283,7 +283,7 @@ def test_rows_in_several_chunks(monkeypatch):
     X, y, rep_in, rep_out = task("O(3)", 30)
     model = EquivariantRidge(rep_in=rep_in, rep_out=rep_out, degree=2)
     expected, loo = model.fit(X, y).predict(X), model.loo_error_
-    monkeypatch.setattr(fastemlp.estimators.polynomials, "_CHUNK", 1000)
+    monkeypatch.setattr(fastemlp.closed_form.polynomials, "_CHUNK", 1000)
     np.testing.assert_allclose(model.fit(X, y).predict(X), expected, atol=1e-12)
     np.testing.assert_allclose(model.loo_error_, loo)
 
@@ -333,7 +333,7 @@ def test_large_problems_are_refused_before_they_start(monkeypatch):
         match=r"design matrix up to degree 2 to V0 has 1,000 rows and 406,350 columns, 3,100 MiB, more than the 1,024",
     ):
         EquivariantRidge(degree=2).fit(X, X[:, 0])
-    monkeypatch.setattr(fastemlp.estimators.polynomials, "DESIGN_BYTES", 3 * 2**20)
+    monkeypatch.setattr(fastemlp.closed_form.polynomials, "DESIGN_BYTES", 3 * 2**20)
     with pytest.raises(
         MemoryError, match=r"basis of V6 >> V2 has 390,625 rows and 105 columns, 313 MiB, more"
     ):

@@ -3,8 +3,7 @@
 import numpy as np
 
 from fastemlp._warnings import warn_user
-from fastemlp.estimators.training_range import has_invariant_norm
-from fastemlp.reps import Scalar, drho_operator, objects
+from fastemlp.reps import Scalar, drho_operator, has_invariant_norm, objects
 
 #: A model that explains no more than this of the variance of its training targets has learned nothing.
 LEARNED = 0.1

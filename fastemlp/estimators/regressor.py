@@ -6,6 +6,8 @@ from typing import ClassVar
 import numpy as np
 from sklearn.utils import check_random_state
 
+from fastemlp._threads import single_threaded_blas
+from fastemlp.closed_form import fit_closed_form
 from fastemlp.estimators.base import (
     EquivariantRegressor,
     a_number,
@@ -26,18 +28,36 @@ from fastemlp.estimators.scaling import (
 from fastemlp.estimators.training_range import TrainingRange
 from fastemlp.nn import EMLP, MLP, require_reach
 from fastemlp.reps import Rep
-from fastemlp.training import SCHEDULES, SOLVERS, DerivativeError, Huber, SquaredError, train
+from fastemlp.training import (
+    SCHEDULES,
+    SOLVERS,
+    DerivativeError,
+    Huber,
+    SquaredError,
+    train,
+    try_network,
+)
+from fastemlp.training.trial import Verdict
 
 #: What max_iter="auto" means: at least this many steps and epochs, or this many iterations of L-BFGS.
 AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
 #: Copies of a single sample are learned once the loss is this share of the target's square.
 ONE_SAMPLE_LOSS = 1e-8
+#: The same where a closed form may do instead: steps per sample, but no fewer than this.
+STEPS_PER_SAMPLE, LEAST_STEPS = 2.0, 500
+#: Up to so many samples L-BFGS trains the network, for so many iterations.
+SMALL, FEW_ITERATIONS = 300, 200
+#: A closed form that leaves less than this many times the rounding unit of the variance explains all.
+ROUNDOFF = 1.0
+#: One that leaves less than this share of the variance, over the number of samples, is better than a network would be.
+HOPELESS = 0.1
+#: One that leaves more than this share may be worse than a network alone.
+POOR = 1e-3
 #: weight_decay="auto" is ``AUTO_DECAY / n`` for n samples, at most ``MAX_AUTO_DECAY`` and at most ``n / FEW_DECAY``, so
 #: that decay does not drown what very few samples say.
 AUTO_DECAY, MAX_AUTO_DECAY, FEW_DECAY = 30.0, 0.1, 600.0
 #: The parameters that are passed on to ``train`` as they are.
 _TRAINING_OPTIONS = (
-    "solver",
     "learning_rate",
     "schedule",
     "warmup",
@@ -63,11 +83,17 @@ def _is_precision(dtype):
 
 @documented
 class FastEMLPRegressor(EquivariantRegressor):
-    """Regression that is exactly equivariant under a matrix group; without a group, a plain MLP.
+    """Regression that is exactly equivariant under a matrix group: closed forms, and a network for what they leave.
 
     Parameters
     ----------
     GROUP_AND_REPS
+    polynomial : int, "auto" or None
+        Degree of equivariant polynomials that are fitted in closed form, sparse where that predicts better. "auto"
+        takes the degree that predicts left-out samples best, None no polynomial.
+    kernel : {"auto", None}
+        Whether kernels of invariants, times equivariant objects, and sums of functions of single invariants are tried
+        as well. With ``polynomial=None, kernel=None`` the model is a network alone.
     channels : int, str or Rep, or a list of these, one per hidden layer
         What each hidden layer holds: about how many channels, for types that suit the inputs and outputs
         (``fastemlp.nn.derived_rep``), or the types themselves, for example ``"16+32V+8V2"`` (a bare number counts
@@ -84,8 +110,9 @@ class FastEMLPRegressor(EquivariantRegressor):
         weighted mean over the types. None counts every column of y equally.
     gradient_weight : float
         What each derivative counts when ``fit`` is given ``dy``: 1 is as much as a target.
-    solver : {"adam", "adamw", "lbfgs"}
+    solver : {"auto", "adam", "adamw", "lbfgs"}
         "adamw" decays parameters; "lbfgs" is for small data: it takes all samples at once, for ``max_iter`` iterations.
+        "auto" is "lbfgs" for up to 300 samples, with ``max_iter="auto"`` beside closed forms, and "adamw" otherwise.
     learning_rate : float
         Peak of the schedule. Not used by "lbfgs", like everything down to ``batch_size``.
     schedule : {"cosine", "one_cycle", "constant"}
@@ -104,9 +131,10 @@ class FastEMLPRegressor(EquivariantRegressor):
     batch_size : int
         Samples per step, at most all of them.
     max_iter : int or "auto"
-        Epochs. "auto" is as many as make 10,000 steps, at least 100: few samples need as many steps as many do.
-        For "lbfgs" iterations, with "auto" 1,000. A single sample, once learned to 1e-4, and constant targets end
-        training early.
+        Epochs of the network, for "lbfgs" iterations. With "auto" the network is tried on samples held out, for as many
+        epochs as make two steps a sample, between 500 and 10,000 (1,000 iterations), and left out unless it helps. For
+        a network alone "auto" is as many as make 10,000 steps, at least 100. A single sample, once learned to 1e-4, and
+        constant targets end training early.
     early_stopping : bool
         Hold out ``validation_fraction`` of the samples, stop when ``n_iter_no_change`` epochs do not improve their
         loss by ``tol``, and keep the best parameters. Copies of one sample are held out together or not at all.
@@ -124,23 +152,37 @@ class FastEMLPRegressor(EquivariantRegressor):
     Attributes
     ----------
     rep_in_, rep_out_ : Rep; as used, bound
+    closed_form_ : ClosedForm or None
+        What predicts in closed form, between scaled inputs and scaled targets; ``print(model.closed_form_)`` says what
+        it is. None for a network alone.
     network_ : Network
+    network_share_ : float
+        The factor of the network's outputs in predictions of scaled targets; 0 where the network is left out.
     theta_ : ndarray of shape (n_parameters,); the parameters of ``network_``, read-only
     loss_curve_ : list of float
         Training loss of each epoch, in units of the variance of y; with ``dy`` plus ``gradient_weight * n_features``
-        times that of the derivatives, in units of their mean square.
+        times that of the derivatives, in units of their mean square. Where the network is left out, what the closed
+        form leaves of samples held out.
     validation_curve_ : list of float; the same for the held-out samples, empty without early stopping
-    n_iter_ : int; epochs run
+    n_iter_ : int; epochs run, 1 where the network is left out
     n_features_in_ : int
 
     Notes
     -----
+    For each type of output an equivariant polynomial, a kernel ridge regression and sums of functions of single
+    invariants are fitted, degree, terms, kernel and penalties chosen by exact leave-one-out errors, evidence and folds;
+    the best of them predicts, or several weighted by what they predict of left-out samples, or a constant where none is
+    surely better. The network learns what is left of left-out samples, or the targets themselves, and with
+    ``max_iter="auto"`` stays only if that helps on samples it has not seen. Large data are fitted in closed form on
+    some thousand samples. ``loss="huber"`` leaves closed forms out unless they are asked for. With ``dy`` polynomials
+    and sums of functions are fitted to derivatives as well, kernels are left out.
+
     Inputs and targets are scaled by one factor per copy of each type and shifted along invariants only: targets to unit
     variance, n objects of the input to a root mean square s = √(2/n) each, between 1/2 and 1, the scalars among them to
     s²/3 (to 1 where all are scalars). Small data need that; steep functions of scalars then take more steps to learn.
 
-    The network is a gated polynomial of high degree. So that it cannot run away, objects of a prediction are at most
-    four times as long as the longest in training (measured from the shift; with ``dy``, or as the longest ``dy · x``);
+    So that predictions cannot run away, unless a closed form explains all but roundoff, objects of one are at most four
+    times as long as the longest in training (measured from the shift; with ``dy``, or as the longest ``dy · x``);
     for inputs r times as long as the longest in training, 4r times, so that predictions grow at most linearly there.
     Scaling a whole object by an invariant keeps it equivariant. Where the group preserves no length of some input
     (Lorentz, SL, affine groups) the factor is twenty; output types without an invariant length are not limited.
@@ -161,9 +203,11 @@ class FastEMLPRegressor(EquivariantRegressor):
     >>> from fastemlp.datasets import make_o5_synthetic
     >>> from fastemlp.groups import O
     >>> X, y = make_o5_synthetic(100, random_state=0)
-    >>> model = FastEMLPRegressor(group=O(5), channels=32, max_iter=5, random_state=0).fit(X, y)
+    >>> model = FastEMLPRegressor(group=O(5), random_state=0).fit(X, y)
     >>> model.predict(X[:2]).shape
     (2,)
+    >>> print(model.closed_form_)
+    functions of angles and r
     """
 
     _allowed: ClassVar = {
@@ -177,7 +221,9 @@ class FastEMLPRegressor(EquivariantRegressor):
             "an int ≥ 0; 1 shows a progress bar",
         ),
         "loss": one_of("squared_error", "huber"),
-        "solver": one_of(*SOLVERS),
+        "polynomial": or_else(None, or_else("auto", an_int(1))),
+        "kernel": or_else(None, one_of("auto")),
+        "solver": one_of("auto", *SOLVERS),
         "schedule": one_of(*SCHEDULES),
         "max_iter": or_else("auto", an_int(1)),
         "batch_size": an_int(1),
@@ -204,13 +250,15 @@ class FastEMLPRegressor(EquivariantRegressor):
         *,
         rep_in=None,
         rep_out=None,
+        polynomial="auto",
+        kernel="auto",
         channels=384,
         n_layers=3,
         loss="squared_error",
         huber_delta=1.0,
         type_weights=None,
         gradient_weight=1.0,
-        solver="adamw",
+        solver="auto",
         learning_rate=3e-3,
         schedule="cosine",
         warmup=None,
@@ -230,6 +278,8 @@ class FastEMLPRegressor(EquivariantRegressor):
         self.group = group
         self.rep_in = rep_in
         self.rep_out = rep_out
+        self.polynomial = polynomial
+        self.kernel = kernel
         self.channels = channels
         self.n_layers = n_layers
         self.loss = loss
@@ -293,28 +343,91 @@ class FastEMLPRegressor(EquivariantRegressor):
         return self._fit_or_leave(X, y, sample_weight, dy)
 
     def _fit(self, X, y, weight, group, dy=None):
-        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        rng = np.random.default_rng(seed)
         if dy is not None:
             warn_if_astray("FastEMLPRegressor.fit", X, y, dy, self.rep_in_, self.rep_out_)
         network = self._build_network(group, X.dtype, rng)
         self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weight, input_rms(self.rep_in_))
         self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weight)
-        sample = distinct_rows(X, y)[1]
-        rows, held_out = self._split(sample, weight, rng)
-        data = (
-            self.scaler_in_.transform(X),
-            _without_roundoff(self.scaler_out_.transform(y), y, self.scaler_out_),
-            weight,
-            None if dy is None else scaled_derivative(dy, self.scaler_in_, self.scaler_out_),
-        )
-        X, y, weight, dy = _rows_of(data, rows)
+        first, sample = distinct_rows(X, y)
+        X = self.scaler_in_.transform(X)
+        y = _without_roundoff(self.scaler_out_.transform(y), y, self.scaler_out_)
+        if dy is not None:
+            dy = scaled_derivative(dy, self.scaler_in_, self.scaler_out_)
         require_reach(network, "FastEMLPRegressor.fit", X)
-        self._training_range = TrainingRange.fit(
-            self.rep_in_, X, self.rep_out_, y if dy is None else np.vstack([y, _changes(X, dy)])
-        )
+        lengths = y if dy is None else np.vstack([y, _changes(X, dy)])
+        self._training_range = TrainingRange.fit(self.rep_in_, X, self.rep_out_, lengths)
+        self._loss(self.rep_out_)  # refuses type_weights before anything takes time
+        self.closed_form_, *rest = self._fit_closed_form(X, y, weight, dy, first, sample, seed)
+        self._fit_network(network, (X, y, weight, dy), rest, sample, rng)
+        error = unexplained(self._predict_scaled(X), y, weight)
+        steps = None
+        if self.network_share_ and self._solver(len(first)) != "lbfgs":
+            steps = self.n_iter_ * -(-len(X) // self.batch_size)
+        reps = self.rep_in_, self.rep_out_
+        warn_if_nothing_learned("FastEMLPRegressor.fit", (X, y), reps, error, n_steps=steps)
+
+    def _fit_closed_form(self, X, y, weight, dy, first, sample, seed):
+        """The polynomial or kernel, None where none is asked for, and what it leaves of left-out targets and slopes."""
+        asked = {
+            name: None if self.loss == "huber" and value == "auto" else value
+            for name, value in (("polynomial", self.polynomial), ("kernel", self.kernel))
+        }
+        if set(asked.values()) == {None} or len(first) == 1 or not y.any():
+            return None, y, dy
+        if dy is not None and self.gradient_weight:
+            power = np.average(np.nansum(dy**2, axis=(1, 2)), weights=weight) or 1.0
+            asked["slopes"] = dy[first].astype(np.float64)
+            asked["slope_weight"] = self.gradient_weight * X.shape[1] * y.shape[1] / power
+        with single_threaded_blas():
+            found, *left_out = fit_closed_form(
+                (self.rep_in_, self.rep_out_),
+                X[first].astype(np.float64),
+                y[first].astype(np.float64),
+                np.bincount(sample, weight).astype(np.float64),
+                np.random.default_rng([seed, 1]),
+                **asked,
+            )
+        return found, *(None if e is None else e[sample] for e in left_out)
+
+    def _fit_network(self, network, data, rest, sample, rng):
+        """Train the network on what is left of the targets, or on these, or leave it out."""
+        X, y, weight, dy = data
+        form, whole = self.closed_form_, (y, dy)
+        error = unexplained(y - rest[0], y, weight)
+        is_law = bool(form) and error <= ROUNDOFF * np.finfo(y.dtype).eps
+        target, share = rest, 0.0 if is_law else 1.0
+        if form is not None and self.max_iter == "auto" and not is_law:
+            choices = [(rest, form), *([(whole, None)] if form and error > POOR else [])]
+            verdict = self._try(network, X, [one for one, _ in choices], weight, sample, rng, error)
+            share = verdict.share
+            if verdict.choice is not None:
+                target, form = choices[verdict.choice]
+        self.closed_form_, self.network_ = form, network
+        # what explains all is not bounded outside the training data
+        self._is_law = is_law
+        unit = _rms(target[0], weight) if form is not None else 1.0
+        self.network_share_ = share * unit
+        if share:
+            self._train_network(X, [_scaled(a, unit, y.dtype) for a in target], weight, sample, rng)
+            self.loss_curve_ = [loss * unit**2 for loss in self.loss_curve_]
+            self.validation_curve_ = [loss * unit**2 for loss in self.validation_curve_]
+        else:
+            self.theta_ = np.zeros(network.n_parameters, y.dtype)
+            self.loss_curve_ = [float(np.average(rest[0] ** 2, 0, weight).mean())]
+            self.validation_curve_ = []
+            self.n_iter_ = 1
+        self._prepare()
+
+    def _train_network(self, X, targets, weight, sample, rng):
+        y, dy = targets
+        rows, held_out = self._split(sample, weight, rng)
+        data = X, y, weight, dy
+        X, y, weight, dy = _rows_of(data, rows)
         n_different = len(np.unique(sample[rows]))
         result = train(
-            network,
+            self.network_,
             X,
             y,
             rng,
@@ -322,31 +435,72 @@ class FastEMLPRegressor(EquivariantRegressor):
             dy=dy,
             dy_loss=None if dy is None else self._derivative_loss(dy, weight),
             validation=None if held_out is None else _rows_of(data, held_out),
-            loss=self._loss(self.rep_out_),
-            max_iter=self._n_epochs(len(X)),
             enough=ONE_SAMPLE_LOSS if n_different == 1 else 0.0,
-            weight_decay=self._decay(n_different),
-            **{name: getattr(self, name) for name in _TRAINING_OPTIONS},
+            **self._options(len(X), n_different),
         )
-        self.network_, self.theta_ = network, result.theta
-        self._prepare()
-        self.loss_curve_ = result.loss_curve
-        self.validation_curve_ = result.validation_curve
-        self.n_iter_ = result.n_iter
-        error = unexplained(network(self.theta_, X, self._prepared[1]), y, weight)
-        steps = result.n_iter * -(-len(X) // self.batch_size) if self.solver != "lbfgs" else None
-        reps = self.rep_in_, self.rep_out_
-        warn_if_nothing_learned("FastEMLPRegressor.fit", (X, y), reps, error, n_steps=steps)
+        self.theta_, self.n_iter_ = result.theta, result.n_iter
+        self.loss_curve_, self.validation_curve_ = result.loss_curve, result.validation_curve
+
+    def _try(self, network, X, choices, weight, sample, rng, error):
+        """Whether, and towards which targets, to train the network: a Verdict."""
+        n = sample.max() + 1
+        if error <= HOPELESS / n:
+            return Verdict(None, 0.0)
+
+        def slope_loss(dy, weight):
+            return None if dy is None else self._derivative_loss(dy, weight)
+
+        return try_network(
+            network,
+            X,
+            choices,
+            sample,
+            weight,
+            rng,
+            slope_loss,
+            **{**self._options(len(X), n), "verbose": 0},
+        )
+
+    def _options(self, n_samples, n_different):
+        """What ``train`` is to do."""
+        options = {name: getattr(self, name) for name in _TRAINING_OPTIONS}
+        return options | {
+            "loss": self._loss(self.rep_out_),
+            "solver": self._solver(n_different),
+            "max_iter": self._n_epochs(n_samples, n_different),
+            "weight_decay": self._decay(n_different),
+        }
 
     def _predict(self, X):
         X = self.scaler_in_.transform(X)
-        y = self._training_range.shorten(X, self.network_(self.theta_, X, self._weights()))
+        y = self._predict_scaled(X)
+        if not self._is_law:
+            y = self._training_range.shorten(X, y)
         return self.scaler_out_.inverse_transform(y)
+
+    def _predict_scaled(self, X):
+        """Predictions between scaled inputs and targets, before they are shortened."""
+        y = 0.0
+        if self.network_share_:
+            y = self.network_(self.theta_, X, self._weights())
+            y *= y.dtype.type(self.network_share_)
+        if self.closed_form_ is not None:
+            with single_threaded_blas():  # the same bits whatever the number of threads
+                y = (self.closed_form_(X) + y).astype(self.network_.dtype, copy=False)
+        return y
 
     def _jacobian(self, X):
         X = self.scaler_in_.transform(X)
-        y, J = self.network_.jacobian(self.theta_, X, self._weights())
-        J = self._training_range.jacobian(X, y, J)
+        y = J = 0.0
+        if self.network_share_:
+            share = self.network_.dtype.type(self.network_share_)
+            y, J = (share * a for a in self.network_.jacobian(self.theta_, X, self._weights()))
+        if self.closed_form_ is not None:
+            with single_threaded_blas():
+                y, J = self.closed_form_(X) + y, self.closed_form_.jacobian(X) + J
+            y, J = (a.astype(self.network_.dtype, copy=False) for a in (y, J))
+        if not self._is_law:
+            J = self._training_range.jacobian(X, y, J)
         return unscaled_derivative(J, self.scaler_in_, self.scaler_out_)
 
     def _weights(self):
@@ -405,13 +559,23 @@ class FastEMLPRegressor(EquivariantRegressor):
         held_out = np.isin(sample, order[: min(n_held_out, n - 1)])
         return ~held_out, held_out
 
-    def _n_epochs(self, n_samples):
+    def _solver(self, n_different):
+        if self.solver != "auto":
+            return self.solver
+        alone = self.polynomial is None and self.kernel is None
+        small = n_different <= SMALL and self.max_iter == "auto" and not alone
+        return "lbfgs" if small and self.loss != "huber" else "adamw"
+
+    def _n_epochs(self, n_samples, n_different):
         if self.max_iter != "auto":
             return self.max_iter
-        if self.solver == "lbfgs":
-            return AUTO_ITERATIONS
+        if self._solver(n_different) == "lbfgs":
+            return AUTO_ITERATIONS if self.solver == "lbfgs" else FEW_ITERATIONS
         n_batches = -(-n_samples // self.batch_size)
-        return max(-(-AUTO_STEPS // n_batches), AUTO_EPOCHS)
+        if self.polynomial is None and self.kernel is None:
+            return max(-(-AUTO_STEPS // n_batches), AUTO_EPOCHS)
+        steps = np.clip(STEPS_PER_SAMPLE * n_samples, LEAST_STEPS, AUTO_STEPS)
+        return max(1, round(steps / n_batches))
 
     def _decay(self, n):
         if self.weight_decay != "auto":
@@ -431,6 +595,15 @@ def _without_roundoff(scaled, y, scaler):
     """Scaled targets; zero where all of y is constant up to roundoff, so that nothing is left to learn."""
     roundoff = 10 * np.finfo(y.dtype).eps * np.abs(y).max()
     return np.zeros_like(scaled) if np.all(np.abs(scaled * scaler.scale) <= roundoff) else scaled
+
+
+def _rms(values, weight):
+    """The root mean square, 1 where that is zero."""
+    return float(np.sqrt(np.average(values**2, 0, weight).mean())) or 1.0
+
+
+def _scaled(values, unit, dtype):
+    return None if values is None else (values / unit).astype(dtype)
 
 
 def _changes(X, dy):

@@ -4,14 +4,14 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy import linalg
 
 from fastemlp._warnings import warn_user
 from fastemlp.bases import equivariant_basis, why_empty
+from fastemlp.closed_form import LeaveOneOutRidge, PolynomialFeatures
+from fastemlp.closed_form.polynomials import row_chunks, type_name
 from fastemlp.estimators.base import EquivariantRegressor, an_int, documented
 from fastemlp.estimators.columns import distinct_rows
 from fastemlp.estimators.diagnosis import warn_if_nothing_learned
-from fastemlp.estimators.polynomials import PolynomialFeatures, row_chunks, type_name
 from fastemlp.estimators.scaling import EquivariantScaler, unscaled_derivative
 from fastemlp.reps import objects
 
@@ -43,7 +43,8 @@ class EquivariantRidge(EquivariantRegressor):
     alpha_ : float; the chosen penalty
     alphas_ : ndarray of shape (n_alphas,)
     loo_error_ : ndarray of shape (n_alphas,)
-        Mean squared error of every sample when predicted by the fit to all others, in units of the variance of y.
+        Mean squared error of every sample when predicted by the fit to all others, in units of the variance of y; exact
+        for types of up to 100 components.
         NaN for a single sample, inf where roundoff makes a sample's leverage 1.
     rep_in_, rep_out_ : Rep; as used, bound
     n_features_in_ : int
@@ -187,74 +188,6 @@ class EquivariantRidge(EquivariantRegressor):
             f"{why_empty(self.rep_in_ >> rep)} Raise degree, check rep_in={self.rep_in_} and "
             f"rep_out={self.rep_out_}, or use a smaller group."
         )
-
-
-class LeaveOneOutRidge:
-    """Ridge regression with an unpenalised intercept, and its exact leave-one-out errors for any penalty.
-
-    Parameters
-    ----------
-    A : ndarray of shape (n, d, r); rows of the design matrix, d for each sample. Overwritten.
-    Y : ndarray of shape (n, d, c); c right-hand sides
-    weights : ndarray of shape (n,), > 0
-    invariants : ndarray of shape (d, r0); orthonormal columns, whose span the intercept is in
-
-    Notes
-    -----
-    Weighting multiplies the rows of sample i by √w_i. The intercept is eliminated by subtracting the invariant part of
-    the weighted means; what is left is orthogonal to its columns √w_i Q0, so the hat matrix is
-    ``H = U s²/(s²+α) Uᵀ + √w (Q0 Q0ᵀ) √wᵀ / Σw`` with the thin SVD U s Vᵀ of the centred rows.
-    """
-
-    def __init__(self, A, Y, weights, invariants):
-        n, d, r = A.shape
-        self.share = weights / weights.sum()
-        self.P = invariants @ invariants.T
-        self.A_mean = self.P @ np.tensordot(self.share, A, 1)
-        self.Y_mean = self.P @ np.tensordot(self.share, Y, 1)
-        root = np.sqrt(weights)[:, None, None]
-        A -= self.A_mean
-        A *= root
-        self.Y = root * (Y - self.Y_mean)
-        U, s, self.Vt = linalg.svd(A.reshape(n * d, r), full_matrices=False, overwrite_a=True)
-        # centring leaves directions that hold nothing but roundoff
-        kept = s > np.finfo(float).eps * max(n * d, r) * s.max(initial=0)
-        self.U, self.s, self.Vt = U[:, kept].reshape(n, d, -1), s[kept], self.Vt[kept]
-        self.UtY = np.tensordot(self.U, self.Y, axes=((0, 1), (0, 1)))
-        # without penalty every sample would be fitted exactly
-        self.interpolates = len(self.s) + invariants.shape[1] == n * d
-
-    def solve(self, alpha):
-        """Coefficients (r, c) and intercepts (d, c)."""
-        coefficients = self.Vt.T @ ((self.s / (self.s**2 + alpha))[:, None] * self.UtY)
-        return coefficients, self.Y_mean - self.A_mean @ coefficients
-
-    def squared_error(self, alpha):
-        """``Σ_i w_i ‖y_i − prediction of y_i‖²`` over the training data."""
-        held_back = (alpha / (self.s**2 + alpha))[:, None] * self.UtY
-        outside = np.vdot(self.Y, self.Y) - np.vdot(self.UtY, self.UtY)
-        return max(0.0, float(outside + np.vdot(held_back, held_back)))
-
-    def loo_errors(self, alphas):
-        """``Σ_i w_i ‖y_i − prediction of y_i by the fit to all others‖²`` for each penalty."""
-        n, d, q = self.U.shape
-        total = np.zeros(len(alphas))
-        for rows in row_chunks(n, d * (q + d)):
-            U, Y = self.U[rows], self.Y[rows]
-            # I − H and the residual: the part outside the span, plus what α shrinks inside it
-            outside = np.eye(d) - U @ U.swapaxes(1, 2) - self.share[rows, None, None] * self.P
-            residual = Y - U @ self.UtY
-            if self.interpolates:
-                outside, residual = 0.0, 0.0
-            for a, alpha in enumerate(alphas):
-                held_back = alpha / (self.s**2 + alpha)
-                I_minus_H = outside + (U * held_back) @ U.swapaxes(1, 2)
-                e = residual + U @ (held_back[:, None] * self.UtY)
-                try:
-                    total[a] += np.sum(np.linalg.solve(I_minus_H, e) ** 2)
-                except np.linalg.LinAlgError:
-                    total[a] = np.inf
-        return total
 
 
 def _loo_errors(problems, alphas, weights):

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from fastemlp._warnings import warn_user
-from fastemlp.reps import Scalar, drho_operator, objects, rho_operator
+from fastemlp.reps import has_invariant_norm, objects
 
 #: Predictions stay below this many times the largest target, times how far the input is outside the training data.
 BEYOND = 4.0
@@ -127,24 +127,6 @@ def warn_not_finite(y, caller, what="predictions"):
             f"its inputs overflow {y.dtype} arithmetic, far outside the training data. Check the units of X"
             f"{', or pass float64' if y.dtype == np.float32 else ''}."
         )
-
-
-def has_invariant_norm(kind):
-    """Whether the group preserves the norm of a type: for scalars always, else tested on random vectors to 1e-8."""
-    if kind == Scalar:
-        return True
-    v = np.random.default_rng(0).standard_normal((kind.size(), 2))
-    squares = np.sum(v * v, axis=0)
-    for group in kind.groups:
-        for A in group.orthonormal_lie_algebra:
-            image = drho_operator(kind, {group: A}).matmat(v)
-            if np.any(np.abs(np.sum(v * image, axis=0)) > 1e-8 * squares):
-                return False
-        for h in group.sparse_discrete_generators:
-            image = rho_operator(kind, {group: h}).matmat(v)
-            if np.any(np.abs(np.sum(image * image, axis=0) - squares) > 1e-8 * squares):
-                return False
-    return True
 
 
 def _sizes(rep, data):

@@ -5,7 +5,7 @@ from fastemlp.nn.network import EMLPBlock, Network
 
 
 def explain_model(model):
-    """Print the hidden types of a network layer by layer, what reaches them, which products are made and which lack.
+    """Print what a model is made of: its closed form, and of its network what layers hold, reach and multiply.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def explain_model(model):
       5 × 5 -> 3: 1
       5 × 5 -> 5: 1
     """
-    network = getattr(model, "network_", model)
+    network, form = getattr(model, "network_", model), getattr(model, "closed_form_", None)
     if not isinstance(network, Network):
         raise TypeError(
             "explain_model: expected a Network or a fitted FastEMLPRegressor, got "
@@ -51,6 +51,14 @@ def explain_model(model):
     groups = ", ".join(map(repr, dict.fromkeys((*network.rep_in.groups, *network.rep_out.groups))))
     ends = f"{network.rep_in} -> {network.rep_out} of {groups or 'no group'}"
     print(f"{ends}: {network.n_parameters:,} parameters")
+    _print_layers(network)
+    if form is not None:
+        share = model.network_share_
+        adds = f"the network adds {share:.2g} of its output" if share else "the network is left out"
+        print(f"closed form: {form}; {adds}")
+
+
+def _print_layers(network):
     blocks = [layer for layer in network.layers if isinstance(layer, EMLPBlock)]
     if not blocks:
         return

@@ -35,6 +35,7 @@ from fastemlp.reps.blocks import Block, blocks
 from fastemlp.reps.check import check_rep, require_representation
 from fastemlp.reps.cosets import coset_rep, regular, regular_rep
 from fastemlp.reps.named import P, axial, det
+from fastemlp.reps.norms import has_invariant_norm
 from fastemlp.reps.parsing import parse_rep
 from fastemlp.reps.uniform import uniform_rep
 
@@ -57,6 +58,7 @@ __all__ = [
     "coset_rep",
     "det",
     "drho_operator",
+    "has_invariant_norm",
     "objects",
     "parse_rep",
     "regular",

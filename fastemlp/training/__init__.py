@@ -3,6 +3,7 @@
 from fastemlp.training.loop import SOLVERS, train
 from fastemlp.training.losses import CrossEntropy, DerivativeError, Huber, SquaredError
 from fastemlp.training.schedules import SCHEDULES
+from fastemlp.training.trial import try_network
 
 __all__ = [
     "SCHEDULES",
@@ -12,4 +13,5 @@ __all__ = [
     "Huber",
     "SquaredError",
     "train",
+    "try_network",
 ]

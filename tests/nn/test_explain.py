@@ -24,6 +24,7 @@ def test_every_product_of_a_fitted_model_is_listed(capsys):
     # vectors, axial vectors, and numbers with and without a sign
     assert any("3 × 3 -> 3'" in line or "3' × 3' -> 3" in line for line in lines)
     assert any("1'" in line for line in lines)
+    assert lines[-1] == "closed form: polynomial of degree 3; the network is left out"
 
 
 def test_networks_without_groups_and_things_that_are_none(capsys):

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain, combinations_with_replacement, groupby, product
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -16,6 +17,21 @@ from fastemlp.reps import Scalar
 #: The most bytes that a design matrix, or a basis of one tensor power, may take.
 DESIGN_BYTES = 2**30
 _CHUNK = 2**22  # numbers that a temporary array holds
+
+
+class Limits(NamedTuple):
+    """What polynomials may take, for those who can do without.
+
+    Attributes
+    ----------
+    n_bytes : int; of a design matrix, or a basis of one product
+    work : float; the numbers of a basis, times its rank
+    size : float; the components of a product, which each sample is multiplied out to
+    """
+
+    n_bytes: int
+    work: float = math.inf
+    size: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -77,35 +93,52 @@ class PolynomialFeatures:
     paths: tuple
 
     @classmethod
-    def build(cls, sources, target, degree, n_samples):
+    def build(cls, sources, target, degree, n_samples, limits=None):
         """All polynomials from ``sources``, pairs (type, columns of each copy), to the type ``target``.
 
         Raises
         ------
         MemoryError
-            When their values at n_samples points, or a basis, would exceed ``DESIGN_BYTES``.
+            When their values at n_samples points, or a basis, would exceed ``DESIGN_BYTES``, or the ``Limits`` given.
         """
-        n_features = sum(columns.size for _, columns in sources)
-        dim, rank, planned = target.size(), 0, []
+        found = cls(target.size(), 0, ())
         for k in range(1, degree + 1):
-            for chosen in combinations_with_replacement(range(len(sources)), k):
-                Q = _basis(math.prod((sources[s][0] for s in chosen), start=Scalar), target)
-                if not Q.shape[1]:
+            found = found.extended(sources, target, k, n_samples, limits)
+        return found
+
+    def extended(self, sources, target, degree, n_samples, limits=None):
+        """These and those of one degree more; parameters and errors as of ``build``."""
+        limits = Limits(DESIGN_BYTES) if limits is None else limits
+        n_features = sum(columns.size for _, columns in sources)
+        rank, planned = self.rank, []
+        for chosen in combinations_with_replacement(range(len(sources)), degree):
+            kinds = [sources[s][0] for s in chosen]
+            source = math.prod(kinds, start=Scalar)
+            if source.size() > limits.size:
+                raise MemoryError(f"products of {source.size()} components: {limits}")
+            Q = _basis(source, target, limits.n_bytes)
+            if not Q.shape[1]:
+                continue
+            if Q.size * Q.shape[1] > limits.work:
+                raise MemoryError(f"a basis of {Q.size} numbers and rank {Q.shape[1]}: {limits}")
+            shape = (self.dim, *(kind.size() for kind in kinds), Q.shape[1])
+            powers = [(len(sources[s][1]), m) for s, m in Counter(chosen).items()]
+            for pattern in product(*(_partitions(m, m) for _, m in powers)):
+                choices = (_n_choices(n, p) for (n, _), p in zip(powers, pattern, strict=True))
+                n_products = math.prod(choices)
+                if not n_products:
                     continue
-                shape = (dim, *(sources[s][0].size() for s in chosen), Q.shape[1])
-                powers = [(len(sources[s][1]), m) for s, m in Counter(chosen).items()]
-                for pattern in product(*(_partitions(m, m) for _, m in powers)):
-                    runs = tuple(chain(*pattern))
-                    symmetric = _symmetric_part(Q.reshape(shape), runs)
-                    # every ordering of a product is an equal term of W φ(x), and of ‖W‖²
-                    orderings = math.factorial(k) / math.prod(map(math.factorial, runs))
-                    symmetric = symmetric * math.sqrt(orderings / n_features ** (k - 1))
-                    planned.append((chosen, pattern, symmetric))
-                    choices = (_n_choices(n, p) for (n, _), p in zip(powers, pattern, strict=True))
-                    rank += symmetric.shape[-1] * math.prod(choices)
-                    what = f"the design matrix up to degree {k} to {type_name(target)}"
-                    _require_memory(what, n_samples * dim, rank)
-        return cls(dim, rank, tuple(_enumerate(sources, planned)))
+                runs = tuple(chain(*pattern))
+                symmetric = _symmetric_part(Q.reshape(shape), runs)
+                # every ordering of a product is an equal term of W φ(x), and of ‖W‖²
+                orderings = math.factorial(degree) / math.prod(map(math.factorial, runs))
+                symmetric = symmetric * math.sqrt(orderings / n_features ** (degree - 1))
+                planned.append((chosen, pattern, symmetric))
+                rank += symmetric.shape[-1] * n_products
+                what = f"the design matrix up to degree {degree} to {type_name(target)}"
+                _require_memory(what, n_samples * self.dim, rank, limits.n_bytes)
+        paths = *self.paths, *_enumerate(sources, planned, self.rank)
+        return PolynomialFeatures(self.dim, rank, paths)
 
     def __call__(self, X):
         """Their values at the rows of X: ndarray of shape (n, dim, rank)."""
@@ -117,6 +150,40 @@ class PolynomialFeatures:
                 values = values.reshape(-1, n_products, self.dim, values.shape[1] // self.dim)
                 A[rows, :, path.features] = values.swapaxes(1, 2).reshape(len(values), self.dim, -1)
         return A
+
+    def values(self, X):
+        """The same, for ``Observations.design``."""
+        return self(X)
+
+    def slopes(self, X):
+        """The derivatives of all, (n, dim, rank, n_in)."""
+        return self.jacobian(X, np.eye(self.rank))
+
+    @property
+    def products(self):
+        """Which product of objects each polynomial is made of: int ndarray of shape (rank,), counted from 0."""
+        found, first = np.empty(self.rank, np.intp), 0
+        for path in self.paths:
+            n_products = len(path.columns[0])
+            each = (path.features.stop - path.features.start) // n_products
+            found[path.features] = first + np.repeat(np.arange(n_products), each)
+            first += n_products
+        return found
+
+    def only(self, kept):
+        """The polynomials of the products that ``kept`` says, bool ndarray (n_products,)."""
+        paths, first, start = [], 0, 0
+        for path in self.paths:
+            n_products = len(path.columns[0])
+            some = np.flatnonzero(kept[first : first + n_products])
+            first += n_products
+            if len(some):
+                each = (path.features.stop - path.features.start) // n_products
+                stop = start + each * len(some)
+                columns = tuple(c[some] for c in path.columns)
+                paths.append(_Path(path.Q, columns, slice(start, stop)))
+                start = stop
+        return PolynomialFeatures(self.dim, start, tuple(paths))
 
     def jacobian(self, X, coefficients):
         """The derivative of ``self(X) @ coefficients``, (n, dim, c), in X: ndarray of shape (n, dim, c, n_in)."""
@@ -140,13 +207,13 @@ class PolynomialFeatures:
         return np.moveaxis(J.reshape(n, n_in, self.dim, c), 1, -1)
 
 
-def _basis(source, target):
+def _basis(source, target, max_bytes):
     """Orthonormal basis maps from ``source`` to ``target``, an array of shape (d_out·d_in, rank)."""
     what = f"the basis of {type_name(source)} >> {type_name(target)}"
     size = source.size() * target.size()
-    _require_memory(what, size, 1)
+    _require_memory(what, size, 1, max_bytes)
     basis = equivariant_basis(source >> target, dtype=np.float64)
-    _require_memory(what, size, basis.rank)
+    _require_memory(what, size, basis.rank, max_bytes)
     return basis.to_dense()
 
 
@@ -197,9 +264,8 @@ def _choices(n, pattern):
     return np.array(found, np.intp).reshape(-1, sum(pattern))
 
 
-def _enumerate(sources, planned):
-    """Yield the paths of the planned (types, patterns of repeats, maps)."""
-    start = 0
+def _enumerate(sources, planned, start):
+    """Yield the paths of the planned (types, patterns of repeats, maps), features from ``start`` on."""
     for chosen, pattern, Q in planned:
         powers = dict.fromkeys(chosen)
         choices = [
@@ -214,12 +280,12 @@ def _enumerate(sources, planned):
         start = stop
 
 
-def _require_memory(what, n_rows, n_columns):
+def _require_memory(what, n_rows, n_columns, max_bytes):
     n_bytes = 8 * n_rows * n_columns
-    if n_bytes > DESIGN_BYTES:
+    if n_bytes > max_bytes:
         raise MemoryError(
             f"EquivariantRidge.fit: {what} has {n_rows:,} rows and {n_columns:,} columns, {mib(n_bytes)}, more than "
-            f"the {mib(DESIGN_BYTES)} allowed. Lower degree, or pass fewer samples or features."
+            f"the {mib(max_bytes)} allowed. Lower degree, or pass fewer samples or features."
         )
 
 

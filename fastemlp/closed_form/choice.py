@@ -1,0 +1,159 @@
+"""Which closed form predicts best: a constant, a polynomial, a kernel, a sum of terms, or some together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls
+
+from fastemlp.closed_form.kernels import fit_kernel
+from fastemlp.closed_form.laws import fit_polynomial
+from fastemlp.closed_form.observations import Observations
+from fastemlp.closed_form.sparse import EXACT
+from fastemlp.closed_form.terms import fit_terms
+from fastemlp.reps import objects
+
+#: Where the best leaves more than this share of the variance, all are weighed together.
+CLEAR = 0.01
+#: The error of what may grow without bound outside the data, beside that of what may not: left-out samples tell little
+#: of how it does there.
+UNBOUNDED = 2.0
+#: Fits that weigh less than this are left out.
+LEAST = 0.05
+#: A fit must explain this share of the variance, over the root of the number of samples, or be better than a constant
+#: by so many standard errors.
+SURE, VERY_SURE = 2.0, 3.0
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """Predictions in closed form, between scaled inputs and scaled targets.
+
+    Attributes
+    ----------
+    parts : tuple of (columns, fits)
+        For each type of output the columns of its objects, (c, d), and what predicts them: a tuple of (weight, fit).
+        None is a constant, zero.
+    """
+
+    parts: tuple
+
+    def __call__(self, X):
+        """Predictions of shape (n, n_out), float64."""
+        X = np.asarray(X, np.float64)
+        y = np.zeros((len(X), sum(columns.size for columns, _ in self.parts)))
+        for columns, fits in self.parts:
+            for weight, fit in fits:
+                y[:, columns.T] += weight * fit(X)
+        return y
+
+    def jacobian(self, X):
+        """Their derivatives, (n, n_out, n_in), float64."""
+        X = np.asarray(X, np.float64)
+        J = np.zeros((len(X), sum(columns.size for columns, _ in self.parts), X.shape[1]))
+        for columns, fits in self.parts:
+            for weight, fit in fits:
+                J[:, columns.T] += weight * fit.jacobian(X)
+        return J
+
+    @property
+    def n_coefficients(self):
+        """The numbers that were fitted."""
+        return sum(fit.n_coefficients for _, fits in self.parts for _, fit in fits)
+
+    def __bool__(self):
+        return any(fits for _, fits in self.parts)
+
+    def __str__(self):
+        return "; ".join(
+            " + ".join(fit.name for _, fit in fits) or "constant" for _, fits in self.parts
+        )
+
+
+def fit_closed_form(
+    reps, X, Y, weights, rng, *, slopes=None, slope_weight=1.0, polynomial="auto", kernel="auto"
+):
+    """Fit polynomials and kernels to each type of output and keep what predicts left-out samples best.
+
+    Parameters
+    ----------
+    reps : pair of Rep, bound; of inputs and outputs
+    X, Y : ndarrays of shape (n, n_in) and (n, n_out); scaled, different samples, float64
+    weights : ndarray of shape (n,), > 0
+    rng : numpy Generator
+    slopes : ndarray of shape (n, n_out, n_in), optional
+        The derivatives of Y in X, NaN where they are not known; with them kernels are left out.
+    slope_weight : float
+        What the squared error of derivatives counts, beside that of Y.
+    polynomial : int, "auto" or None; the degree
+    kernel : "auto" or None; whether kernels of invariants and sums of their functions are tried
+
+    Returns
+    -------
+    ClosedForm
+    left_out : ndarray of shape (n, n_out); Y minus predictions of fits without the sample
+    slopes_left_out : ndarray of shape (n, n_out, n_in) or None; the same for derivatives
+    """
+    rep_in, rep_out = reps
+    weights = weights / weights.mean()
+    parts, left_out = [], np.empty_like(Y)
+    slopes_left_out = None if slopes is None else np.full_like(slopes, np.nan)
+    factor = np.sqrt(slope_weight)
+    for kind, columns in objects(rep_out):
+        d = kind.size()
+        of_kind = None
+        if slopes is not None:
+            of_kind = slopes[:, columns.T] * factor
+        data = Observations(X, Y[:, columns.T], weights, of_kind, factor)
+        candidates = []
+        if polynomial is not None and data.targets.any():
+            candidates.append(fit_polynomial(objects(rep_in), kind, polynomial, data, rng))
+        if kernel is not None and not _is_explained(candidates, data.targets):
+            if slopes is None:
+                candidates.append(fit_kernel(rep_in, kind, data, rng))
+            candidates += fit_terms(rep_in, kind, data, rng)
+        candidates = [one for one in candidates if one[0] is not None and np.isfinite(one[1]).all()]
+        fits, rest = _best(candidates, data.targets, weights)
+        parts.append((columns, fits))
+        left_out[:, columns.T] = rest[:, :d]
+        if slopes is not None:
+            below = np.moveaxis(rest[:, d:].reshape(len(X), d, X.shape[1], -1), 2, 3) / factor
+            slopes_left_out[:, columns.T] = np.where(np.isnan(of_kind), np.nan, below)
+    return ClosedForm(tuple(parts)), left_out, slopes_left_out
+
+
+def _is_explained(candidates, y):
+    if not y.any():
+        return True
+    return any(fit is not None and np.vdot(e, e) <= EXACT * np.vdot(y, y) for fit, e in candidates)
+
+
+def _best(candidates, y, weights):
+    """The fits and their weights, and the residual; () and y where a constant is as good."""
+    if not candidates:
+        return (), y
+    errors = [_total(e, weights) * (1.0 if fit.is_bounded else UNBOUNDED) for fit, e in candidates]
+    best = int(np.argmin(errors))
+    fit, e = candidates[best]
+    if _total(e, weights) <= CLEAR * _total(y, weights):
+        return ((1.0, fit),), e
+    mixed = [one for one in candidates if one[0].is_bounded or one[0] is fit]
+    # weights ≥ 0 of predictions for samples left out (Wolpert 1992; Breiman 1996): they shrink what fits noise
+    root = np.sqrt(weights)[:, None, None]
+    predicted = [y - e for _, e in mixed]
+    shares, _ = nnls(np.stack([(root * p).ravel() for p in predicted], axis=1), (root * y).ravel())
+    shares = np.where(shares < LEAST, 0, shares) / max(1.0, shares.sum())
+    e = y - sum(share * p for share, p in zip(shares, predicted, strict=True))
+    fits = tuple((float(w), fit) for w, (fit, _) in zip(shares, mixed, strict=True) if w)
+    return (fits, e) if _is_better(y, e) else ((), y)
+
+
+def _total(e, weights):
+    return float(weights @ np.sum(e**2, axis=(1, 2)))
+
+
+def _is_better(y, e):
+    """Whether a residual e is surely smaller than the targets."""
+    squares = np.sum(y**2, axis=(1, 2))
+    gain = squares - np.sum(e**2, axis=(1, 2))
+    is_clear = np.sum(gain) > SURE / np.sqrt(len(gain)) * np.sum(squares)
+    return is_clear or np.mean(gain) > VERY_SURE * np.std(gain) / np.sqrt(len(gain))

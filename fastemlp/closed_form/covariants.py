@@ -1,0 +1,83 @@
+"""Equivariant functions of low degree, which functions of invariants multiply."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastemlp.bases import equivariant_basis
+from fastemlp.closed_form.polynomials import Limits, PolynomialFeatures
+from fastemlp.exceptions import CertificationError
+from fastemlp.reps import Scalar, objects
+
+#: Products of up to two inputs, of three where there are none of two; no more than so many.
+DEGREES, MOST = (1, 2, 3), 500
+#: A basis of products may take so many bytes.
+_LIMITS = Limits(2**26, 2e9, 3e5)
+
+
+@dataclass(frozen=True)
+class Covariants:
+    """Equivariant functions to one type.
+
+    Attributes
+    ----------
+    constants : ndarray of shape (d, r0)
+    features : PolynomialFeatures or None
+    scale : ndarray of shape (r0 + rank,)
+    """
+
+    constants: np.ndarray
+    features: PolynomialFeatures | None = None
+    scale: np.ndarray | float = 1.0
+
+    @classmethod
+    def of(cls, rep_in, kind, X):
+        """Invariants of the type and products of inputs, each of mean square one over samples X; None without any."""
+        constants = equivariant_basis(kind, dtype=np.float64).to_dense()
+        if kind == Scalar:
+            return cls(constants)
+        found = None
+        for degree in DEGREES:
+            if degree > 2 and found is not None:
+                break
+            try:
+                features = PolynomialFeatures.build(objects(rep_in), kind, degree, 1, _LIMITS)
+            except (MemoryError, CertificationError):
+                break
+            if features.rank > MOST:
+                break
+            found = features if features.rank else found
+        if found is None:
+            return cls(constants) if constants.size else None
+        raw = cls(constants, found)
+        scale = np.sqrt(np.mean(np.sum(raw(X) ** 2, axis=1), axis=0))
+        return replace(raw, scale=np.where(scale > 0, scale, np.inf))
+
+    @property
+    def rank(self):
+        """How many there are."""
+        return self.constants.shape[1] + (self.features.rank if self.features else 0)
+
+    def __call__(self, X):
+        """Of shape (n, d, rank)."""
+        values = np.broadcast_to(self.constants, (len(X), *self.constants.shape))
+        if self.features is not None:
+            values = np.concatenate([values, self.features(X)], axis=2)
+        return values / self.scale
+
+    def slopes(self, X):
+        """The derivatives of all, (n, d, rank, n_in)."""
+        d, r0 = self.constants.shape
+        J = np.zeros((len(X), d, self.rank, X.shape[1]))
+        if self.features is not None:
+            J[:, :, r0:] = self.features.slopes(X)
+        return J / np.reshape(self.scale, (-1, 1))
+
+    def jacobian(self, X, S):
+        """The derivative of ``self(X) @ S``, S of shape (n, rank, c), with S held: ndarray (n, d, c, n_in)."""
+        J = np.zeros((len(X), len(self.constants), S.shape[2], X.shape[1]))
+        if self.features is not None:
+            S = (S / np.reshape(self.scale, (-1, 1)))[:, self.constants.shape[1] :]
+            for i in range(len(X)):
+                J[i] = self.features.jacobian(X[i : i + 1], S[i])[0]
+        return J

@@ -1,0 +1,159 @@
+"""Equivariant polynomials, plain or sparse, to a degree that held-out errors choose."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastemlp.bases import equivariant_basis
+from fastemlp.closed_form.leave_one_out import LeaveOneOutRidge
+from fastemlp.closed_form.polynomials import Limits, PolynomialFeatures, row_chunks
+from fastemlp.closed_form.sparse import ALPHAS, EXACT, fit_sparse
+from fastemlp.exceptions import CertificationError
+
+MAX_DEGREE = 6
+#: Work of one decomposition while terms and degree are chosen, and of the last one; numbers of a design matrix.
+CHOOSING_WORK, FITTING_WORK, MAX_NUMBERS = 2e8, 5e9, 2.5e7
+#: What bases of products may take; those of permutations are found fast.
+LIMITS, LIMITS_OF_PERMUTATIONS = Limits(2**26, 2e10, 3e5), Limits(2**29, 2e10, 3e5)
+#: So many polynomials at most.
+MOST = 4000
+#: A higher degree must leave less than this share of the error of the best one below.
+WORTH = 0.95
+
+
+@dataclass(frozen=True)
+class PolynomialFit:
+    """``W φ(x) + b`` with polynomials φ.
+
+    Attributes
+    ----------
+    features : PolynomialFeatures
+    coefficients : ndarray of shape (rank, c)
+    intercept : ndarray of shape (d, c)
+    degree : int
+    """
+
+    features: PolynomialFeatures
+    coefficients: np.ndarray
+    intercept: np.ndarray
+    degree: int
+
+    is_bounded = False
+
+    @property
+    def name(self):
+        """For people."""
+        return f"polynomial of degree {self.degree}"
+
+    @property
+    def n_coefficients(self):
+        """The numbers that were fitted."""
+        return self.coefficients.size + self.intercept.size
+
+    def __call__(self, X):
+        """Predictions of shape (n, d, c)."""
+        y = np.empty((len(X), *self.intercept.shape))
+        for rows in row_chunks(len(X), self.features.rank * self.features.dim):
+            y[rows] = self.features(X[rows]) @ self.coefficients
+        return y + self.intercept
+
+    def jacobian(self, X):
+        """Their derivatives, (n, d, c, n_in)."""
+        return self.features.jacobian(X, self.coefficients)
+
+
+def fit_polynomial(sources, kind, degree, data, rng):
+    """The polynomial, sparse where that predicts better, to a degree, or with "auto" to the best of several.
+
+    Parameters
+    ----------
+    sources : list of (type, columns), as of ``fastemlp.reps.objects``
+    kind : Rep, bound; the type of the output
+    degree : int or "auto"
+    data : Observations; scaled
+    rng : numpy Generator; draws folds, and samples where there are too many
+
+    Returns
+    -------
+    PolynomialFit or None
+    left_out : ndarray of shape (n, equations, c); the residual of fits without the sample
+    """
+    order = rng.permutation(len(data))
+    constants = data.constants(equivariant_basis(kind, dtype=np.float64).to_dense())
+    best, best_error = None, np.inf
+    for k, features in _degrees(sources, kind, degree):
+        n_some = _affordable(features, data, CHOOSING_WORK)
+        few = n_some < len(data) and n_some * data.equations < 2 * features.rank
+        if degree == "auto" and few:
+            break
+        if best is not None and features.rank == best[1].rank:
+            continue
+        some = data.of(order[:n_some])
+        found = fit_sparse(
+            some.design(features), some.targets, some.weights, constants, features.products, rng
+        )
+        error = some.weights @ np.sum(found[2] ** 2, axis=(1, 2))
+        if error / n_some < WORTH * best_error:
+            best, best_error = (k, features, found, n_some), error / n_some
+        if error <= EXACT * (some.weights @ np.sum(some.targets**2, axis=(1, 2))):
+            break
+    return (None, None) if best is None else _refitted(*best, data, constants, order)
+
+
+def _degrees(sources, kind, degree):
+    """Yield degrees and their polynomials; with "auto" as long as these are few and found fast."""
+    if degree != "auto":
+        features = PolynomialFeatures.build(sources, kind, degree, 1)
+        if features.rank:
+            yield degree, features
+        return
+    permutes = all(source.is_permutation for source, _ in sources)
+    limits = LIMITS_OF_PERMUTATIONS if permutes else LIMITS
+    features = PolynomialFeatures.build(sources, kind, 0, 1)
+    for k in range(1, MAX_DEGREE + 1):
+        try:
+            features = features.extended(sources, kind, k, 1, limits)
+        except (MemoryError, CertificationError):
+            return
+        if features.rank > MOST:
+            return
+        if features.rank:
+            yield k, features
+
+
+def _refitted(degree, features, found, n_some, data, constants, order):
+    """On all samples, with the terms that a few have chosen."""
+    c, b, left_out = found
+    kept = np.bincount(features.products, np.any(c, axis=1)) > 0
+    columns = kept[features.products]
+    features, c = features.only(kept), c[columns]
+    fit = PolynomialFit(features, c, b[: features.dim], degree)
+    rest = np.empty_like(data.targets)
+    if n_some == len(data):
+        rest[order] = left_out
+        return fit, rest
+    n = _affordable(features, data, FITTING_WORK)
+    fitted, others = order[:n], order[n:]
+    products = features.products
+    size = np.sqrt(np.bincount(products, np.mean(c**2, axis=1)) / np.bincount(products))[products]
+    some = data.of(fitted)
+    A = some.design(features) * size
+    ridge = LeaveOneOutRidge(A, some.targets, some.weights, constants)
+    alpha = float(ALPHAS[int(np.argmin(ridge.loo_errors(ALPHAS)))])
+    c, b = ridge.solve(alpha)
+    fit = PolynomialFit(features, c * size[:, None], b[: features.dim], degree)
+    rest[fitted] = ridge.left_out(alpha)
+    if len(others):
+        rest[others] = data.of(others).residual(fit)
+    return fit, rest
+
+
+def _affordable(features, data, work):
+    """So many of the samples that a decomposition takes no more than so much work."""
+    n, r, d = len(data), max(features.rank, 1), data.equations
+    n = max(1, min(n, int(MAX_NUMBERS / (r * d))))
+    if n * d >= r:
+        n = max(min(n, int(work / (d * r * r))), min(n, -(-r // d)))
+    if n * d < r:
+        n = min(n, int(np.sqrt(work / r) / d))
+    return max(n, 1)

@@ -1,0 +1,133 @@
+"""Laws of few terms: ridge regression on polynomials, reweighted until most products drop out."""
+
+import numpy as np
+
+from fastemlp.closed_form.leave_one_out import LeaveOneOutRidge
+
+#: Penalties that are tried, for columns of mean square one.
+ALPHAS = 10.0 ** np.arange(-12, 4)
+#: Rounds of reweighting at most, and how many without gain end it.
+ROUNDS, PATIENCE = 12, 2
+#: Products whose weight is this share of the largest drop out.
+DROPPED = 1e-7
+FOLDS = 5
+#: A decomposition that takes more work is done once: all terms stay.
+MOST_WORK = 4e8
+#: Terms are a law if they are at most this share of the equations, and left-out samples keep to them up to this share
+#: of the targets' square.
+FEW_TERMS, EXACT = 0.5, 1e-12
+
+
+class Reweighted:
+    """Ridge regressions in rounds, each of which penalises a product by what little the last one made of it.
+
+    Products are groups of columns: the penalty of group g is ``α ‖c_g‖² / w_g²``, where w_g is the root mean square of
+    its coefficients in the round before, so that what a law does not need shrinks to nothing, and what it needs is
+    hardly penalised. α is chosen anew in each round by the exact leave-one-out error.
+
+    Parameters
+    ----------
+    A : ndarray of shape (n, d, r); rows of the design matrix
+    Y : ndarray of shape (n, d, c)
+    weights, invariants : as for LeaveOneOutRidge
+    products : int ndarray of shape (r,); the group of each column, counted from 0
+
+    Attributes
+    ----------
+    scale : ndarray of shape (r,); w for each column, 0 for those dropped
+
+    Notes
+    -----
+    R. Chartrand, W. Yin, "Iteratively reweighted algorithms for compressive sensing", ICASSP 2008, for groups. The
+    group of a product of objects is all its equivariant maps, so nothing depends on the frame.
+    """
+
+    def __init__(self, A, Y, weights, invariants, products):
+        self._data = A, Y, weights, invariants
+        self._products, self._sizes = products, np.bincount(products)
+        power = np.einsum("ndr,ndr->r", A, A) / A[..., 0].size
+        rms = np.sqrt(np.bincount(products, power) / self._sizes)
+        self._unit = np.divide(1, rms, out=np.zeros_like(rms), where=rms > 0)
+        self.scale = self._unit[products]
+
+    def round(self):
+        """One more round: sets ``problem``, ``alpha``, ``loo_error``, ``coefficients`` (r, c), ``intercept`` (d, c)."""
+        A, Y, weights, invariants = self._data
+        kept = np.flatnonzero(self.scale)
+        self.problem = LeaveOneOutRidge(A[..., kept] * self.scale[kept], Y, weights, invariants)
+        errors = self.problem.loo_errors(ALPHAS)
+        self.alpha, self.loo_error = float(ALPHAS[np.argmin(errors)]), float(np.min(errors))
+        c, self.intercept = self.problem.solve(self.alpha)
+        self.coefficients = np.zeros((len(self.scale), Y.shape[2]))
+        self.coefficients[kept] = c * self.scale[kept, None]
+        self._reweight()
+
+    def _reweight(self):
+        square = np.sum(self.coefficients**2, axis=1)
+        # in units in which every product has mean square one
+        size = np.sqrt(np.bincount(self._products, square) / self._sizes)
+        size = np.divide(size, self._unit, out=np.zeros_like(size), where=self._unit > 0)
+        largest = size.max(initial=0)
+        if largest:
+            size /= largest
+            size[size < DROPPED] = 0
+            self.scale = (size * self._unit)[self._products]
+
+
+def fit_sparse(A, Y, weights, invariants, products, rng):
+    """Reweight for as many rounds as do best on folds that are held out.
+
+    Parameters
+    ----------
+    A, Y, weights, invariants, products : as for Reweighted
+    rng : numpy Generator; draws the folds
+
+    Returns
+    -------
+    coefficients : ndarray of shape (r, c)
+    intercept : ndarray of shape (d, c)
+    held_out : ndarray of shape (n, d, c); y minus the prediction of the fit to the other folds
+    """
+    if A[..., 0].size * A.shape[2] * min(A[..., 0].size, A.shape[2]) > MOST_WORK:
+        whole = Reweighted(A, Y, weights, invariants, products)
+        whole.round()
+        return whole.coefficients, whole.intercept, whole.problem.left_out(whole.alpha)
+    whole, best = Reweighted(A, Y, weights, invariants, products), None
+    power = weights @ np.sum(Y**2, axis=(1, 2))
+    for _ in range(ROUNDS):
+        whole.round()
+        if best is not None and whole.loo_error > 0.1 * best[0]:
+            return best[1:]
+        few = len(whole.problem.s) <= FEW_TERMS * A[..., 0].size
+        if few and whole.loo_error <= EXACT * power:
+            left_out = whole.problem.left_out(whole.alpha)
+            best = whole.loo_error, whole.coefficients, whole.intercept, left_out
+    if best is not None:
+        return best[1:]
+    n_rounds, held_out = _n_rounds(A, Y, weights, invariants, products, rng)
+    whole = Reweighted(A, Y, weights, invariants, products)
+    for _ in range(n_rounds):
+        whole.round()
+    return whole.coefficients, whole.intercept, held_out
+
+
+def _n_rounds(A, Y, weights, invariants, products, rng):
+    """How many rounds predict best, and what is then left of samples that were held out."""
+    n_folds = min(FOLDS, len(A))
+    fold = rng.permutation(np.arange(len(A)) % n_folds)
+    fits = [
+        Reweighted(A[fold != k], Y[fold != k], weights[fold != k], invariants, products)
+        for k in range(n_folds)
+    ]
+    best, best_error, held_out = 0, np.inf, None
+    for t in range(ROUNDS):
+        errors = np.empty_like(Y)
+        for k, fit in enumerate(fits):
+            fit.round()
+            errors[fold == k] = Y[fold == k] - A[fold == k] @ fit.coefficients - fit.intercept
+        error = weights @ np.sum(errors**2, axis=(1, 2))
+        if error < best_error:
+            best, best_error, held_out = t, error, errors
+        elif t - best >= PATIENCE:
+            break
+    return best + 1, held_out

@@ -1,0 +1,94 @@
+"""Whether a network would do better than what is there already, tried on samples that are held out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastemlp.training.loop import train
+
+#: This share of the samples is held out, and at most so many.
+HELD_OUT, MOST_HELD_OUT = 0.3, 1000
+#: A network must leave at most this share of the error that is there without it, and be better by so many standard
+#: errors.
+WORTH, SURE = 0.6, 1.5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The best of several targets for a network.
+
+    Attributes
+    ----------
+    choice : int or None; which targets, None where none is worth it
+    share : float; the factor of the network's predictions that is best
+    """
+
+    choice: int | None
+    share: float
+
+
+def try_network(network, X, choices, sample, weight, rng, slope_loss, **options):
+    """Train a network on most samples towards each of several targets, and compare what is left of the others.
+
+    Parameters
+    ----------
+    network : Network
+    X : ndarray of shape (n, n_in)
+    choices : list of (y, dy)
+        What the network may learn; whatever else is predicted is taken off already. The first is what is left without a
+        network. dy may be None.
+    sample : int ndarray of shape (n,); rows of one sample are held out together
+    weight : ndarray of shape (n,) or None
+    rng : numpy Generator; draws the split, initial parameters and batches
+    slope_loss : callable; (dy, weight) -> the DerivativeError of ``train``, None where dy is
+    options : of ``train``
+
+    Returns
+    -------
+    Verdict
+    """
+    n = sample.max() + 1
+    n_held_out = min(max(1, round(HELD_OUT * n)), MOST_HELD_OUT)
+    held_out = np.isin(sample, rng.permutation(n)[:n_held_out])
+    rows = ~held_out
+    w, w_rows = (None, None) if weight is None else (weight[held_out], weight[rows])
+    first_y, first_dy = (None if a is None else a[held_out] for a in choices[0])
+    before = _errors(first_y, first_dy, first_y, first_dy)
+    best, limit = Verdict(None, 0.0), WORTH * np.average(before, weights=w)
+    for k, (y, dy) in enumerate(choices):
+        unit = np.sqrt(np.average(np.square(y), 0, weight).mean()) or 1.0
+        slopes = None if dy is None else (dy[rows] / unit).astype(X.dtype)
+        try:
+            result = train(
+                network,
+                X[rows],
+                (y[rows] / unit).astype(X.dtype),
+                rng,
+                sample_weight=w_rows,
+                dy=slopes,
+                dy_loss=slope_loss(slopes, w_rows),
+                **options,
+            )
+        except FloatingPointError:  # a network that diverges does not help
+            continue
+        predicted, J = unit * network(result.theta, X[held_out]), None
+        power = np.average(np.square(predicted).sum(axis=1), weights=w)
+        right = np.average((predicted * y[held_out]).sum(axis=1), weights=w)
+        share = float(np.clip(right / power, 0, 1)) if power else 0.0
+        if dy is not None:
+            J = dy[held_out] - share * unit * network.jacobian(result.theta, X[held_out])[1]
+        after = _errors(y[held_out] - share * predicted, J, first_y, first_dy)
+        doubt = np.std(before - after) / np.sqrt(len(after))
+        error = np.average(after, weights=w)
+        if error < limit and np.mean(before - after) > SURE * doubt:
+            best, limit = Verdict(k, share), error
+    return best
+
+
+def _errors(y, dy, y_before, dy_before):
+    """What is left of each sample, of values and derivatives alike, in units of what is left without a network."""
+    errors = np.square(y).mean(axis=1, dtype=np.float64) / (np.mean(np.square(y_before)) or 1.0)
+    if dy is None:
+        return errors
+    squares = np.nansum(np.square(dy, dtype=np.float64), axis=(1, 2))
+    return errors + squares / (np.nansum(np.square(dy_before)) / len(dy) or 1.0)

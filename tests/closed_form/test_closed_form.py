@@ -1,0 +1,255 @@
+"""Closed forms are equivariant, have exact derivatives and left-out errors, and find laws that are there."""
+
+import numpy as np
+import pytest
+from scipy.stats import ortho_group
+
+from fastemlp import equivariant_basis
+from fastemlp.closed_form import LeaveOneOutRidge, fit_closed_form
+from fastemlp.closed_form.covariants import Covariants
+from fastemlp.closed_form.invariants import families
+from fastemlp.closed_form.kernels import fit_kernel
+from fastemlp.closed_form.laws import fit_polynomial
+from fastemlp.closed_form.observations import Observations
+from fastemlp.closed_form.sparse import fit_sparse
+from fastemlp.closed_form.terms import fit_terms
+from fastemlp.closed_form.views import views
+from fastemlp.datasets import make_inertia, make_particle_interaction
+from fastemlp.groups import SO, C, D, Group, Lorentz, O, S, Sp, Z
+from fastemlp.nn import EMLP
+from fastemlp.reps import P, Scalar, T, V, axial, bind, objects
+from fastemlp.testing import equivariance_error
+
+_ROTATIONS = np.zeros((3, 3, 3))
+_ROTATIONS[0, 0, 1], _ROTATIONS[0, 1, 0] = 1, -1
+_ROTATIONS[1, 0, 2], _ROTATIONS[2, 1, 2] = 1, 1
+SE2 = Group(lie_algebra=_ROTATIONS, name="SE(2)")
+SKEW = np.array([[1.0, 0.4, 0.0], [0.0, 1.3, -0.2], [0.0, 0.0, 0.8]])
+SKEW_SO3 = Group(
+    lie_algebra=[np.linalg.solve(SKEW, A @ SKEW) for A in SO(3).lie_algebra], name="skew SO(3)"
+)
+CASES = [
+    (None, 3 * Scalar, 2 * Scalar),
+    (O(3), 2 * Scalar + 3 * V, Scalar),
+    (O(3), Scalar + 2 * V, V**2),
+    (O(3), 3 * V, P + 2 * V + axial),
+    (SO(2), 2 * V + V**2, V),
+    (Lorentz(), 3 * V, Scalar),
+    (Sp(2), 2 * V, V),
+    (SE2, 2 * V, Scalar),
+    (SKEW_SO3, 2 * V, V),
+    (S(4), V, Scalar + V),
+    (S(6), V, Scalar),
+    (S(3), V**2, V**2),
+    (Z(5), V, V),
+    (C(4), V, V),
+    (D(3), 2 * V + Scalar, V),
+    (S(4) * O(3), V(S(4)) * V(O(3)), Scalar),
+    (S(3) * O(2), V(S(3)) * V(O(2)) + V(S(3)), V(S(3)) * V(O(2))),
+    (S(6) * O(2), V(S(6)) * V(O(2)), Scalar),
+]
+
+
+def target(group, rep_in, rep_out, X, seed=0):
+    """What a random network of the symmetry says, of unit size."""
+    rng = np.random.default_rng(seed)
+    if group is None:
+        return np.c_[np.sin(X[:, 0]) * X[:, 1], np.exp(X[:, 2])]
+    groups = tuple(dict.fromkeys((*rep_in.groups, *rep_out.groups)))
+    network = EMLP(rep_in, rep_out, groups, 40, 1, dtype=np.float64, random_state=rng)
+    y = network(network.init(rng), X)
+    return y / (y.std() or 1.0)
+
+
+def problem(case, n=60, seed=0):
+    group, rep_in, rep_out = case
+    groups = () if group is None else (group,)
+    rep_in, rep_out = (bind(rep, groups, "test") for rep in (rep_in, rep_out))
+    X = np.random.default_rng(seed).standard_normal((n, rep_in.size()))
+    return rep_in, rep_out, X, target(group, rep_in, rep_out, X, seed)
+
+
+def every_fit(rep_in, kind, data):
+    """Whatever may be chosen, of what is not zero."""
+    if not data.Y.any():
+        return []
+    rng = np.random.default_rng(0)
+    found = [fit_polynomial(objects(rep_in), kind, "auto", data, rng)]
+    if data.slopes is None:
+        found.append(fit_kernel(rep_in, kind, data, rng))
+    return [fit for fit, _ in [*found, *fit_terms(rep_in, kind, data, rng)] if fit is not None]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_closed_form_is_equivariant(case):
+    rep_in, rep_out, X, Y = problem(case)
+    n_fits = 0
+    for kind, columns in objects(rep_out):
+        data = Observations(X, Y[:, columns.T], np.ones(len(X)))
+        for fit in every_fit(rep_in, kind, data):
+            n_fits += 1
+            for copy in range(len(columns)):
+                error = equivariance_error(
+                    lambda x, fit=fit, copy=copy: fit(x)[..., copy], rep_in, kind, X
+                )
+                assert error < 1e-9, fit.name
+    assert n_fits >= 2
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_derivatives_are_those_of_predictions(case):
+    rep_in, rep_out, X, Y = problem(case, 40)
+    step = 1e-5
+    for kind, columns in objects(rep_out):
+        data = Observations(X, Y[:, columns.T], np.ones(len(X)))
+        for fit in every_fit(rep_in, kind, data):
+            x = X[:5]
+            found = fit.jacobian(x)
+            for j in range(x.shape[1]):
+                d = np.eye(x.shape[1])[j] * step
+                slope = (8 * (fit(x + d) - fit(x - d)) - (fit(x + 2 * d) - fit(x - 2 * d))) / (
+                    12 * step
+                )
+                scale = np.abs(found).max() + 1
+                assert np.abs(found[..., j] - slope).max() < 1e-5 * scale, fit.name
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_invariants_do_not_change(case):
+    rep_in, rep_out, X, _ = problem(case, 20)
+    for view in views(rep_in, objects(rep_out)[0][0]):
+        for invariants in families(view.sources, X):
+            if view.generators:
+                continue
+            size = len(invariants(X[:1])[0])
+            error = equivariance_error(invariants, rep_in, size * Scalar, X)
+            assert error < 1e-9, invariants.name
+
+
+@pytest.mark.parametrize("n", [30, 100])
+@pytest.mark.parametrize(
+    "make", [make_inertia, lambda *a, **k: make_particle_interaction(*a, symmetrized=False, **k)]
+)
+def test_laws_of_few_terms_are_found_from_few_samples(make, n):
+    X, y, spec = make(n + 200, random_state=3, return_spec=True)
+    y = y.reshape(len(y), -1)
+    reps = tuple(rep(spec.group) if rep != Scalar else rep for rep in (spec.rep_in, spec.rep_out))
+    weights = np.ones(n)
+    form, left_out, _ = fit_closed_form(reps, X[:n], y[:n], weights, np.random.default_rng(0))
+    assert "polynomial" in str(form)
+    assert np.abs(form(X[n:]) - y[n:]).max() < 1e-7 * np.abs(y).max()
+    assert np.abs(left_out).max() < 1e-7 * np.abs(y).max()
+
+
+def test_pair_potentials_are_found_for_points_that_a_group_exchanges():
+    rep_in = V(S(5)) * V(O(3))
+    x = np.random.default_rng(0).uniform(-2, 2, (300, 5, 3))
+    i, j = np.triu_indices(5, 1)
+    y = np.exp(-np.linalg.norm(x[:, i] - x[:, j], axis=2)).sum(1, keepdims=True)
+    X, few = x.reshape(len(x), -1), slice(0, 60)
+    reps = rep_in, Scalar
+    form, *_ = fit_closed_form(reps, X[few], y[few], np.ones(60), np.random.default_rng(0))
+    assert str(form) == "functions of distances, r"
+    assert np.square(form(X[60:]) - y[60:]).mean() < 1e-4 * y.var()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n", [10, 30, 200])
+def test_noise_is_a_constant_or_nearly(n, seed):
+    rng = np.random.default_rng(seed)
+    rep_in = (3 * V)(O(3))
+    X, y = rng.standard_normal((n, 9)), rng.standard_normal((n, 1))
+    form, *_ = fit_closed_form((rep_in, Scalar), X, y, np.ones(n), rng)
+    more = rng.standard_normal((500, 9))
+    assert np.square(form(more)).mean() < 0.35
+
+
+def weighted_problem(n=25, d=3, r=12):
+    rng = np.random.default_rng(1)
+    A, Y = rng.standard_normal((n, d, r)), rng.standard_normal((n, d, 2))
+    constants = np.linalg.qr(rng.standard_normal((d, 1)))[0]
+    return A, Y, rng.uniform(0.5, 2, n), constants
+
+
+def test_left_out_residuals_are_those_of_fits_without_the_sample():
+    A, Y, weights, constants = weighted_problem()
+    found = LeaveOneOutRidge(A.copy(), Y, weights, constants).left_out(0.3)
+    for i in range(len(A)):
+        rest = np.arange(len(A)) != i
+        c, b = LeaveOneOutRidge(A[rest], Y[rest], weights[rest], constants).solve(0.3)
+        np.testing.assert_allclose(found[i], Y[i] - A[i] @ c - b, rtol=1e-9, atol=1e-12)
+
+
+def test_the_evidence_is_that_of_a_gaussian_process():
+    A, Y, weights, _ = weighted_problem()
+    alphas = [0.01, 0.3, 4.0]
+    none = np.zeros((3, 0))
+    found = LeaveOneOutRidge(A.copy(), Y, weights, none).evidences(alphas)
+    root = np.sqrt(np.repeat(weights, 3))[:, None]
+    A, Y = A.reshape(75, -1) * root, Y.reshape(75, -1) * root
+    for alpha, value in zip(alphas, found, strict=True):
+        K = A @ A.T + alpha * np.eye(75)
+        fit = np.vdot(Y, np.linalg.solve(K, Y)) / Y.size
+        expected = Y.size * np.log(fit) + 2 * np.linalg.slogdet(K)[1]
+        assert value == pytest.approx(expected, rel=1e-9)
+
+
+def test_sparse_fits_do_not_depend_on_the_basis_of_a_product():
+    rng = np.random.default_rng(0)
+    A, products = rng.standard_normal((40, 1, 30)), np.repeat(np.arange(10), 3)
+    Y = A[:, :, 6:9] @ [[1.0], [2.0], [-1.0]]
+    turn = np.zeros((30, 30))
+    for k in range(10):
+        turn[3 * k : 3 * k + 3, 3 * k : 3 * k + 3] = ortho_group.rvs(3, random_state=k)
+    none, weights = np.zeros((1, 0)), np.ones(40)
+    c, *_ = fit_sparse(A, Y, weights, none, products, np.random.default_rng(0))
+    turned, *_ = fit_sparse(A @ turn, Y, weights, none, products, np.random.default_rng(0))
+    np.testing.assert_allclose(turn @ turned, c, atol=1e-9)
+    assert (np.abs(c[[*range(6), *range(9, 30)]]) < 1e-9).all()
+
+
+def test_a_weight_counts_like_copies_of_a_sample_in_a_kernel_of_given_form():
+    A, Y, _, constants = weighted_problem()
+    twice = np.r_[0:25, 0:5]
+    weights = np.r_[np.full(5, 2.0), np.ones(20)]
+    once = LeaveOneOutRidge(A.copy(), Y, weights, constants).solve(0.1)
+    copied = LeaveOneOutRidge(A[twice], Y[twice], np.ones(30), constants).solve(0.1)
+    for a, b in zip(once, copied, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_derivatives_are_fitted_and_left_out_with_their_sample():
+    rep_in = (2 * V)(O(3))
+    X = np.random.default_rng(0).standard_normal((12, 6))
+    a, b = X[:, :3], X[:, 3:]
+    ab = np.sum(a * b, axis=1, keepdims=True)
+    y, slopes = ab**2, 2 * np.hstack([ab * b, ab * a])[:, None]
+    slopes[8:] = np.nan
+    options = {"slopes": slopes, "slope_weight": 0.5, "kernel": None}
+    form, left_out, slopes_left_out = fit_closed_form(
+        (rep_in, Scalar), X, y, np.ones(12), np.random.default_rng(0), **options
+    )
+    np.testing.assert_allclose(form(X), y, atol=1e-9)
+    np.testing.assert_allclose(form.jacobian(X)[:8], slopes[:8], atol=1e-8)
+    assert np.abs(left_out).max() < 1e-8
+    assert np.isnan(slopes_left_out[8:]).all()
+    assert np.abs(slopes_left_out[:8]).max() < 1e-7
+
+
+def test_covariants_hold_constants_and_products_of_inputs():
+    rep_in, kind = (Scalar + 2 * V)(O(3)), (V**2)(O(3))
+    X = np.random.default_rng(0).standard_normal((50, 7))
+    covariants = Covariants.of(rep_in, kind, X)
+    # I; s I is not told apart from I by a degree of two at most: s I, s² I, aa, ab, ba, bb and their traces times I
+    assert covariants.rank == covariants(X).shape[2]
+    sizes = np.mean(np.sum(covariants(X) ** 2, axis=1), axis=0)
+    np.testing.assert_allclose(sizes, 1, rtol=1e-9)
+    assert equivariant_basis(kind).rank == covariants.constants.shape[1] == 1
+
+
+def test_a_dual_is_not_taken_for_the_type_itself():
+    rep_in, rep_out = bind(2 * V, (SKEW_SO3,), "test"), bind(T(0, 1), (SKEW_SO3,), "test")
+    X = np.random.default_rng(0).standard_normal((40, 6))
+    y = target(SKEW_SO3, rep_in, rep_out, X)
+    form, *_ = fit_closed_form((rep_in, rep_out), X, y, np.ones(40), np.random.default_rng(0))
+    assert equivariance_error(form, rep_in, rep_out, X) < 1e-9
