@@ -40,12 +40,12 @@ CASES = [
     (SKEW_SO3, 2 * V, V),
     (S(4), V, Scalar + V),
     (S(6), V, Scalar),
-    (S(3), V**2, V**2),
-    (Z(5), V, V),
+    (S(3), V**2, V),
+    (Z(4), V, V),
     (C(4), V, V),
     (D(3), 2 * V + Scalar, V),
     (S(4) * O(3), V(S(4)) * V(O(3)), Scalar),
-    (S(3) * O(2), V(S(3)) * V(O(2)) + V(S(3)), V(S(3)) * V(O(2))),
+    (S(3) * O(2), V(S(3)) * V(O(2)) + V(S(3)), V(O(2))),
     (S(6) * O(2), V(S(6)) * V(O(2)), Scalar),
 ]
 
@@ -61,7 +61,7 @@ def target(group, rep_in, rep_out, X, seed=0):
     return y / (y.std() or 1.0)
 
 
-def problem(case, n=60, seed=0):
+def problem(case, n=40, seed=0):
     group, rep_in, rep_out = case
     groups = () if group is None else (group,)
     rep_in, rep_out = (bind(rep, groups, "test") for rep in (rep_in, rep_out))
@@ -98,8 +98,8 @@ def test_every_closed_form_is_equivariant(case):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_derivatives_are_those_of_predictions(case):
-    rep_in, rep_out, X, Y = problem(case, 40)
-    step = 1e-5
+    rep_in, rep_out, X, Y = problem(case, 30)
+    step = 1e-4
     for kind, columns in objects(rep_out):
         data = Observations(X, Y[:, columns.T], np.ones(len(X)))
         for fit in every_fit(rep_in, kind, data):
