@@ -44,7 +44,7 @@ AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
 #: Copies of a single sample are learned once the loss is this share of the target's square.
 ONE_SAMPLE_LOSS = 1e-8
 #: The same where a closed form may do instead: steps per sample, but no fewer than this.
-STEPS_PER_SAMPLE, LEAST_STEPS = 2.0, 500
+STEPS_PER_SAMPLE, LEAST_STEPS = 5.0, 500
 #: Up to so many samples L-BFGS trains the network, for so many iterations.
 SMALL, FEW_ITERATIONS = 300, 200
 #: A closed form that leaves less than this many times the rounding unit of the variance explains all.
@@ -132,7 +132,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         Samples per step, at most all of them.
     max_iter : int or "auto"
         Epochs of the network, for "lbfgs" iterations. With "auto" the network is tried on samples held out, for as many
-        epochs as make two steps a sample, between 500 and 10,000 (1,000 iterations), and left out unless it helps. For
+        epochs as make five steps a sample, between 500 and 10,000 (1,000 iterations), and left out unless it helps. For
         a network alone "auto" is as many as make 10,000 steps, at least 100. A single sample, once learned to 1e-4, and
         constant targets end training early.
     early_stopping : bool
@@ -399,8 +399,12 @@ class FastEMLPRegressor(EquivariantRegressor):
         is_law = bool(form) and error <= ROUNDOFF * np.finfo(y.dtype).eps
         target, share = rest, 0.0 if is_law else 1.0
         if form is not None and self.max_iter == "auto" and not is_law:
-            choices = [(rest, form), *([(whole, None)] if form and error > POOR else [])]
-            verdict = self._try(network, X, [one for one, _ in choices], weight, sample, rng, error)
+            choices = [(rest, form)]
+            if form and error > POOR:
+                # few samples are soon tried; of many, what is left is harder to learn than the whole
+                choices = [(whole, None)] + (choices if sample.max() < SMALL else [])
+            targets = [one for one, _ in choices]
+            verdict = self._try(network, X, rest, targets, weight, sample, rng, error)
             share = verdict.share
             if verdict.choice is not None:
                 target, form = choices[verdict.choice]
@@ -410,7 +414,8 @@ class FastEMLPRegressor(EquivariantRegressor):
         unit = _rms(target[0], weight) if form is not None else 1.0
         self.network_share_ = share * unit
         if share:
-            self._train_network(X, [_scaled(a, unit, y.dtype) for a in target], weight, sample, rng)
+            target = [_scaled(a, unit, y.dtype) for a in target]
+            self._train_network(X, target, weight, sample, rng)
             self.loss_curve_ = [loss * unit**2 for loss in self.loss_curve_]
             self.validation_curve_ = [loss * unit**2 for loss in self.validation_curve_]
         else:
@@ -441,7 +446,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         self.theta_, self.n_iter_ = result.theta, result.n_iter
         self.loss_curve_, self.validation_curve_ = result.loss_curve, result.validation_curve
 
-    def _try(self, network, X, choices, weight, sample, rng, error):
+    def _try(self, network, X, rest, choices, weight, sample, rng, error):
         """Whether, and towards which targets, to train the network: a Verdict."""
         n = sample.max() + 1
         if error <= HOPELESS / n:
@@ -453,6 +458,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         return try_network(
             network,
             X,
+            rest,
             choices,
             sample,
             weight,

@@ -6,11 +6,14 @@ import numpy as np
 
 from fastemlp.training.loop import train
 
-#: This share of the samples is held out, and at most so many.
-HELD_OUT, MOST_HELD_OUT = 0.3, 1000
-#: A network must leave at most this share of the error that is there without it, and be better by so many standard
-#: errors.
-WORTH, SURE = 0.6, 1.5
+#: This share of few samples is held out, or of many.
+HELD_OUT, HELD_OUT_OF_MANY, MANY = 0.3, 0.15, 300
+#: At most so many are.
+MOST_HELD_OUT = 1000
+#: A network must be better by so many standard errors, and by a share of the error that is there without it: this over
+#: the root of the number of samples held out, within these bounds.
+SURE = 1.5
+GAIN, LEAST_GAIN, MOST_GAIN = 2.0, 0.1, 0.6
 
 
 @dataclass(frozen=True)
@@ -27,16 +30,17 @@ class Verdict:
     share: float
 
 
-def try_network(network, X, choices, sample, weight, rng, slope_loss, **options):
+def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **options):
     """Train a network on most samples towards each of several targets, and compare what is left of the others.
 
     Parameters
     ----------
     network : Network
     X : ndarray of shape (n, n_in)
+    left : (y, dy), ndarrays of shape (n, n_out) and (n, n_out, n_in)
+        What is left of targets and derivatives without a network; dy may be None.
     choices : list of (y, dy)
-        What the network may learn; whatever else is predicted is taken off already. The first is what is left without a
-        network. dy may be None.
+        What the network may learn; whatever else is predicted is taken off already.
     sample : int ndarray of shape (n,); rows of one sample are held out together
     weight : ndarray of shape (n,) or None
     rng : numpy Generator; draws the split, initial parameters and batches
@@ -48,13 +52,15 @@ def try_network(network, X, choices, sample, weight, rng, slope_loss, **options)
     Verdict
     """
     n = sample.max() + 1
-    n_held_out = min(max(1, round(HELD_OUT * n)), MOST_HELD_OUT)
+    held_share = HELD_OUT if n < MANY else HELD_OUT_OF_MANY
+    n_held_out = min(max(1, round(held_share * n)), MOST_HELD_OUT)
     held_out = np.isin(sample, rng.permutation(n)[:n_held_out])
     rows = ~held_out
     w, w_rows = (None, None) if weight is None else (weight[held_out], weight[rows])
-    first_y, first_dy = (None if a is None else a[held_out] for a in choices[0])
+    first_y, first_dy = (None if a is None else a[held_out] for a in left)
     before = _errors(first_y, first_dy, first_y, first_dy)
-    best, limit = Verdict(None, 0.0), WORTH * np.average(before, weights=w)
+    gain = np.clip(GAIN / np.sqrt(n_held_out), LEAST_GAIN, MOST_GAIN)
+    best, limit = Verdict(None, 0.0), (1 - gain) * np.average(before, weights=w)
     for k, (y, dy) in enumerate(choices):
         unit = np.sqrt(np.average(np.square(y), 0, weight).mean()) or 1.0
         slopes = None if dy is None else (dy[rows] / unit).astype(X.dtype)
