@@ -1,5 +1,6 @@
 """Which closed form predicts best: a constant, a polynomial, a kernel, a sum of terms, or some together."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,11 +107,15 @@ def fit_closed_form(
         data = Observations(X, Y[:, columns.T], weights, of_kind, factor)
         candidates = []
         if polynomial is not None and data.targets.any():
-            candidates.append(fit_polynomial(objects(rep_in), kind, polynomial, data, rng))
+            with suppress(np.linalg.LinAlgError):
+                candidates.append(fit_polynomial(objects(rep_in), kind, polynomial, data, rng))
         if kernel is not None and not _is_explained(candidates, data.targets):
-            if slopes is None:
-                candidates.append(fit_kernel(rep_in, kind, data, rng))
-            candidates += fit_terms(rep_in, kind, data, rng)
+            # where a decomposition does not converge, there are other forms
+            with suppress(np.linalg.LinAlgError):
+                if slopes is None:
+                    candidates.append(fit_kernel(rep_in, kind, data, rng))
+            with suppress(np.linalg.LinAlgError):
+                candidates += fit_terms(rep_in, kind, data, rng)
         candidates = [one for one in candidates if one[0] is not None and np.isfinite(one[1]).all()]
         fits, rest = _best(candidates, data.targets, weights)
         parts.append((columns, fits))

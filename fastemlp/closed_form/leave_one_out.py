@@ -37,7 +37,7 @@ class LeaveOneOutRidge:
         A -= self.A_mean
         A *= root
         self.Y = root * (Y - self.Y_mean)
-        U, s, self.Vt = linalg.svd(A.reshape(n * self.d, r), full_matrices=False, overwrite_a=True)
+        U, s, self.Vt = _thin_svd(A.reshape(n * self.d, r))
         # centring leaves directions that hold nothing but roundoff
         kept = s > np.finfo(float).eps * max(n * self.d, r) * s.max(initial=0)
         self.U, self.s, self.Vt = U[:, kept].reshape(n, self.d, -1), s[kept], self.Vt[kept]
@@ -119,3 +119,11 @@ class LeaveOneOutRidge:
             share = self.share[rows] * np.trace(self.P)
             return self.d - np.sum(np.square(U), axis=(1, 2)) - share
         return np.eye(self.d) - U @ U.swapaxes(1, 2) - self.share[rows, None, None] * self.P
+
+
+def _thin_svd(A):
+    """By divide and conquer, or where that does not converge by the QR algorithm."""
+    try:
+        return linalg.svd(A, full_matrices=False)
+    except linalg.LinAlgError:
+        return linalg.svd(A, full_matrices=False, lapack_driver="gesvd")
