@@ -21,6 +21,7 @@ from fastemlp.groups import SO, O, S, Scaling, Z
 from fastemlp.nn import derived_rep
 from fastemlp.reps import Scalar, T, V, objects
 from fastemlp.testing import equivariance_error
+from fastemlp.training.trial import Verdict
 
 SMALL = {
     "polynomial": None,
@@ -573,3 +574,33 @@ def test_predict_takes_any_layout_and_refuses_what_does_not_fit():
         for wrong in (x[:, :-1], np.hstack([x, x]), x[:0], x[0], x[None], x[:, :0], "text", x + 1j):
             with pytest.raises((TypeError, ValueError)):
                 model.predict(wrong)
+
+
+def test_where_the_solver_of_few_samples_diverges_another_goes_on(monkeypatch):
+    def diverging(*_):
+        raise FloatingPointError("L-BFGS diverged")
+
+    X = np.random.default_rng(0).standard_normal((40, 10))
+    model = FastEMLPRegressor(O(5), **SMALL | {"kernel": "auto", "max_iter": "auto"})
+    assert model._solver(40) == "lbfgs"
+    monkeypatch.setattr("fastemlp.training.loop.minimise_lbfgs", diverging)
+    monkeypatch.setattr(
+        "fastemlp.estimators.regressor.try_network", lambda *_, **__: Verdict(0, 1.0)
+    )
+    model.fit(X, np.exp(np.abs(X).sum(1)))
+    assert model.network_share_
+    assert np.isfinite(model.predict(X)).all()
+    with pytest.raises(FloatingPointError, match="L-BFGS diverged"):
+        FastEMLPRegressor(O(5), **SMALL | {"solver": "lbfgs"}).fit(X, X[:, 0] ** 2)
+
+
+def test_derivatives_that_count_nothing_change_nothing():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 6))
+    y, dy = rng.standard_normal(60), rng.standard_normal((60, 6))
+    options = {"channels": 16, "n_layers": 1, "random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # noise, and derivatives of no symmetry
+        plain = FastEMLPRegressor(O(3), **options).fit(X, y)
+        given = FastEMLPRegressor(O(3), gradient_weight=0, **options).fit(X, y, dy=dy)
+    np.testing.assert_allclose(given.predict(X), plain.predict(X), atol=1e-6)

@@ -101,9 +101,7 @@ def fit_closed_form(
     factor = np.sqrt(slope_weight)
     for kind, columns in objects(rep_out):
         d = kind.size()
-        of_kind = None
-        if slopes is not None:
-            of_kind = slopes[:, columns.T] * factor
+        of_kind = None if slopes is None else slopes[:, columns.T]
         data = Observations(X, Y[:, columns.T], weights, of_kind, factor)
         candidates = []
         if polynomial is not None and data.targets.any():

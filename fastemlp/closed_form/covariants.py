@@ -75,9 +75,6 @@ class Covariants:
 
     def jacobian(self, X, S):
         """The derivative of ``self(X) @ S``, S of shape (n, rank, c), with S held: ndarray (n, d, c, n_in)."""
-        J = np.zeros((len(X), len(self.constants), S.shape[2], X.shape[1]))
-        if self.features is not None:
-            S = (S / np.reshape(self.scale, (-1, 1)))[:, self.constants.shape[1] :]
-            for i in range(len(X)):
-                J[i] = self.features.jacobian(X[i : i + 1], S[i])[0]
-        return J
+        if self.features is None:
+            return np.zeros((len(X), len(self.constants), S.shape[2], X.shape[1]))
+        return np.einsum("ndrj,nrc->ndcj", self.slopes(X), S, optimize=True)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastemlp.bases import equivariant_basis
-from fastemlp.closed_form.leave_one_out import LeaveOneOutRidge
 from fastemlp.closed_form.polynomials import Limits, PolynomialFeatures, row_chunks
-from fastemlp.closed_form.sparse import ALPHAS, EXACT, fit_sparse
+from fastemlp.closed_form.sparse import EXACT, fit_sparse, refit, spread
 from fastemlp.exceptions import CertificationError
 
 MAX_DEGREE = 6
@@ -127,25 +126,11 @@ def _refitted(degree, features, found, n_some, data, constants, order):
     kept = np.bincount(features.products, np.any(c, axis=1)) > 0
     columns = kept[features.products]
     features, c = features.only(kept), c[columns]
+    if n_some < len(data):
+        n = _affordable(features, data, FITTING_WORK)
+        c, b, left_out = refit(data, order, n, features, c, features.products, constants)
     fit = PolynomialFit(features, c, b[: features.dim], degree)
-    rest = np.empty_like(data.targets)
-    if n_some == len(data):
-        rest[order] = left_out
-        return fit, rest
-    n = _affordable(features, data, FITTING_WORK)
-    fitted, others = order[:n], order[n:]
-    products = features.products
-    size = np.sqrt(np.bincount(products, np.mean(c**2, axis=1)) / np.bincount(products))[products]
-    some = data.of(fitted)
-    A = some.design(features) * size
-    ridge = LeaveOneOutRidge(A, some.targets, some.weights, constants)
-    alpha = float(ALPHAS[int(np.argmin(ridge.loo_errors(ALPHAS)))])
-    c, b = ridge.solve(alpha)
-    fit = PolynomialFit(features, c * size[:, None], b[: features.dim], degree)
-    rest[fitted] = ridge.left_out(alpha)
-    if len(others):
-        rest[others] = data.of(others).residual(fit)
-    return fit, rest
+    return fit, spread(left_out, fit, data, order)
 
 
 def _affordable(features, data, work):

@@ -16,8 +16,8 @@ class Observations:
     Y : ndarray of shape (n, d, c); c copies of a type of size d
     weights : ndarray of shape (n,), > 0
     slopes : ndarray of shape (n, d, c, n_in) or None
-        The derivatives of Y in X, times the root of what they count beside Y; NaN where they are not known.
-    slope_factor : float; that root
+        The derivatives of Y in X; NaN where they are not known.
+    slope_factor : float; the root of what they count beside Y
     """
 
     X: np.ndarray
@@ -46,7 +46,7 @@ class Observations:
         """The right-hand sides, ndarray (n, equations, c)."""
         if self.slopes is None:
             return self.Y
-        return self._with(self.Y, self.slopes / self.slope_factor)
+        return self._with(self.Y, self.slopes)
 
     def design(self, features):
         """The left-hand sides, ndarray (n, equations, r), of features with ``values(X)`` and ``slopes(X)``."""

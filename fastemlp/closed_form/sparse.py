@@ -111,6 +111,49 @@ def fit_sparse(A, Y, weights, invariants, products, rng):
     return whole.coefficients, whole.intercept, held_out
 
 
+def refit(data, order, n, columns_of, coefficients, products, constants):
+    """Fit n samples with the terms that a few have chosen, penalised as the last round of reweighting would.
+
+    Parameters
+    ----------
+    data : Observations
+    order : int ndarray; the first n are fitted, the others predicted
+    n : int
+    columns_of : features, for ``data.design``
+    coefficients : ndarray of shape (r, c); of the fit to a few
+    products : int ndarray of shape (r,); as for ``Reweighted``
+    constants : ndarray of shape (equations, r0)
+
+    Returns
+    -------
+    coefficients : ndarray of shape (r, c)
+    intercept : ndarray of shape (equations, c)
+    left_out : ndarray of shape (n, equations, c)
+    """
+    size = np.bincount(products, np.mean(coefficients**2, axis=1)) / np.bincount(products)
+    size = np.sqrt(size)[products]
+    (kept,) = np.nonzero(size)
+    some = data.of(order[:n])
+    A = some.design(columns_of)[..., kept] * size[kept]
+    unit = np.sqrt(np.mean(A**2)) or 1.0
+    ridge = LeaveOneOutRidge(A / unit, some.targets, some.weights, constants)
+    alpha = float(ALPHAS[int(np.argmin(ridge.loo_errors(ALPHAS)))])
+    found, intercept = ridge.solve(alpha)
+    coefficients = np.zeros_like(coefficients)
+    coefficients[kept] = found * size[kept, None] / unit
+    return coefficients, intercept, ridge.left_out(alpha)
+
+
+def spread(left_out, fit, data, order):
+    """Residuals of all samples: of the first of ``order`` as given, of the others those of a fit without them."""
+    rest = np.empty_like(data.targets)
+    n = len(left_out)
+    rest[order[:n]] = left_out
+    if n < len(data):
+        rest[order[n:]] = data.of(order[n:]).residual(fit)
+    return rest
+
+
 def _n_rounds(A, Y, weights, invariants, products, rng):
     """How many rounds predict best, and what is then left of samples that were held out."""
     n_folds = min(FOLDS, len(A))

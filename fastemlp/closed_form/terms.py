@@ -9,9 +9,8 @@ from fastemlp.bases import equivariant_basis
 from fastemlp.closed_form.covariants import Covariants
 from fastemlp.closed_form.invariants import Invariants, families
 from fastemlp.closed_form.kernels import PROFILES
-from fastemlp.closed_form.leave_one_out import LeaveOneOutRidge
 from fastemlp.closed_form.polynomials import PolynomialFeatures, row_chunks
-from fastemlp.closed_form.sparse import ALPHAS, MOST_WORK, Reweighted, fit_sparse
+from fastemlp.closed_form.sparse import MOST_WORK, Reweighted, fit_sparse, refit, spread
 from fastemlp.closed_form.views import views
 from fastemlp.reps import Scalar
 
@@ -317,28 +316,10 @@ def _exchanged(rep_in, kind, X):
 def _refitted(fit, solved, n_some, data, constants, order):
     """On all samples, with the terms that a few have chosen."""
     c, b, left_out = solved
-    d = data.Y.shape[1]
-    fit = fit.solved(c, b[:d])
-    rest = np.empty_like(data.targets)
-    if n_some == len(data):
-        rest[order] = left_out
-        return fit, rest
-    kinds = fit.kinds
-    size = np.sqrt(np.bincount(kinds, np.mean(c**2, axis=1)) / np.bincount(kinds))[kinds]
-    (kept,) = np.nonzero(size)
-    n = min(FITTING_WORK / max(len(kept) ** 2, 1), MAX_NUMBERS / len(size)) / data.equations
-    n = max(n_some, min(len(data), int(n)))
-    fitted, others = order[:n], order[n:]
-    some = data.of(fitted)
-    A = some.design(fit)[..., kept] * size[kept]
-    unit = np.sqrt(np.mean(A**2)) or 1.0
-    ridge = LeaveOneOutRidge(A / unit, some.targets, some.weights, constants)
-    alpha = float(ALPHAS[int(np.argmin(ridge.loo_errors(ALPHAS)))])
-    found, b = ridge.solve(alpha)
-    c = np.zeros_like(c)
-    c[kept] = found * size[kept, None] / unit
-    fit = fit.solved(c, b[:d])
-    rest[fitted] = ridge.left_out(alpha)
-    if len(others):
-        rest[others] = data.of(others).residual(fit)
-    return fit, rest
+    if n_some < len(data):
+        kept = np.count_nonzero(c.any(axis=1))
+        n = min(FITTING_WORK / max(kept**2, 1), MAX_NUMBERS / len(c)) / data.equations
+        n = max(n_some, min(len(data), int(n)))
+        c, b, left_out = refit(data, order, n, fit, c, fit.kinds, constants)
+    fit = fit.solved(c, b[: data.Y.shape[1]])
+    return fit, spread(left_out, fit, data, order)

@@ -1,5 +1,6 @@
 """Regression by an equivariant network."""
 
+from functools import partial
 from numbers import Integral
 from typing import ClassVar
 
@@ -394,7 +395,7 @@ class FastEMLPRegressor(EquivariantRegressor):
     def _fit_network(self, network, data, rest, sample, rng):
         """Train the network on what is left of the targets, or on these, or leave it out."""
         X, y, weight, dy = data
-        form, whole = self.closed_form_, (y, dy)
+        form, whole = self.closed_form_, (y, None if rest[1] is None else dy)
         error = unexplained(y - rest[0], y, weight)
         is_law = bool(form) and error <= ROUNDOFF * np.finfo(y.dtype).eps
         target, share = rest, 0.0 if is_law else 1.0
@@ -431,7 +432,8 @@ class FastEMLPRegressor(EquivariantRegressor):
         data = X, y, weight, dy
         X, y, weight, dy = _rows_of(data, rows)
         n_different = len(np.unique(sample[rows]))
-        result = train(
+        fit = partial(
+            train,
             self.network_,
             X,
             y,
@@ -441,8 +443,15 @@ class FastEMLPRegressor(EquivariantRegressor):
             dy_loss=None if dy is None else self._derivative_loss(dy, weight),
             validation=None if held_out is None else _rows_of(data, held_out),
             enough=ONE_SAMPLE_LOSS if n_different == 1 else 0.0,
-            **self._options(len(X), n_different),
         )
+        options = self._options(len(X), n_different)
+        try:
+            result = fit(**options)
+        except FloatingPointError:
+            if self.solver != "auto" or options["solver"] != "lbfgs":
+                raise
+            # AdamW goes back where it diverges
+            result = fit(**options | {"solver": "adamw", "max_iter": LEAST_STEPS})
         self.theta_, self.n_iter_ = result.theta, result.n_iter
         self.loss_curve_, self.validation_curve_ = result.loss_curve, result.validation_curve
 
