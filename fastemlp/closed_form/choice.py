@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
+from fastemlp.closed_form.gradients import GradientObservations
 from fastemlp.closed_form.kernels import fit_kernel
 from fastemlp.closed_form.laws import fit_polynomial
 from fastemlp.closed_form.observations import Observations
+from fastemlp.closed_form.potentials import fit_potential
 from fastemlp.closed_form.sparse import EXACT
 from fastemlp.closed_form.terms import fit_terms
-from fastemlp.reps import objects
+from fastemlp.reps import Scalar, objects
 
 #: Where the best leaves more than this share of the variance, all are weighed together.
 CLEAR = 0.01
@@ -31,16 +33,19 @@ class ClosedForm:
 
     Attributes
     ----------
+    origin : ndarray of shape (n_in,) or 0
+        Where the origin of unshifted inputs is, less that of scaled ones: laws are simplest there.
     parts : tuple of (columns, fits)
         For each type of output the columns of its objects, (c, d), and what predicts them: a tuple of (weight, fit).
         None is a constant, zero.
     """
 
+    origin: np.ndarray | float
     parts: tuple
 
     def __call__(self, X):
         """Predictions of shape (n, n_out), float64."""
-        X = np.asarray(X, np.float64)
+        X = X + self.origin
         y = np.zeros((len(X), sum(columns.size for columns, _ in self.parts)))
         for columns, fits in self.parts:
             for weight, fit in fits:
@@ -49,7 +54,7 @@ class ClosedForm:
 
     def jacobian(self, X):
         """Their derivatives, (n, n_out, n_in), float64."""
-        X = np.asarray(X, np.float64)
+        X = X + self.origin
         J = np.zeros((len(X), sum(columns.size for columns, _ in self.parts), X.shape[1]))
         for columns, fits in self.parts:
             for weight, fit in fits:
@@ -71,7 +76,18 @@ class ClosedForm:
 
 
 def fit_closed_form(
-    reps, X, Y, weights, rng, *, slopes=None, slope_weight=1.0, polynomial="auto", kernel="auto"
+    reps,
+    X,
+    Y,
+    weights,
+    rng,
+    *,
+    scales=None,
+    origin=0.0,
+    slopes=None,
+    slope_weight=1.0,
+    polynomial="auto",
+    kernel="auto",
 ):
     """Fit polynomials and kernels to each type of output and keep what predicts left-out samples best.
 
@@ -81,8 +97,10 @@ def fit_closed_form(
     X, Y : ndarrays of shape (n, n_in) and (n, n_out); scaled, different samples, float64
     weights : ndarray of shape (n,), > 0
     rng : numpy Generator
+    scales : pair of ndarrays of shape (n_in,) and (n_out,), optional; what inputs and outputs were divided by
+    origin : ndarray of shape (n_in,), invariant, or 0; what is added to X, so that its origin is a natural one
     slopes : ndarray of shape (n, n_out, n_in), optional
-        The derivatives of Y in X, NaN where they are not known; with them kernels are left out.
+        The derivatives of Y in X, NaN where they are not known.
     slope_weight : float
         What the squared error of derivatives counts, beside that of Y.
     polynomial : int, "auto" or None; the degree
@@ -95,6 +113,7 @@ def fit_closed_form(
     slopes_left_out : ndarray of shape (n, n_out, n_in) or None; the same for derivatives
     """
     rep_in, rep_out = reps
+    X, scales = X + origin, scales or (np.ones(X.shape[1]), np.ones(Y.shape[1]))
     weights = weights / weights.mean()
     parts, left_out = [], np.empty_like(Y)
     slopes_left_out = None if slopes is None else np.full_like(slopes, np.nan)
@@ -105,29 +124,46 @@ def fit_closed_form(
         data = Observations(X, Y[:, columns.T], weights, of_kind, factor)
         candidates = []
         if polynomial is not None and data.targets.any():
-            with suppress(np.linalg.LinAlgError):
-                candidates.append(fit_polynomial(objects(rep_in), kind, polynomial, data, rng))
+            candidates += _tried(fit_polynomial, objects(rep_in), kind, polynomial, data, rng)
         if kernel is not None and not _is_explained(candidates, data.targets):
-            # where a decomposition does not converge, there are other forms
-            with suppress(np.linalg.LinAlgError):
-                if slopes is None:
-                    candidates.append(fit_kernel(rep_in, kind, data, rng))
-            with suppress(np.linalg.LinAlgError):
-                candidates += fit_terms(rep_in, kind, data, rng)
-        candidates = [one for one in candidates if one[0] is not None and np.isfinite(one[1]).all()]
+            candidates += of_invariants(rep_in, kind, data, rng)
+            gradient = GradientObservations.of_outputs(rep_in, kind, columns, scales, data)
+            if gradient is not None:
+                found = of_invariants(rep_in, Scalar, gradient, rng)
+                candidates += [(fit, e.reshape(data.Y.shape)) for fit, e in found]
+        candidates = [(fit, e) for fit, e in candidates if np.isfinite(e).all()]
         fits, rest = _best(candidates, data.targets, weights)
         parts.append((columns, fits))
         left_out[:, columns.T] = rest[:, :d]
         if slopes is not None:
             below = np.moveaxis(rest[:, d:].reshape(len(X), d, X.shape[1], -1), 2, 3) / factor
             slopes_left_out[:, columns.T] = np.where(np.isnan(of_kind), np.nan, below)
-    return ClosedForm(tuple(parts)), left_out, slopes_left_out
+    return ClosedForm(origin, tuple(parts)), left_out, slopes_left_out
+
+
+def of_invariants(rep_in, kind, data, rng):
+    """Kernels and sums of functions of invariants: list of (fit, left_out)."""
+    if kind == Scalar and (data.slopes is not None or not data.has_values):
+        found = _tried(fit_potential, rep_in, data, rng)
+    else:
+        found = _tried(fit_kernel, rep_in, kind, data, rng) if data.slopes is None else []
+    with suppress(np.linalg.LinAlgError):
+        found += fit_terms(rep_in, kind, data, rng)
+    return found
+
+
+def _tried(fit, *arguments):
+    """A list of what it returns, empty if that is None or a decomposition does not converge."""
+    with suppress(np.linalg.LinAlgError):
+        found = fit(*arguments)
+        return [found] if found[0] is not None else []
+    return []
 
 
 def _is_explained(candidates, y):
     if not y.any():
         return True
-    return any(fit is not None and np.vdot(e, e) <= EXACT * np.vdot(y, y) for fit, e in candidates)
+    return any(np.vdot(e, e) <= EXACT * np.vdot(y, y) for _, e in candidates)
 
 
 def _best(candidates, y, weights):

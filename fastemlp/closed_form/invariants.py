@@ -7,7 +7,7 @@ import numpy as np
 
 from fastemlp.closed_form.polynomials import Limits, PolynomialFeatures
 from fastemlp.exceptions import CertificationError
-from fastemlp.reps import Scalar, has_invariant_norm
+from fastemlp.reps import Scalar, has_invariant_norm, slots
 
 #: Invariants of one kind, at most so many.
 MOST = 1000
@@ -15,6 +15,8 @@ MOST = 1000
 MOST_CUBIC = 300
 #: Lengths are √(r² + TINY²), for scaled objects, so that they and directions have derivatives at the origin.
 TINY = 1e-6
+#: Scalars of one object that a function of pairs may have for arguments.
+MOST_SCALARS = 3
 #: A basis of products may have so many numbers.
 _LIMITS = Limits(2**26, 2e9, 3e5)
 
@@ -34,6 +36,11 @@ class Columns:
 
     columns: np.ndarray
 
+    @property
+    def kinds(self):
+        """Which of a piece's values are alike: those of equal objects, made in one way."""
+        return np.zeros(len(self.columns), np.intp)
+
     def __call__(self, X):
         return X[:, self.columns]
 
@@ -50,6 +57,11 @@ class Lengths:
     columns: np.ndarray  # (p, d)
     minus: np.ndarray | None
     of: str
+
+    @property
+    def kinds(self):
+        """As of ``Columns``."""
+        return np.zeros(len(self.columns), np.intp)
 
     def __call__(self, X):
         return LENGTHS[self.of][0](self._vectors_and_lengths(X)[1])
@@ -72,11 +84,63 @@ class Lengths:
 
 
 @dataclass(frozen=True)
+class Spectra:
+    """Eigenvalues of the symmetric part of square matrices, in order, and singular values if these are asked for."""
+
+    columns: np.ndarray  # (p, d·d)
+    singular: bool
+    of: str = "r"
+
+    @property
+    def kinds(self):
+        """As of ``Columns``."""
+        d = _side(self.columns)
+        return np.tile(np.repeat([0, 1], d)[: d * (1 + self.singular)], len(self.columns))
+
+    def __call__(self, X):
+        A = self._matrices(X)
+        values = np.linalg.eigvalsh((A + A.swapaxes(2, 3)) / 2)
+        if self.singular:
+            sizes = np.linalg.svd(A, compute_uv=False)
+            values = np.concatenate([values, LENGTHS[self.of][0](sizes + TINY)], axis=2)
+        return values.reshape(len(X), -1)
+
+    def jacobian(self, X):
+        A = self._matrices(X)
+        _, v = np.linalg.eigh((A + A.swapaxes(2, 3)) / 2)
+        slopes = np.einsum("npik,npjk->npkij", v, v)
+        if self.singular:
+            u, sizes, v = np.linalg.svd(A)
+            steep = LENGTHS[self.of][1](sizes + TINY)
+            more = np.einsum("npik,npk,npkj->npkij", u, steep, v)
+            slopes = np.concatenate([slopes, more], axis=2)
+        n, p, k = slopes.shape[:3]
+        J = np.zeros((n, p, k, X.shape[1]))
+        J[:, np.arange(p)[:, None, None], np.arange(k)[:, None], self.columns[:, None]] = (
+            slopes.reshape(n, p, k, -1)
+        )
+        return J.reshape(n, p * k, -1)
+
+    def _matrices(self, X):
+        d = _side(self.columns)
+        return X[:, self.columns].reshape(len(X), -1, d, d)
+
+
+def _side(columns):
+    return round(columns.shape[1] ** 0.5)
+
+
+@dataclass(frozen=True)
 class Products:
     """Invariant polynomials of objects, some of which are first made as long as one."""
 
     features: PolynomialFeatures
     directions: tuple = ()  # of int arrays (copies, d)
+
+    @property
+    def kinds(self):
+        """As of ``Columns``."""
+        return self.features.maps
 
     def __call__(self, X):
         return self.features(self._directed(X)[0])[:, 0]
@@ -108,6 +172,11 @@ class Roots:
     of: Products
     inverse: bool = False
 
+    @property
+    def kinds(self):
+        """As of ``Columns``."""
+        return self.of.kinds
+
     def __call__(self, X):
         p = self.of(X)
         root = np.sqrt(np.abs(p) + TINY**2)
@@ -119,6 +188,31 @@ class Roots:
         slope = np.sign(p) / (2 * root)
         slope *= -1 / root**2 if self.inverse else np.sign(p)
         return slope[..., None] * self.of.jacobian(X)
+
+
+@dataclass(frozen=True)
+class PairsOfScalars:
+    """Sums and products of scalars that two objects have."""
+
+    first: np.ndarray  # (pairs,)
+    second: np.ndarray
+    product: bool
+
+    @property
+    def kinds(self):
+        """As of ``Columns``."""
+        return np.zeros(len(self.first), np.intp)
+
+    def __call__(self, X):
+        a, b = X[:, self.first], X[:, self.second]
+        return a * b if self.product else a + b
+
+    def jacobian(self, X):
+        J = np.zeros((len(X), len(self.first), X.shape[1]))
+        each = np.arange(len(self.first))
+        J[:, each, self.first] = X[:, self.second] if self.product else 1.0
+        J[:, each, self.second] = X[:, self.first] if self.product else 1.0
+        return J
 
 
 @dataclass(frozen=True)
@@ -134,6 +228,8 @@ class Invariants:
     summary : {None, "sorted", "moments"}
         What makes invariants of those of an orbit: they are sorted, or their moments taken, up to ``MOMENTS``.
     scale : ndarray of shape (p,)
+    joint : tuple of int arrays (m, k)
+        The arguments of functions of k coordinates that are summed over m terms.
     """
 
     name: str
@@ -141,6 +237,7 @@ class Invariants:
     orbits: tuple = ()
     summary: str | None = None
     scale: np.ndarray | float = 1.0
+    joint: tuple = ()
 
     def __call__(self, X):
         """Their values: ndarray of shape (n, p)."""
@@ -188,12 +285,35 @@ class Invariants:
         yield replace(self, summary="sorted")
         yield replace(self, summary="moments", name=f"moments of {self.name}")
 
+    def alike(self):
+        """The same, as if copies of an object could be exchanged; None if all are different anyway."""
+        orbits, first = [], 0
+        for piece in self.pieces:
+            kinds = piece.kinds
+            orbits += [first + np.flatnonzero(kinds == k) for k in np.unique(kinds)]
+            first += len(kinds)
+        if len(orbits) == first:
+            return None
+        return replace(self, name=f"{self.name}, alike", orbits=tuple(orbits))
+
     @property
     def shared(self):
-        """The coordinates that a function of one has to be summed over: the orbits, or each on its own."""
+        """The coordinates that functions have to be summed over, (m, k): the orbits, or each on its own."""
+        if self.joint:
+            return self.joint
         if self.orbits and self.summary is None:
-            return self.orbits
-        return tuple(np.arange(len(self.scale))[:, None])
+            return tuple(orbit[:, None] for orbit in self.orbits)
+        return tuple(np.arange(len(self.scale))[:, None, None])
+
+    def is_invariant(self, generators, X):
+        """Whether matrices that act on X do no more than exchange the terms of each sum."""
+        for h in generators:
+            for terms in self.joint:
+                u, v = self(X)[:, terms], self(X @ h.T)[:, terms]
+                apart = np.abs(u[:, :, None] - v[:, None]).max(axis=(0, 3))
+                if np.any(apart.min(axis=1) > 1e-9 * max(1.0, np.abs(u).max())):
+                    return False
+        return True
 
     def exchanged(self, generators, X):
         """The same with its orbits under matrices that act on X; None if these do not exchange coordinates."""
@@ -225,6 +345,9 @@ def families(sources, X):
     others = [(kind, columns) for kind, columns in sources if kind != Scalar]
     if not others:
         yield Invariants("columns", scalars)
+        for of in ("log r", "1/r"):
+            if any(np.all(X[:, piece.columns] > 0) for piece in scalars):
+                yield Invariants(f"columns, {of}", _measured(scalars, X, of))
         return
     products = _products(others, 2)
     if products is not None:
@@ -232,6 +355,14 @@ def families(sources, X):
     cubic = _products(others, 3, MOST_CUBIC)
     if cubic is not None and (products is None or cubic.rank > products.rank):
         yield Invariants("products of three", (*scalars, Products(cubic)))
+    matrices = [columns for kind, columns in others if _is_matrix(kind)]
+    if matrices:
+        more = () if products is None else (Products(products),)
+        general = [not _are_symmetric(X, columns) for columns in matrices]
+        for of in ("r", "log r") if any(general) else ("r",):
+            spectra = [Spectra(c, g, of) for c, g in zip(matrices, general, strict=True)]
+            name = "spectra" if of == "r" else "logarithms of spectra"
+            yield Invariants(name, (*scalars, *spectra, *more))
     measured = [columns for kind, columns in others if has_invariant_norm(kind)]
     if len(measured) < len(others):
         roots, name = products, "products"
@@ -249,7 +380,8 @@ def families(sources, X):
         angles = Products(products, tuple(measured))
         for of in ("r", "log r"):
             lengths = (Lengths(columns, None, of) for columns in measured)
-            yield Invariants(f"angles and {of}", (*scalars, *lengths, angles))
+            each = _measured(scalars, X, of)
+            yield Invariants(f"angles and {of}", (*each, *lengths, angles))
     pairs = [np.array(list(combinations(range(len(c)), 2)), int).reshape(-1, 2) for c in measured]
     if not 0 < sum(map(len, pairs)) <= MOST:
         return
@@ -260,7 +392,58 @@ def families(sources, X):
             for columns, pair in zip(measured, pairs, strict=True)
             if len(pair)
         ]
-        yield Invariants(f"distances, {of}", (*scalars, *lengths, *distances))
+        each = _measured(scalars, X, of)
+        yield Invariants(f"distances, {of}", (*each, *lengths, *distances))
+
+
+def pairs(sources):
+    """Invariants that two objects have together: their distance, sums and products of their scalars; None without.
+
+    Scalars belong to objects where there are as many, or several times as many: first one of each, then another.
+    """
+    scalars = [columns.ravel() for kind, columns in sources if kind == Scalar]
+    scalars = np.concatenate(scalars) if scalars else np.empty(0, np.intp)
+    for kind, columns in sources:
+        n = len(columns)
+        if kind == Scalar or n < 2 or len(scalars) % n or not has_invariant_norm(kind):
+            continue
+        n_each = len(scalars) // n
+        if not 0 < n_each <= MOST_SCALARS or n * (n - 1) // 2 > MOST:
+            continue
+        i, j = np.triu_indices(n, 1)
+        pieces = [Lengths(columns[i], columns[j], "r")]
+        for each in scalars.reshape(n_each, n):
+            pieces += [PairsOfScalars(each[i], each[j], product) for product in (False, True)]
+        together = np.arange(len(i) * len(pieces)).reshape(len(pieces), -1).T
+        alone = np.arange(len(scalars)).reshape(n_each, n) + together.size
+        return Invariants(
+            "pairs",
+            (*pieces, Columns(scalars)),
+            orbits=(*together.T, *alone),
+            joint=(together, alone.T),
+        )
+    return None
+
+
+def _is_matrix(kind):
+    """Whether a type is that of matrices which a group of orthogonal matrices turns from both sides."""
+    atoms = slots(kind)
+    return len(atoms) == 2 and atoms[0] == atoms[1] and has_invariant_norm(atoms[0])
+
+
+def _are_symmetric(X, columns):
+    A = X[:, columns].reshape(len(X), -1, _side(columns), _side(columns))
+    return np.allclose(A, A.swapaxes(2, 3), rtol=0, atol=1e-6 * np.abs(A).max(initial=0))
+
+
+def _measured(scalars, X, of):
+    """Scalars, those that are positive as lengths are: as their logarithms or inverses."""
+    pieces = []
+    for piece in scalars:
+        positive = np.all(X[:, piece.columns] > 0, axis=0) & (of != "r")
+        pieces.append(Columns(piece.columns[~positive]))
+        pieces.append(Lengths(piece.columns[positive, None], None, of))
+    return tuple(piece for piece in pieces if len(piece.columns))
 
 
 def _products(sources, degree, most=MOST):

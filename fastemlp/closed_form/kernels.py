@@ -27,16 +27,16 @@ ROUNDS, WORTH = 4, 0.95
 
 
 def rbf(s):
-    """exp(−s/2) of the squared distance s, and its derivative."""
+    """exp(−s/2) of the squared distance s, and two derivatives."""
     k = np.exp(-s / 2)
-    return k, -k / 2
+    return k, -k / 2, k / 4
 
 
 def matern(s):
-    """The Matérn kernel that is differentiable twice (ν = 5/2), and its derivative in s."""
+    """The Matérn kernel that is differentiable twice (ν = 5/2), and two derivatives in s."""
     t = np.sqrt(5 * s)
     decay = np.exp(-t)
-    return (1 + t + t * t / 3) * decay, -5 / 6 * (1 + t) * decay
+    return (1 + t + t * t / 3) * decay, -5 / 6 * (1 + t) * decay, 25 / 12 * decay
 
 
 PROFILES = {"rbf": rbf, "matern": matern}
@@ -57,7 +57,7 @@ class Kernel:
     length: float
 
     def of(self, squares):
-        """Its values, and derivatives in scaled squares, from squared distances of invariants."""
+        """Its values, and two derivatives in scaled squares, from squared distances of invariants."""
         return PROFILES[self.form](squares / self.unit)
 
     @property
@@ -72,7 +72,7 @@ class Kernel:
     def squares(self, X, centres):
         """Squared distances of invariants, for each element: list of ndarrays (n, m)."""
         u = self.invariants(X)
-        return [_squares(u, self.invariants(x)) for x, _ in self.images(centres)]
+        return [squares_of(u, self.invariants(x)) for x, _ in self.images(centres)]
 
     def blocks(self, squares, phi, phi_centres):
         """The equivariant kernel, ndarray (n·d, m·d), from squared distances and values of the covariants."""
@@ -122,7 +122,7 @@ class KernelFit:
         m, r, c = self.T.shape
         for rows in row_chunks(len(X), m + r * (c + len(self.intercept))):
             x = X[rows]
-            values = self.kernel.of(_squares(self.kernel.invariants(x), self.centres))[0]
+            values = self.kernel.of(squares_of(self.kernel.invariants(x), self.centres))[0]
             S = (values @ self.T.reshape(m, -1)).reshape(-1, r, c)
             y[rows] = self.kernel.covariants(x) @ S
         return y + self.intercept
@@ -150,17 +150,17 @@ class KernelFit:
             for orbit in kernel.invariants.orbits:
                 weight[orbit] = weight[orbit].mean()
         covariants, invariants = kernel.covariants, kernel.invariants
-        invariants = replace(invariants, scale=_weighed(invariants.scale, weight))
+        invariants = replace(invariants, scale=weighed_scale(invariants.scale, weight))
         if kernel.turns is None and covariants.rank > 1:
             share = np.mean(phi**2 * np.sum(S**2, axis=2)[:, None], axis=(0, 1))
-            covariants = replace(covariants, scale=_weighed(covariants.scale, share))
+            covariants = replace(covariants, scale=weighed_scale(covariants.scale, share))
         return replace(kernel, covariants=covariants, invariants=invariants)
 
     def _coefficients(self, X):
         """What multiplies the covariants, (n, r, c), and its derivatives in the invariants, (n, r, c, p)."""
         m, r, c = self.T.shape
         u, T = self.kernel.invariants(X), self.T.reshape(m, -1)
-        values, slopes = self.kernel.of(_squares(u, self.centres))
+        values, slopes, _ = self.kernel.of(squares_of(u, self.centres))
         # Σ_j k'_j (u − u_j) t_j is a difference of two products
         TC = (self.T[..., None] * self.centres[:, None, None]).reshape(m, -1)
         along = (slopes @ T).reshape(-1, r, c, 1) * u[:, None, None]
@@ -168,7 +168,7 @@ class KernelFit:
         return (values @ T).reshape(-1, r, c), 2 / self.kernel.unit * along
 
 
-def _weighed(scale, weight):
+def weighed_scale(scale, weight):
     """A scale that makes of what weighs more more, by its root; what weighs nothing stays away."""
     used = np.isfinite(scale) & (weight > 0)
     root = np.sqrt(weight / np.mean(weight[used])) if used.any() else np.ones_like(weight)
@@ -198,18 +198,18 @@ def fit_kernel(rep_in, kind, data, rng):
     constants = equivariant_basis(kind, dtype=np.float64).to_dense()
     few = X[some], Y[some], weights[some], constants
     tried = []
-    for covariants, invariants, turns in _ingredients(rep_in, kind, X[order[:CHOOSING]]):
+    for covariants, invariants, turns in ingredients(rep_in, kind, X[order[:CHOOSING]]):
         kernels = [Kernel(covariants, invariants, turns, "rbf", length) for length in LENGTHS]
         tried += zip(_scores_of(kernels, *few), kernels, strict=True)
     if not tried:
         return None, None
     best = np.inf, None
     for _, kernel in sorted(tried, key=lambda one: one[0])[:2]:
-        best = _better(best, _around(kernel), few)
+        best = _better(best, around(kernel), few)
     for _ in range(ROUNDS):
         fit = _fit(best[1], *few, len(some))[0]
         weighed = _better(
-            (best[0] + np.log(WORTH), None), _around(fit.weighed(X[some]), forms=False), few
+            (best[0] + np.log(WORTH), None), around(fit.weighed(X[some]), forms=False), few
         )
         if weighed[1] is None:
             break
@@ -229,7 +229,7 @@ def fit_kernel(rep_in, kind, data, rng):
     return fit, left_out
 
 
-def _ingredients(rep_in, kind, X):
+def ingredients(rep_in, kind, X):
     """Yield covariants, invariants and turns that make a kernel equivariant."""
     covariants = Covariants.of(rep_in, kind, X)
     for view in views(rep_in, kind):
@@ -250,15 +250,15 @@ def _ingredients(rep_in, kind, X):
 
 def _is_exact(invariants, turns, X):
     """Whether distances of invariants stay as they are when all samples are turned."""
-    at = _squares(invariants(X), invariants(X))
+    at = squares_of(invariants(X), invariants(X))
     for a, _ in turns:
         v = invariants(X @ a.T)
-        if not np.allclose(_squares(v, v), at, rtol=1e-9, atol=1e-9 * max(1.0, at.max())):
+        if not np.allclose(squares_of(v, v), at, rtol=1e-9, atol=1e-9 * max(1.0, at.max())):
             return False
     return True
 
 
-def _around(kernel, forms=True):
+def around(kernel, forms=True):
     """Kernels like one, of about its length."""
     forms = PROFILES if forms else [kernel.form]
     lengths = [kernel.length * factor for factor in (0.5, 1.0, 2.0)]
@@ -277,24 +277,24 @@ def _scores_of(kernels, X, Y, weights, constants):
     """The scores of kernels that differ in form and length alone: see ``_scores``."""
     squares, phi = kernels[0].squares(X, X), kernels[0].covariants(X)
     for kernel in kernels:
-        A, *_ = _design(kernel.blocks(squares, phi, phi), len(phi))
+        A, *_ = design(kernel.blocks(squares, phi, phi), len(phi))
         ridge = LeaveOneOutRidge(A, Y, weights, constants)
-        yield float(np.min(_scores(ridge)))
+        yield float(np.min(scores(ridge)))
 
 
-def _scores(ridge):
+def scores(ridge):
     """What is least where a kernel suits, for each penalty: the leave-one-out error times that of the evidence.
 
     Either alone is led astray by few samples: the first by those at the edge, the second by a kernel that no member of
     the family matches. As logarithms, per equation.
     """
     n = ridge.Y.size
-    alphas = _alphas(ridge)
+    alphas = penalties(ridge)
     with np.errstate(divide="ignore"):
         return (ridge.evidences(alphas) / n + np.log(ridge.loo_errors(alphas))) / 2
 
 
-def _alphas(ridge):
+def penalties(ridge):
     return ALPHAS * ridge.Y[..., 0].size
 
 
@@ -302,9 +302,9 @@ def _fit(kernel, X, Y, weights, constants, m):
     """The fit of a kernel with the first m samples for centres, its ridge and penalty."""
     d, c = Y.shape[1:]
     centres, phi = X[:m], kernel.covariants(X)
-    A, W = _design(kernel.blocks(kernel.squares(X, centres), phi, phi[:m]), m)
+    A, W = design(kernel.blocks(kernel.squares(X, centres), phi, phi[:m]), m)
     ridge = LeaveOneOutRidge(A, Y, weights, constants)
-    alpha = float(_alphas(ridge)[int(np.argmin(_scores(ridge)))])
+    alpha = float(penalties(ridge)[int(np.argmin(scores(ridge)))])
     coefficients, intercept = ridge.solve(alpha)
     beta = (W @ coefficients).reshape(m, d, c)
     if kernel.turns:
@@ -315,7 +315,7 @@ def _fit(kernel, X, Y, weights, constants, m):
     return KernelFit(kernel, u, T, intercept), ridge, alpha
 
 
-def _design(blocks, m):
+def design(blocks, m):
     """A design matrix (n, d, q) of mean square one by row whose ridge is that of a kernel, and W with A = blocks W."""
     size = blocks.shape[1]
     K = blocks[:size]
@@ -327,7 +327,7 @@ def _design(blocks, m):
     return (A / unit).reshape(-1, size // m, A.shape[1]), W / unit
 
 
-def _squares(u, v):
+def squares_of(u, v):
     """Squared distances of rows."""
     centre = v.mean(axis=0)
     u, v = u - centre, v - centre

@@ -7,6 +7,8 @@ from fastemlp.closed_form.polynomials import row_chunks
 
 #: The leverage of a sample is a matrix of its rows; of more rows than this it is taken for a multiple of the identity.
 LARGE = 100
+#: Singular values that a rough decomposition keeps, over the largest.
+ROUGH = 1e-7
 
 
 class LeaveOneOutRidge:
@@ -18,6 +20,8 @@ class LeaveOneOutRidge:
     Y : ndarray of shape (n, d, c); c right-hand sides
     weights : ndarray of shape (n,), > 0
     invariants : ndarray of shape (d, r0); orthonormal columns, whose span the intercept is in
+    rough : bool
+        Whether singular values below 1e-7 of the largest may be lost: several times faster.
 
     Notes
     -----
@@ -27,7 +31,7 @@ class LeaveOneOutRidge:
     d = 100; beyond, the leverage of a sample is its mean over the d rows.
     """
 
-    def __init__(self, A, Y, weights, invariants):
+    def __init__(self, A, Y, weights, invariants, rough=False):
         n, self.d, r = A.shape
         self.weights, self.share = weights, weights / weights.sum()
         self.P = invariants @ invariants.T
@@ -37,9 +41,10 @@ class LeaveOneOutRidge:
         A -= self.A_mean
         A *= root
         self.Y = root * (Y - self.Y_mean)
-        U, s, self.Vt = _thin_svd(A.reshape(n * self.d, r))
+        U, s, self.Vt = (_rough_svd if rough else _thin_svd)(A.reshape(n * self.d, r))
         # centring leaves directions that hold nothing but roundoff
-        kept = s > np.finfo(float).eps * max(n * self.d, r) * s.max(initial=0)
+        least = ROUGH if rough else np.finfo(float).eps * max(n * self.d, r)
+        kept = s > least * s.max(initial=0)
         self.U, self.s, self.Vt = U[:, kept].reshape(n, self.d, -1), s[kept], self.Vt[kept]
         self.UtY = np.tensordot(self.U, self.Y, axes=((0, 1), (0, 1)))
         # without penalty every sample would be fitted exactly
@@ -119,6 +124,20 @@ class LeaveOneOutRidge:
             share = self.share[rows] * np.trace(self.P)
             return self.d - np.sum(np.square(U), axis=(1, 2)) - share
         return np.eye(self.d) - U @ U.swapaxes(1, 2) - self.share[rows, None, None] * self.P
+
+
+def _rough_svd(A):
+    """By the eigenvalues of A Aᵀ or Aᵀ A, whichever is smaller."""
+    if len(A) > A.shape[1]:
+        V, s, Ut = _rough_svd(A.T)
+        return Ut.T, s, V.T
+    square, U = linalg.eigh(A @ A.T)
+    s = np.sqrt(np.maximum(square, 0))
+    return (
+        U,
+        s,
+        np.divide(U.T @ A, s[:, None], out=np.zeros((len(s), A.shape[1])), where=s[:, None] > 0),
+    )
 
 
 def _thin_svd(A):

@@ -26,6 +26,8 @@ class Observations:
     slopes: np.ndarray | None = None
     slope_factor: float = 1.0
 
+    has_values = True
+
     def __len__(self):
         return len(self.X)
 
@@ -52,6 +54,15 @@ class Observations:
         """The left-hand sides, ndarray (n, equations, r), of features with ``values(X)`` and ``slopes(X)``."""
         values = features.values(self.X)
         return values if self.slopes is None else self._with(values, features.slopes(self.X))
+
+    def along(self, J):
+        """Derivatives along directions that are known, (n, q, p), from those in inputs, J (n, p, n_in)."""
+        known = ~np.isnan(self.slopes).any(axis=(1, 2))
+        return (J * (self.slope_factor * known)[:, None]).swapaxes(1, 2)
+
+    def solved(self, features, coefficients, intercept):
+        """The fit of features with these coefficients."""
+        return features.solved(coefficients, intercept[: self.Y.shape[1]])
 
     def constants(self, invariants):
         """What a constant brings: ndarray (equations, r0), from invariants (d, r0)."""

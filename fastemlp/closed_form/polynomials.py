@@ -170,6 +170,17 @@ class PolynomialFeatures:
             first += n_products
         return found
 
+    @property
+    def maps(self):
+        """Which map each polynomial is the value of, for other copies of the same objects: int ndarray of (rank,)."""
+        found, first = np.empty(self.rank, np.intp), 0
+        for path in self.paths:
+            n_products = len(path.columns[0])
+            each = (path.features.stop - path.features.start) // n_products
+            found[path.features] = first + np.tile(np.arange(each), n_products)
+            first += each
+        return found
+
     def only(self, kept):
         """The polynomials of the products that ``kept`` says, bool ndarray (n_products,)."""
         paths, first, start = [], 0, 0

@@ -16,6 +16,8 @@ MOST_WORK = 4e8
 #: Terms are a law if they are at most this share of the equations, and left-out samples keep to them up to this share
 #: of the targets' square.
 FEW_TERMS, EXACT = 0.5, 1e-12
+#: The same by rough decompositions, before it is looked at closely.
+ALMOST = 1e-6
 
 
 class Reweighted:
@@ -31,6 +33,7 @@ class Reweighted:
     Y : ndarray of shape (n, d, c)
     weights, invariants : as for LeaveOneOutRidge
     products : int ndarray of shape (r,); the group of each column, counted from 0
+    rough : bool; as for LeaveOneOutRidge
 
     Attributes
     ----------
@@ -42,8 +45,8 @@ class Reweighted:
     group of a product of objects is all its equivariant maps, so nothing depends on the frame.
     """
 
-    def __init__(self, A, Y, weights, invariants, products):
-        self._data = A, Y, weights, invariants
+    def __init__(self, A, Y, weights, invariants, products, rough=False):
+        self._data, self._rough = (A, Y, weights, invariants), rough
         self._products, self._sizes = products, np.bincount(products)
         power = np.einsum("ndr,ndr->r", A, A) / A[..., 0].size
         rms = np.sqrt(np.bincount(products, power) / self._sizes)
@@ -54,7 +57,8 @@ class Reweighted:
         """One more round: sets ``problem``, ``alpha``, ``loo_error``, ``coefficients`` (r, c), ``intercept`` (d, c)."""
         A, Y, weights, invariants = self._data
         kept = np.flatnonzero(self.scale)
-        self.problem = LeaveOneOutRidge(A[..., kept] * self.scale[kept], Y, weights, invariants)
+        scaled = A[..., kept] * self.scale[kept]
+        self.problem = LeaveOneOutRidge(scaled, Y, weights, invariants, self._rough)
         errors = self.problem.loo_errors(ALPHAS)
         self.alpha, self.loo_error = float(ALPHAS[np.argmin(errors)]), float(np.min(errors))
         c, self.intercept = self.problem.solve(self.alpha)
@@ -92,9 +96,9 @@ def fit_sparse(A, Y, weights, invariants, products, rng):
         whole = Reweighted(A, Y, weights, invariants, products)
         whole.round()
         return whole.coefficients, whole.intercept, whole.problem.left_out(whole.alpha)
-    whole, best = Reweighted(A, Y, weights, invariants, products), None
     power = weights @ np.sum(Y**2, axis=(1, 2))
-    for _ in range(ROUNDS):
+    whole, best = Reweighted(A, Y, weights, invariants, products), None
+    for _ in range(ROUNDS if _may_be_exact(A, Y, weights, invariants, products, power) else 0):
         whole.round()
         if best is not None and whole.loo_error > 0.1 * best[0]:
             return best[1:]
@@ -109,6 +113,16 @@ def fit_sparse(A, Y, weights, invariants, products, rng):
     for _ in range(n_rounds):
         whole.round()
     return whole.coefficients, whole.intercept, held_out
+
+
+def _may_be_exact(A, Y, weights, invariants, products, power):
+    """Whether left-out samples keep to few terms up to roundoff of a rough decomposition."""
+    rough = Reweighted(A, Y, weights, invariants, products, rough=True)
+    for _ in range(ROUNDS):
+        rough.round()
+        if rough.loo_error <= ALMOST * power:
+            return True
+    return False
 
 
 def refit(data, order, n, columns_of, coefficients, products, constants):
@@ -159,7 +173,7 @@ def _n_rounds(A, Y, weights, invariants, products, rng):
     n_folds = min(FOLDS, len(A))
     fold = rng.permutation(np.arange(len(A)) % n_folds)
     fits = [
-        Reweighted(A[fold != k], Y[fold != k], weights[fold != k], invariants, products)
+        Reweighted(A[fold != k], Y[fold != k], weights[fold != k], invariants, products, rough=True)
         for k in range(n_folds)
     ]
     best, best_error, held_out = 0, np.inf, None

@@ -7,8 +7,8 @@ import numpy as np
 
 from fastemlp.bases import equivariant_basis
 from fastemlp.closed_form.covariants import Covariants
-from fastemlp.closed_form.invariants import Invariants, families
-from fastemlp.closed_form.kernels import PROFILES
+from fastemlp.closed_form.invariants import Invariants, families, pairs
+from fastemlp.closed_form.kernels import PROFILES, squares_of
 from fastemlp.closed_form.polynomials import PolynomialFeatures, row_chunks
 from fastemlp.closed_form.sparse import MOST_WORK, Reweighted, fit_sparse, refit, spread
 from fastemlp.closed_form.views import views
@@ -20,6 +20,8 @@ SHAPES = (("rbf", 0.7, 0), ("rbf", 0.7, 3), ("rbf", 2.0, 3), ("matern", 1.5, 1))
 DEGREES = (2, 3)
 #: Points at which functions are pinned, and what is kept of their kernel.
 POINTS, KEPT = 24, 1e-10
+#: The same for functions of several invariants.
+JOINT_POINTS = 150
 #: Equations of the fits that choose, work of the decomposition in the last one, numbers of a design matrix.
 CHOOSING, FITTING_WORK, MAX_NUMBERS = 400, 1e10, 5e7
 #: Samples that choose, at least.
@@ -28,18 +30,20 @@ FEWEST = 10
 MOST = 4000
 #: Rounds of reweighting by which sums are compared, one where a round takes long.
 TRIED = 3
+#: Sums that are compared by more than one round.
+FINALISTS = 4
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Functions of one invariant, orthonormal as a kernel sees them, and some powers, summed over an orbit of these.
+    """Functions of one invariant or of a few, orthonormal as a kernel sees them, summed over an orbit of these.
 
-    The powers go on where data end, while the functions vanish there.
+    To functions of one invariant some powers are added, which go on where data end, while the others vanish there.
 
     Attributes
     ----------
-    orbit : int ndarray
-    points : ndarray of shape (q,)
+    orbit : int ndarray of shape (m, k); the arguments of each of m terms
+    points : ndarray of shape (q, k)
     W : ndarray of shape (q, R)
     form, length : of the kernel
     powers : int ndarray
@@ -53,10 +57,15 @@ class Curves:
     powers: np.ndarray
 
     @classmethod
-    def through(cls, orbit, values, form, length, n_powers):
-        """Curves that are pinned at quantiles of some values."""
-        points = np.unique(np.quantile(values, np.linspace(0, 1, POINTS)))
-        K = PROFILES[form](((points[:, None] - points) / length) ** 2)[0]
+    def through(cls, orbit, u, form, length, n_powers):
+        """Curves that are pinned at quantiles of the invariants u, (n, p), or evenly among these."""
+        values = u[:, orbit].reshape(-1, orbit.shape[1])
+        if values.shape[1] == 1:
+            points = np.unique(np.quantile(values, np.linspace(0, 1, POINTS)))[:, None]
+        else:
+            values = np.unique(values, axis=0)
+            points = values[np.linspace(0, len(values) - 1, JOINT_POINTS).round().astype(int)]
+        K = PROFILES[form](squares_of(points, points) / length**2)[0]
         size, vectors = np.linalg.eigh(K)
         kept = size > KEPT * size.max()
         W = vectors[:, kept] / np.sqrt(size[kept])
@@ -69,21 +78,32 @@ class Curves:
 
     def __call__(self, u):
         """Of shape (n, R)."""
-        u = u[:, self.orbit, None]
-        local = PROFILES[self.form](((u - self.points) / self.length) ** 2)[0].sum(axis=1)
-        return np.hstack([local @ self.W, np.sum(self._from_middle(u) ** self.powers, axis=1)])
+        local = self._at_points(u)[0].sum(axis=1) @ self.W
+        if not len(self.powers):
+            return local
+        return np.hstack([local, np.sum(self._from_middle(u) ** self.powers, axis=1)])
 
     def slopes(self, u, C):
-        """The derivatives of ``self(u) @ C``, C of shape (R, c), in the orbit: ndarray (n, c, orbit)."""
-        u = u[:, self.orbit, None]
-        apart = (u - self.points) / self.length
-        local = PROFILES[self.form](apart**2)[1] * 2 * apart / self.length
+        """The derivatives of ``self(u) @ C``, C of shape (R, c), in the orbit: ndarray (n, c, m, k)."""
         q = self.W.shape[1]
-        slopes = self.powers * self._from_middle(u) ** (self.powers - 1)
-        return (local @ (self.W @ C[:q]) + slopes @ C[q:]).swapaxes(1, 2)
+        W = self.W @ C[:q]
+        # Σ_q k'(s_q) 2 (u − z_q) W_q is a difference of two products
+        slope = self._at_points(u)[1] * (2 / self.length**2)
+        J = (slope @ W)[:, :, :, None] * u[:, self.orbit][:, :, None]
+        J -= np.einsum("nmq,qck->nmck", slope, W[:, :, None] * self.points[:, None], optimize=True)
+        if len(self.powers):
+            powers = self.powers * self._from_middle(u) ** (self.powers - 1)
+            J[..., 0] += powers @ C[q:]
+        return J.swapaxes(1, 2)
+
+    def _at_points(self, u):
+        """The kernel and its derivatives, (n, m, q)."""
+        n, (m, k) = len(u), self.orbit.shape
+        squares = squares_of(u[:, self.orbit].reshape(-1, k), self.points)
+        return [f.reshape(n, m, -1) for f in PROFILES[self.form](squares / self.length**2)]
 
     def _from_middle(self, u):
-        return u - self.points[len(self.points) // 2]
+        return u[:, self.orbit] - self.points[len(self.points) // 2]
 
 
 @dataclass(frozen=True)
@@ -94,9 +114,11 @@ class Sum:
 
     @classmethod
     def of(cls, invariants, u, *shape):
-        """Curves through the values u of invariants, for all orbits that vary."""
-        orbits = (o for o in invariants.shared if np.isfinite(invariants.scale[o]).all())
-        return cls(tuple(Curves.through(o, u[:, o], *shape) for o in orbits))
+        """Curves through values u of invariants, for all orbits that vary; None if they would be powers of several."""
+        orbits = [o for o in invariants.shared if np.isfinite(invariants.scale[o]).all()]
+        if shape[-1] and any(o.shape[1] > 1 for o in orbits):
+            return None
+        return cls(tuple(Curves.through(o, u, *shape) for o in orbits))
 
     @property
     def family(self):
@@ -117,7 +139,7 @@ class Sum:
         J, first = np.zeros((len(u), C.shape[1], u.shape[1])), 0
         for curve in self.curves:
             last = first + curve.rank
-            J[..., curve.orbit] = curve.slopes(u, C[first:last])
+            np.add.at(J, (slice(None), slice(None), curve.orbit), curve.slopes(u, C[first:last]))
             first = last
         return J
 
@@ -239,7 +261,7 @@ class TermsFit:
     @property
     def _width(self):
         R, r, c = self.coefficients.shape
-        return POINTS * np.size(self.invariants.scale) + R + r * (c + len(self.intercept))
+        return JOINT_POINTS * np.size(self.invariants.scale) + R + r * (c + len(self.intercept))
 
 
 def fit_terms(rep_in, kind, data, rng):
@@ -265,17 +287,21 @@ def fit_terms(rep_in, kind, data, rng):
     order = rng.permutation(len(data))
     some = data.of(order[:n_some])
     constants = data.constants(equivariant_basis(kind, dtype=np.float64).to_dense())
-    best = {}
+    tried = {}
     for fit in _candidates(rep_in, kind, covariants, some):
         A = some.design(fit)
-        rounds = Reweighted(A, some.targets, some.weights, constants, fit.kinds)
-        for _ in range(TRIED if A.size * len(A) < MOST_WORK / 8 else 1):
-            rounds.round()
-        family = fit.functions.family
-        if family not in best or rounds.loo_error < best[family][0]:
-            best[family] = rounds.loo_error, fit
+        rounds = Reweighted(A, some.targets, some.weights, constants, fit.kinds, rough=True)
+        rounds.round()
+        is_cheap = A.size * len(A) < MOST_WORK / 8
+        tried.setdefault(fit.functions.family, []).append((rounds, fit, is_cheap))
+    for family, ones in tried.items():
+        ones.sort(key=lambda one: one[0].loo_error)
+        for rounds, _, is_cheap in ones if family == "monomials" else ones[:FINALISTS]:
+            for _ in range(TRIED - 1 if is_cheap else 0):
+                rounds.round()
     found = []
-    for _, fit in best.values():
+    for one in tried.values():
+        _, fit, _ = min(one, key=lambda each: each[0].loo_error)
         solved = fit_sparse(some.design(fit), some.targets, some.weights, constants, fit.kinds, rng)
         found.append(_refitted(fit, solved, n_some, data, constants, order))
     return found
@@ -296,21 +322,28 @@ def _candidates(rep_in, kind, covariants, data):
 
 
 def _exchanged(rep_in, kind, X):
-    """Yield scaled Invariants with the orbits that share a function, and whether a group exchanges coordinates."""
+    """Yield scaled Invariants with the orbits that share a function, and whether there are any."""
     for view in views(rep_in, kind):
         for invariants in families(view.sources, X):
-            exchanged = None
-            alone = [invariants]
             if view.generators:
-                exchanged = invariants.exchanged(view.generators, X[:8])
-                alone = [] if exchanged is None else exchanged.summarised()
-                exchanged = exchanged and exchanged.scaled(X)
-            if exchanged is not None:
-                yield exchanged, True
+                shared = [invariants.exchanged(view.generators, X[:8])]
+                alone = [] if shared[0] is None else shared[0].summarised()
+            else:
+                # copies of an object may do alike, such as all pairs of atoms
+                shared, alone = [invariants.alike()], [invariants]
+            for each in shared:
+                yield from _scaled(each, X, True)
             for each in alone:
-                scaled = each.scaled(X)
-                if scaled is not None:
-                    yield scaled, False
+                yield from _scaled(each, X, False)
+        joint = pairs(view.sources)
+        if joint is not None and joint.is_invariant(view.generators, X[:8]):
+            yield from _scaled(joint, X, True)
+
+
+def _scaled(invariants, X, are_shared):
+    scaled = invariants and invariants.scaled(X)
+    if scaled:
+        yield scaled, are_shared
 
 
 def _refitted(fit, solved, n_some, data, constants, order):
@@ -321,5 +354,5 @@ def _refitted(fit, solved, n_some, data, constants, order):
         n = min(FITTING_WORK / max(kept**2, 1), MAX_NUMBERS / len(c)) / data.equations
         n = max(n_some, min(len(data), int(n)))
         c, b, left_out = refit(data, order, n, fit, c, fit.kinds, constants)
-    fit = fit.solved(c, b[: data.Y.shape[1]])
+    fit = data.solved(fit, c, b)
     return fit, spread(left_out, fit, data, order)

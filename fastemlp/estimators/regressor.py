@@ -388,6 +388,8 @@ class FastEMLPRegressor(EquivariantRegressor):
                 y[first].astype(np.float64),
                 np.bincount(sample, weight).astype(np.float64),
                 np.random.default_rng([seed, 1]),
+                scales=(self.scaler_in_.scale, self.scaler_out_.scale),
+                origin=self.scaler_in_.origin(self.rep_in_),
                 **asked,
             )
         return found, *(None if e is None else e[sample] for e in left_out)

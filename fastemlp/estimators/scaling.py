@@ -11,6 +11,8 @@ from fastemlp.reps import Scalar, objects
 INPUT_POWER, LEAST_INPUT = 2.0, 0.5
 #: Scalars among them are scaled to this share of the size of products of two others.
 SCALAR_INPUT = 1 / 3
+#: An origin is near if no column is further from it than so many times its root mean square.
+NEAR = 10.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,15 @@ class EquivariantScaler:
     def transform(self, X):
         """Scaled X of shape (n, size)."""
         return (X - self.shift) / self.scale
+
+    def origin(self, rep):
+        """The shift, in scaled units, of copies whose origin is near: ndarray (size,), float64; zero for others."""
+        origin = self.shift.astype(np.float64) / self.scale
+        rms = input_rms(rep)
+        for _, copies in objects(rep):
+            far = np.any(np.abs(origin[copies]) > NEAR * rms[copies], axis=1)
+            origin[copies[far]] = 0.0
+        return origin
 
     def inverse_transform(self, X):
         """Back to the original scale."""

@@ -7,13 +7,13 @@ from scipy.stats import ortho_group
 
 from fastemlp import equivariant_basis
 from fastemlp.closed_form import LeaveOneOutRidge, fit_closed_form
+from fastemlp.closed_form.choice import of_invariants
 from fastemlp.closed_form.covariants import Covariants
+from fastemlp.closed_form.gradients import GradientObservations
 from fastemlp.closed_form.invariants import families
-from fastemlp.closed_form.kernels import fit_kernel
 from fastemlp.closed_form.laws import fit_polynomial
 from fastemlp.closed_form.observations import Observations
 from fastemlp.closed_form.sparse import fit_sparse
-from fastemlp.closed_form.terms import fit_terms
 from fastemlp.closed_form.views import views
 from fastemlp.datasets import make_inertia, make_particle_interaction
 from fastemlp.groups import SO, C, D, Group, Lorentz, O, S, Sp, Z
@@ -48,6 +48,9 @@ CASES = [
     (S(4) * O(3), V(S(4)) * V(O(3)), Scalar),
     (S(3) * O(2), V(S(3)) * V(O(2)) + V(S(3)), V(O(2))),
     (S(6) * O(2), V(S(6)) * V(O(2)), Scalar),
+    (O(3), 3 * V + 3 * Scalar, 3 * V),
+    (SO(3), V**2 + V, V**2),
+    (S(4) * O(3), V(S(4)) * V(O(3)) + V(S(4)), V(S(4)) * V(O(3))),
 ]
 
 
@@ -70,15 +73,18 @@ def problem(case, n=40, seed=0):
     return rep_in, rep_out, X, target(group, rep_in, rep_out, X, seed)
 
 
-def every_fit(rep_in, kind, data):
+def every_fit(rep_in, kind, columns, data):
     """Whatever may be chosen, of what is not zero."""
     if not data.Y.any():
         return []
     rng = np.random.default_rng(0)
     found = [fit_polynomial(objects(rep_in), kind, "auto", data, rng)]
-    if data.slopes is None:
-        found.append(fit_kernel(rep_in, kind, data, rng))
-    return [fit for fit, _ in [*found, *fit_terms(rep_in, kind, data, rng)] if fit is not None]
+    found += of_invariants(rep_in, kind, data, rng)
+    ones = np.ones(rep_in.size()), np.ones(columns.max() + 1)
+    gradient = GradientObservations.of_outputs(rep_in, kind, columns, ones, data)
+    if gradient is not None:
+        found += of_invariants(rep_in, Scalar, gradient, rng)
+    return [fit for fit, _ in found if fit is not None]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -87,7 +93,7 @@ def test_every_closed_form_is_equivariant(case):
     n_fits = 0
     for kind, columns in objects(rep_out):
         data = Observations(X, Y[:, columns.T], np.ones(len(X)))
-        for fit in every_fit(rep_in, kind, data):
+        for fit in every_fit(rep_in, kind, columns, data):
             n_fits += 1
             for copy in range(len(columns)):
                 error = equivariance_error(
@@ -103,7 +109,7 @@ def test_derivatives_are_those_of_predictions(case):
     step = 1e-4
     for kind, columns in objects(rep_out):
         data = Observations(X, Y[:, columns.T], np.ones(len(X)))
-        for fit in every_fit(rep_in, kind, data):
+        for fit in every_fit(rep_in, kind, columns, data):
             x = X[:5]
             found = fit.jacobian(x)
             for j in range(x.shape[1]):
