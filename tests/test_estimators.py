@@ -21,6 +21,7 @@ from fastemlp.groups import SO, O, S, Scaling, Z
 from fastemlp.nn import derived_rep
 from fastemlp.reps import Scalar, T, V, objects
 from fastemlp.testing import equivariance_error
+from fastemlp.training.loop import train
 from fastemlp.training.trial import Verdict
 
 SMALL = {
@@ -529,7 +530,13 @@ def test_auto_is_many_steps_and_a_decay_by_the_number_of_samples():
     model = FastEMLPRegressor(group=O(5), polynomial=None, kernel=None)
     assert model._n_epochs(30, 30) == 10_000
     assert model._n_epochs(1280, 1280) == 1_000
-    assert model._n_epochs(10**6, 10**6) == 100
+    assert model._n_epochs(10**5, 10**5) == 100
+    # of more samples no more than 100,000 steps, and beside closed forms 10,000 and then 30,000
+    assert model._n_epochs(10**6, 10**6) == 13
+    beside = FastEMLPRegressor(group=O(5))
+    assert beside._n_epochs(10**5, 10**5) == beside._n_epochs(10**5, 10**5, is_trial=True) == 13
+    assert beside._n_epochs(10**6, 10**6, is_trial=True) == 1
+    assert beside._n_epochs(10**6, 10**6) == 4
     assert FastEMLPRegressor(solver="lbfgs")._n_epochs(30, 30) == 1_000
     assert model._decay(3000) == pytest.approx(0.01)
     assert model._decay(200) == 0.1
@@ -592,6 +599,30 @@ def test_where_the_solver_of_few_samples_diverges_another_goes_on(monkeypatch):
     assert np.isfinite(model.predict(X)).all()
     with pytest.raises(FloatingPointError, match="L-BFGS diverged"):
         FastEMLPRegressor(O(5), **SMALL | {"solver": "lbfgs"}).fit(X, X[:, 0] ** 2)
+
+
+@pytest.mark.parametrize("most", [10, 60])
+def test_the_network_of_a_trial_stays_where_few_were_held_out(monkeypatch, most):
+    """It is trained again where its trial went without many samples."""
+    trained = []
+
+    def counted(*args, **options):
+        trained.append(len(args[1]))
+        return train(*args, **options)
+
+    monkeypatch.setattr("fastemlp.training.trial.MOST_HELD_OUT", most)
+    monkeypatch.setattr("fastemlp.training.trial.train", counted)
+    monkeypatch.setattr("fastemlp.estimators.regressor.train", counted)
+    X, y = make_o5_synthetic(600, random_state=0)
+    y = 3 * np.sin(4 * np.einsum("nj,nj->n", X[:, :5], X[:, 5:])) + y
+    model = FastEMLPRegressor(O(5), **SMALL | {"kernel": None, "polynomial": 2, "max_iter": "auto"})
+    monkeypatch.setattr("fastemlp.training.trial.LEAST_GAIN", -1.0)
+    monkeypatch.setattr("fastemlp.training.trial.MOST_GAIN", -1.0)
+    monkeypatch.setattr("fastemlp.training.trial.SURE", -np.inf)
+    model.fit(X, y)
+    assert model.network_share_
+    assert trained == ([590] if most == 10 else [540, 600])
+    assert np.isfinite(model.predict(X)).all()
 
 
 def test_derivatives_that_count_nothing_change_nothing():

@@ -1,6 +1,6 @@
 """Outputs that are the gradient of an invariant function, as forces are of an energy and stresses of a stored one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,6 +48,14 @@ class Gradient:
         slopes = self.of.jacobian(X)[:, 0, 0, self.inputs] * self.factors
         return slopes.reshape(-1, *self.intercept.shape) + self.intercept
 
+    def refitted(self, data, order, constants):
+        """The same fitted to as many of ``data[order]`` as can be afforded, and what is left of these."""
+        data = GradientObservations(
+            data.X, data.Y, data.weights, constants, self.inputs, self.factors
+        )
+        fit, left_out = self.of.refitted(data, order, data.constants())
+        return (self if fit is self.of else fit), left_out
+
     def jacobian(self, X):
         """Their derivatives, (n, d, c, n_in), by differences of order six: to about 1e-9."""
         J = np.empty((len(X), *self.intercept.shape, X.shape[1]))
@@ -69,14 +77,14 @@ class GradientObservations:
     X : ndarray of shape (n, n_in)
     Y : ndarray of shape (n, d, c)
     weights : ndarray of shape (n,)
-    kind : Rep; the type of the targets
+    invariants : ndarray of shape (d, r0); what a constant may be
     inputs, factors : ndarrays of shape (d·c,); the derivatives that they are, and what multiplies these
     """
 
     X: np.ndarray
     Y: np.ndarray
     weights: np.ndarray
-    kind: object
+    invariants: np.ndarray
     inputs: np.ndarray
     factors: np.ndarray
 
@@ -100,7 +108,8 @@ class GradientObservations:
                 inputs, outputs = inputs.T.ravel(), columns.T.ravel()
                 factors = 1 / (scales[0][inputs].astype(float) * scales[1][outputs])
                 factors /= np.sqrt(np.mean(factors**2))
-                return cls(data.X, data.Y, data.weights, kind, inputs, factors)
+                constants = equivariant_basis(kind, dtype=np.float64).to_dense()
+                return cls(data.X, data.Y, data.weights, constants, inputs, factors)
         return None
 
     def __len__(self):
@@ -114,7 +123,7 @@ class GradientObservations:
     def of(self, rows):
         """Those of some samples."""
         X, Y, weights = self.X[rows], self.Y[rows], self.weights[rows]
-        return GradientObservations(X, Y, weights, self.kind, self.inputs, self.factors)
+        return replace(self, X=X, Y=Y, weights=weights)
 
     @property
     def targets(self):
@@ -130,10 +139,9 @@ class GradientObservations:
         """Derivatives along directions that are known, (n, q, p), from those in inputs, J (n, p, n_in)."""
         return (J[..., self.inputs] * self.factors).swapaxes(1, 2)
 
-    def constants(self, _):
+    def constants(self, _=None):
         """What a constant brings: ndarray (equations, r0)."""
-        constants = equivariant_basis(self.kind, dtype=np.float64).to_dense()
-        return np.kron(constants, np.eye(self.Y.shape[2]))
+        return np.kron(self.invariants, np.eye(self.Y.shape[2]))
 
     def solved(self, features, coefficients, intercept):
         """The fit of features with these coefficients."""

@@ -156,6 +156,10 @@ class KernelFit:
             covariants = replace(covariants, scale=weighed_scale(covariants.scale, share))
         return replace(kernel, covariants=covariants, invariants=invariants)
 
+    def refitted(self, data, order, constants):
+        """Itself: the samples that choose a closed form are as many as a kernel is fitted to."""
+        return self, None
+
     def _coefficients(self, X):
         """What multiplies the covariants, (n, r, c), and its derivatives in the invariants, (n, r, c, p)."""
         m, r, c = self.T.shape

@@ -1,6 +1,6 @@
 """Equivariant polynomials, plain or sparse, to a degree that held-out errors choose."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from fastemlp.exceptions import CertificationError
 MAX_DEGREE = 6
 #: Work of one decomposition while terms and degree are chosen, and of the last one; numbers of a design matrix.
 CHOOSING_WORK, FITTING_WORK, MAX_NUMBERS = 2e8, 5e9, 2.5e7
+#: The numbers that all samples together are multiplied out to.
+MOST_PRODUCTS = 1e9
 #: What bases of products may take; those of permutations are found fast.
 LIMITS, LIMITS_OF_PERMUTATIONS = Limits(2**26, 2e10, 3e5), Limits(2**29, 2e10, 3e5)
 #: So many polynomials at most.
@@ -59,6 +61,14 @@ class PolynomialFit:
     def jacobian(self, X):
         """Their derivatives, (n, d, c, n_in)."""
         return self.features.jacobian(X, self.coefficients)
+
+    def refitted(self, data, order, constants):
+        """The same polynomials fitted to as many of ``data[order]`` as can be afforded, and what is left of these."""
+        n, products = _affordable(self.features, data, FITTING_WORK), self.features.products
+        c, b, left_out = refit(
+            data, order, n, self.features, self.coefficients, products, constants
+        )
+        return replace(self, coefficients=c, intercept=b[: self.features.dim]), left_out
 
 
 def fit_polynomial(sources, kind, degree, data, rng):
@@ -126,17 +136,16 @@ def _refitted(degree, features, found, n_some, data, constants, order):
     kept = np.bincount(features.products, np.any(c, axis=1)) > 0
     columns = kept[features.products]
     features, c = features.only(kept), c[columns]
-    if n_some < len(data):
-        n = _affordable(features, data, FITTING_WORK)
-        c, b, left_out = refit(data, order, n, features, c, features.products, constants)
     fit = PolynomialFit(features, c, b[: features.dim], degree)
+    if n_some < len(data):
+        fit, left_out = fit.refitted(data, order, constants)
     return fit, spread(left_out, fit, data, order)
 
 
 def _affordable(features, data, work):
     """So many of the samples that a decomposition takes no more than so much work."""
     n, r, d = len(data), max(features.rank, 1), data.equations
-    n = max(1, min(n, int(MAX_NUMBERS / (r * d))))
+    n = max(1, min(n, int(MAX_NUMBERS / (r * d)), int(MOST_PRODUCTS / max(features.width, 1))))
     if n * d >= r:
         n = max(min(n, int(work / (d * r * r))), min(n, -(-r // d)))
     if n * d < r:

@@ -138,6 +138,10 @@ class PotentialFit:
         """The same with other ``(a, g)`` and intercept."""
         return replace(self, a=coefficients[0], g=coefficients[1], intercept=intercept)
 
+    def refitted(self, data, order, constants):
+        """Itself: the samples that choose a closed form are as many as a kernel is fitted to."""
+        return self, None
+
     def weighed(self, X):
         """The kernel with invariants weighed by what this fit makes of them over samples X."""
         invariants = self.kernel.invariants

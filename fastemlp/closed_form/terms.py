@@ -253,6 +253,15 @@ class TermsFit:
         shape = -1, self.covariants.rank, coefficients.shape[1]
         return replace(self, coefficients=coefficients.reshape(shape), intercept=intercept)
 
+    def refitted(self, data, order, constants):
+        """The same terms fitted to as many of ``data[order]`` as can be afforded, and what is left of these."""
+        c = self.coefficients.reshape(len(self.kinds), -1)
+        kept = np.count_nonzero(c.any(axis=1))
+        n = min(FITTING_WORK / max(kept**2, 1), MAX_NUMBERS / len(c)) / data.equations
+        n = min(len(data), max(FEWEST, CHOOSING // data.equations, int(n)))
+        c, b, left_out = refit(data, order, n, self, c, self.kinds, constants)
+        return data.solved(self, c, b), left_out
+
     def _factors(self, u):
         """What multiplies the covariants, (n, r, c)."""
         R, r, c = self.coefficients.shape
@@ -350,9 +359,7 @@ def _refitted(fit, solved, n_some, data, constants, order):
     """On all samples, with the terms that a few have chosen."""
     c, b, left_out = solved
     if n_some < len(data):
-        kept = np.count_nonzero(c.any(axis=1))
-        n = min(FITTING_WORK / max(kept**2, 1), MAX_NUMBERS / len(c)) / data.equations
-        n = max(n_some, min(len(data), int(n)))
-        c, b, left_out = refit(data, order, n, fit, c, fit.kinds, constants)
-    fit = data.solved(fit, c, b)
+        fit, left_out = fit.solved(c, None).refitted(data, order, constants)
+    else:
+        fit = data.solved(fit, c, b)
     return fit, spread(left_out, fit, data, order)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from fastemlp._threads import single_threaded_blas
-from fastemlp.closed_form import fit_closed_form
+from fastemlp.closed_form import fit_to_many
 from fastemlp.estimators.base import (
     EquivariantRegressor,
     a_number,
@@ -38,14 +38,19 @@ from fastemlp.training import (
     train,
     try_network,
 )
-from fastemlp.training.trial import Verdict
 
 #: What max_iter="auto" means: at least this many steps and epochs, or this many iterations of L-BFGS.
 AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
+#: But no more steps than this, however many epochs that is.
+MOST_STEPS = 100_000
 #: Copies of a single sample are learned once the loss is this share of the target's square.
 ONE_SAMPLE_LOSS = 1e-8
 #: The same where a closed form may do instead: steps per sample, but no fewer than this.
 STEPS_PER_SAMPLE, LEAST_STEPS = 5.0, 500
+#: Of many samples a network that has proved better in ``AUTO_STEPS`` is trained for more: so many a sample, up to this.
+MORE_PER_SAMPLE, MOST_MORE = 0.03, 30_000
+#: Of so many rows it is enough to see how well they are fitted, to warn where nothing was learned.
+ENOUGH_ROWS = 10_000
 #: Up to so many samples L-BFGS trains the network, for so many iterations.
 SMALL, FEW_ITERATIONS = 300, 200
 #: A closed form that leaves less than this many times the rounding unit of the variance explains all.
@@ -133,8 +138,9 @@ class FastEMLPRegressor(EquivariantRegressor):
         Samples per step, at most all of them.
     max_iter : int or "auto"
         Epochs of the network, for "lbfgs" iterations. With "auto" the network is tried on samples held out, for as many
-        epochs as make five steps a sample, between 500 and 10,000 (1,000 iterations), and left out unless it helps. For
-        a network alone "auto" is as many as make 10,000 steps, at least 100. A single sample, once learned to 1e-4, and
+        epochs as make five steps a sample, between 500 and 10,000 (1,000 iterations), and left out unless it helps; of
+        a million samples it is then trained for 30,000. For a network alone "auto" is as many as make 10,000 steps, at
+        least 100, but no more than make 100,000 steps. A single sample, once learned to 1e-4, and
         constant targets end training early.
     early_stopping : bool
         Hold out ``validation_fraction`` of the samples, stop when ``n_iter_no_change`` epochs do not improve their
@@ -360,9 +366,9 @@ class FastEMLPRegressor(EquivariantRegressor):
         lengths = y if dy is None else np.vstack([y, _changes(X, dy)])
         self._training_range = TrainingRange.fit(self.rep_in_, X, self.rep_out_, lengths)
         self._loss(self.rep_out_)  # refuses type_weights before anything takes time
-        self.closed_form_, *rest = self._fit_closed_form(X, y, weight, dy, first, sample, seed)
-        self._fit_network(network, (X, y, weight, dy), rest, sample, rng)
-        error = unexplained(self._predict_scaled(X), y, weight)
+        self.closed_form_, left, some = self._fit_closed_form(X, y, weight, dy, first, sample, seed)
+        self._fit_network(network, (X, y, weight, dy), left, some, sample, rng)
+        error = unexplained(self._predict_scaled(X[some]), *_rows_of((y, weight), some))
         steps = None
         if self.network_share_ and self._solver(len(first)) != "lbfgs":
             steps = self.n_iter_ * -(-len(X) // self.batch_size)
@@ -370,19 +376,23 @@ class FastEMLPRegressor(EquivariantRegressor):
         warn_if_nothing_learned("FastEMLPRegressor.fit", (X, y), reps, error, n_steps=steps)
 
     def _fit_closed_form(self, X, y, weight, dy, first, sample, seed):
-        """The polynomial or kernel, None where none is asked for, and what it leaves of left-out targets and slopes."""
+        """The closed form, None where none is asked for; what it leaves of targets and slopes; and by which rows.
+
+        Of some rows it leaves (y, dy), see ``Residuals``; those that have chosen it, all but of large data, are a mask.
+        """
         asked = {
             name: None if self.loss == "huber" and value == "auto" else value
             for name, value in (("polynomial", self.polynomial), ("kernel", self.kernel))
         }
         if set(asked.values()) == {None} or len(first) == 1 or not y.any():
-            return None, y, dy
+            some = np.arange(len(X)) % -(-len(X) // ENOUGH_ROWS) == 0
+            return None, partial(_rows_of, (y, dy)), some
         if dy is not None and self.gradient_weight:
             power = np.average(np.nansum(dy**2, axis=(1, 2)), weights=weight) or 1.0
             asked["slopes"] = dy[first].astype(np.float64)
             asked["slope_weight"] = self.gradient_weight * X.shape[1] * y.shape[1] / power
         with single_threaded_blas():
-            found, *left_out = fit_closed_form(
+            found, residuals = fit_to_many(
                 (self.rep_in_, self.rep_out_),
                 X[first].astype(np.float64),
                 y[first].astype(np.float64),
@@ -392,43 +402,61 @@ class FastEMLPRegressor(EquivariantRegressor):
                 origin=self.scaler_in_.origin(self.rep_in_),
                 **asked,
             )
-        return found, *(None if e is None else e[sample] for e in left_out)
 
-    def _fit_network(self, network, data, rest, sample, rng):
+        def left(rows):
+            with single_threaded_blas():  # the same bits whatever the number of threads
+                return residuals(sample[rows])
+
+        return found, left, residuals.have_chosen[sample]
+
+    def _fit_network(self, network, data, left, some, sample, rng):
         """Train the network on what is left of the targets, or on these, or leave it out."""
         X, y, weight, dy = data
-        form, whole = self.closed_form_, (y, None if rest[1] is None else dy)
-        error = unexplained(y - rest[0], y, weight)
+        form, n, everything = self.closed_form_, sample.max() + 1, np.ones(len(X), bool)
+        rest = left(some)[0]
+        y_some, weight_some = _rows_of((y, weight), some)
+        error = unexplained(y_some - rest, y_some, weight_some)
         is_law = bool(form) and error <= ROUNDOFF * np.finfo(y.dtype).eps
-        target, share = rest, 0.0 if is_law else 1.0
-        if form is not None and self.max_iter == "auto" and not is_law:
-            choices = [(rest, form)]
+        target, share, result = None, 0.0 if is_law else 1.0, None
+        if form is None or self.max_iter != "auto":
+            target = left(everything) if share else None
+        elif is_law or error <= HOPELESS / n:
+            share = 0.0
+        else:
+            choices = []
             if form and error > POOR:
+                choices.append(((y, dy if self.gradient_weight else None), None))
+            if not choices or n <= SMALL:
                 # few samples are soon tried; of many, what is left is harder to learn than the whole
-                choices = [(whole, None)] + (choices if sample.max() < SMALL else [])
+                choices.append((left(everything), form))
             targets = [one for one, _ in choices]
-            verdict = self._try(network, X, rest, targets, weight, sample, rng, error)
-            share = verdict.share
+            verdict = self._try(network, X, left, targets, weight, sample, rng)
+            share, result = verdict.share, verdict.result
             if verdict.choice is not None:
                 target, form = choices[verdict.choice]
         self.closed_form_, self.network_ = form, network
         # what explains all is not bounded outside the training data
         self._is_law = is_law
-        unit = _rms(target[0], weight) if form is not None else 1.0
+        is_scaled = share and (form is not None or result is not None)
+        unit = _rms(target[0], weight) if is_scaled else 1.0
         self.network_share_ = share * unit
         if share:
-            target = [_scaled(a, unit, y.dtype) for a in target]
-            self._train_network(X, target, weight, sample, rng)
-            self.loss_curve_ = [loss * unit**2 for loss in self.loss_curve_]
-            self.validation_curve_ = [loss * unit**2 for loss in self.validation_curve_]
+            goes_on = self._n_epochs(len(X), n) > self._n_epochs(len(X), n, is_trial=True)
+            if result is None or self.early_stopping or goes_on:
+                target = [_scaled(a, unit, y.dtype) for a in target]
+                result = self._trained(X, target, weight, sample, rng)
+            self.theta_, self.n_iter_ = result.theta, result.n_iter
+            self.loss_curve_ = [loss * unit**2 for loss in result.loss_curve]
+            self.validation_curve_ = [loss * unit**2 for loss in result.validation_curve]
         else:
             self.theta_ = np.zeros(network.n_parameters, y.dtype)
-            self.loss_curve_ = [float(np.average(rest[0] ** 2, 0, weight).mean())]
+            self.loss_curve_ = [float(np.average(rest**2, 0, weight_some).mean())]
             self.validation_curve_ = []
             self.n_iter_ = 1
         self._prepare()
 
-    def _train_network(self, X, targets, weight, sample, rng):
+    def _trained(self, X, targets, weight, sample, rng):
+        """The result of training the network."""
         y, dy = targets
         rows, held_out = self._split(sample, weight, rng)
         data = X, y, weight, dy
@@ -448,20 +476,15 @@ class FastEMLPRegressor(EquivariantRegressor):
         )
         options = self._options(len(X), n_different)
         try:
-            result = fit(**options)
+            return fit(**options)
         except FloatingPointError:
             if self.solver != "auto" or options["solver"] != "lbfgs":
                 raise
             # AdamW goes back where it diverges
-            result = fit(**options | {"solver": "adamw", "max_iter": LEAST_STEPS})
-        self.theta_, self.n_iter_ = result.theta, result.n_iter
-        self.loss_curve_, self.validation_curve_ = result.loss_curve, result.validation_curve
+            return fit(**options | {"solver": "adamw", "max_iter": LEAST_STEPS})
 
-    def _try(self, network, X, rest, choices, weight, sample, rng, error):
+    def _try(self, network, X, left, choices, weight, sample, rng):
         """Whether, and towards which targets, to train the network: a Verdict."""
-        n = sample.max() + 1
-        if error <= HOPELESS / n:
-            return Verdict(None, 0.0)
 
         def slope_loss(dy, weight):
             return None if dy is None else self._derivative_loss(dy, weight)
@@ -469,22 +492,22 @@ class FastEMLPRegressor(EquivariantRegressor):
         return try_network(
             network,
             X,
-            rest,
+            left,
             choices,
             sample,
             weight,
             rng,
             slope_loss,
-            **{**self._options(len(X), n), "verbose": 0},
+            **{**self._options(len(X), sample.max() + 1, is_trial=True), "verbose": 0},
         )
 
-    def _options(self, n_samples, n_different):
+    def _options(self, n_samples, n_different, is_trial=False):
         """What ``train`` is to do."""
         options = {name: getattr(self, name) for name in _TRAINING_OPTIONS}
         return options | {
             "loss": self._loss(self.rep_out_),
             "solver": self._solver(n_different),
-            "max_iter": self._n_epochs(n_samples, n_different),
+            "max_iter": self._n_epochs(n_samples, n_different, is_trial),
             "weight_decay": self._decay(n_different),
         }
 
@@ -583,15 +606,18 @@ class FastEMLPRegressor(EquivariantRegressor):
         small = n_different <= SMALL and self.max_iter == "auto" and not alone
         return "lbfgs" if small and self.loss != "huber" else "adamw"
 
-    def _n_epochs(self, n_samples, n_different):
+    def _n_epochs(self, n_samples, n_different, is_trial=False):
         if self.max_iter != "auto":
             return self.max_iter
         if self._solver(n_different) == "lbfgs":
             return AUTO_ITERATIONS if self.solver == "lbfgs" else FEW_ITERATIONS
         n_batches = -(-n_samples // self.batch_size)
         if self.polynomial is None and self.kernel is None:
-            return max(-(-AUTO_STEPS // n_batches), AUTO_EPOCHS)
+            epochs = max(-(-AUTO_STEPS // n_batches), AUTO_EPOCHS)
+            return min(epochs, -(-MOST_STEPS // n_batches))
         steps = np.clip(STEPS_PER_SAMPLE * n_samples, LEAST_STEPS, AUTO_STEPS)
+        if not is_trial:
+            steps = max(steps, min(MORE_PER_SAMPLE * n_samples, MOST_MORE))
         return max(1, round(steps / n_batches))
 
     def _decay(self, n):

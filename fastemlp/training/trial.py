@@ -5,11 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastemlp.training.loop import train
+from fastemlp.training.monitor import TrainingResult
 
 #: This share of few samples is held out, or of many.
 HELD_OUT, HELD_OUT_OF_MANY, MANY = 0.3, 0.15, 300
 #: At most so many are.
 MOST_HELD_OUT = 1000
+#: Where no more than this share is, nobody misses them, and the network need not be trained again.
+NOT_MISSED = 0.05
 #: A network must be better by so many standard errors, and by a share of the error that is there without it: this over
 #: the root of the number of samples held out, within these bounds.
 SURE = 1.5
@@ -24,10 +27,12 @@ class Verdict:
     ----------
     choice : int or None; which targets, None where none is worth it
     share : float; the factor of the network's predictions that is best
+    result : TrainingResult or None; of the trial, where training on all samples would be no better
     """
 
     choice: int | None
     share: float
+    result: TrainingResult | None = None
 
 
 def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **options):
@@ -37,8 +42,8 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
     ----------
     network : Network
     X : ndarray of shape (n, n_in)
-    left : (y, dy), ndarrays of shape (n, n_out) and (n, n_out, n_in)
-        What is left of targets and derivatives without a network; dy may be None.
+    left : callable; bool ndarray of rows -> (y, dy), ndarrays of shape (n, n_out) and (n, n_out, n_in)
+        What is left of their targets and derivatives without a network; dy may be None.
     choices : list of (y, dy)
         What the network may learn; whatever else is predicted is taken off already.
     sample : int ndarray of shape (n,); rows of one sample are held out together
@@ -57,7 +62,7 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
     held_out = np.isin(sample, rng.permutation(n)[:n_held_out])
     rows = ~held_out
     w, w_rows = (None, None) if weight is None else (weight[held_out], weight[rows])
-    first_y, first_dy = (None if a is None else a[held_out] for a in left)
+    first_y, first_dy = left(held_out)
     before = _errors(first_y, first_dy, first_y, first_dy)
     gain = np.clip(GAIN / np.sqrt(n_held_out), LEAST_GAIN, MOST_GAIN)
     best, limit = Verdict(None, 0.0), (1 - gain) * np.average(before, weights=w)
@@ -87,7 +92,8 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
         doubt = np.std(before - after) / np.sqrt(len(after))
         error = np.average(after, weights=w)
         if error < limit and np.mean(before - after) > SURE * doubt:
-            best, limit = Verdict(k, share), error
+            is_final = n_held_out <= NOT_MISSED * n
+            best, limit = Verdict(k, share, result if is_final else None), error
     return best
 
 

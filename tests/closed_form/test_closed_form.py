@@ -6,7 +6,12 @@ from scipy import linalg
 from scipy.stats import ortho_group
 
 from fastemlp import equivariant_basis
-from fastemlp.closed_form import LeaveOneOutRidge, fit_closed_form
+from fastemlp.closed_form import (
+    LeaveOneOutRidge,
+    PolynomialFeatures,
+    fit_closed_form,
+    fit_to_many,
+)
 from fastemlp.closed_form.choice import of_invariants
 from fastemlp.closed_form.covariants import Covariants
 from fastemlp.closed_form.gradients import GradientObservations
@@ -15,7 +20,7 @@ from fastemlp.closed_form.laws import fit_polynomial
 from fastemlp.closed_form.observations import Observations
 from fastemlp.closed_form.sparse import fit_sparse
 from fastemlp.closed_form.views import views
-from fastemlp.datasets import make_inertia, make_particle_interaction
+from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
 from fastemlp.groups import SO, C, D, Group, Lorentz, O, S, Sp, Z
 from fastemlp.nn import EMLP
 from fastemlp.reps import P, Scalar, T, V, axial, bind, objects
@@ -276,3 +281,51 @@ def test_a_dual_is_not_taken_for_the_type_itself():
     y = target(SKEW_SO3, rep_in, rep_out, X)
     form, *_ = fit_closed_form((rep_in, rep_out), X, y, np.ones(40), np.random.default_rng(0))
     assert equivariance_error(form, rep_in, rep_out, X) < 1e-9
+
+
+def test_powers_are_multiplied_out_once_for_each_monomial():
+    X = np.random.default_rng(0).standard_normal((7, 10))
+    features = PolynomialFeatures.build(objects(2 * V(O(5))), Scalar, 4, len(X))
+    for path in features.paths:
+        tensors = X[:, path.columns[0]]
+        for columns in path.columns[1:]:
+            tensors = np.einsum("npi,npj->npij", tensors, X[:, columns]).reshape(
+                *tensors.shape[:2], -1
+            )
+        expected = tensors.reshape(-1, len(path.Q)) @ path.Q
+        np.testing.assert_allclose(path.values(X), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.fixture
+def few_choose(monkeypatch):
+    monkeypatch.setattr("fastemlp.closed_form.many.MOST", 100)
+
+
+def of_many(n, noise, seed=0):
+    X, y = make_o5_synthetic(n, noise=noise, random_state=seed)
+    return (2 * V(O(5)), Scalar), X, y[:, None], np.ones(n), np.random.default_rng(seed)
+
+
+def test_of_many_samples_some_choose_and_more_are_fitted(few_choose):
+    reps, X, _, weights, rng = of_many(2000, noise=0.0)
+    law = np.einsum("nj,nj->n", X[:, :5], X[:, 5:])[:, None]
+    y = law + rng.standard_normal(law.shape)
+    form, residuals = fit_to_many(reps, X, y, weights, rng, kernel=None)
+    few = residuals.have_chosen
+    of_few, *_ = fit_closed_form(reps, X[few], y[few], weights[few], rng, kernel=None)
+    assert few.sum() == 100
+    errors = [np.mean((f(X) - law) ** 2) for f in (form, of_few)]
+    assert errors[0] < 0.3 * errors[1]
+
+
+def test_what_is_left_of_samples_that_have_not_chosen_is_predicted(few_choose):
+    reps, X, y, weights, rng = of_many(300, noise=0.1)
+    form, residuals = fit_to_many(reps, X, y, weights, rng)
+    others = np.flatnonzero(~residuals.have_chosen)
+    np.testing.assert_allclose(residuals(others)[0], y[others] - form(X[others]))
+    # in any order, also together with those that have chosen, which were left out of the fit
+    every = np.random.default_rng(1).permutation(300)
+    rest = residuals(every)[0]
+    np.testing.assert_allclose(rest[np.argsort(every)][others], residuals(others)[0])
+    chosen = np.flatnonzero(residuals.have_chosen)
+    np.testing.assert_array_equal(rest[np.argsort(every)][chosen], residuals.left_out[0])
