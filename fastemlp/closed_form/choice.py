@@ -9,6 +9,7 @@ from scipy.optimize import nnls
 from fastemlp.closed_form.gradients import GradientObservations
 from fastemlp.closed_form.kernels import fit_kernel
 from fastemlp.closed_form.laws import fit_polynomial
+from fastemlp.closed_form.logarithms import Exponential, log_targets
 from fastemlp.closed_form.observations import Observations
 from fastemlp.closed_form.potentials import fit_potential
 from fastemlp.closed_form.sparse import EXACT
@@ -84,6 +85,7 @@ def fit_closed_form(
     *,
     scales=None,
     origin=0.0,
+    offset=None,
     slopes=None,
     slope_weight=1.0,
     polynomial="auto",
@@ -99,6 +101,7 @@ def fit_closed_form(
     rng : numpy Generator
     scales : pair of ndarrays of shape (n_in,) and (n_out,), optional; what inputs and outputs were divided by
     origin : ndarray of shape (n_in,), invariant, or 0; what is added to X, so that its origin is a natural one
+    offset : ndarray of shape (n_out,), optional; the same for Y, whose logarithms are fitted, too, where it is positive
     slopes : ndarray of shape (n, n_out, n_in), optional
         The derivatives of Y in X, NaN where they are not known.
     slope_weight : float
@@ -114,6 +117,7 @@ def fit_closed_form(
     """
     rep_in, rep_out = reps
     X, scales = X + origin, scales or (np.ones(X.shape[1]), np.ones(Y.shape[1]))
+    offset = np.zeros(Y.shape[1]) if offset is None else offset
     weights = weights / weights.mean()
     parts, left_out = [], np.empty_like(Y)
     slopes_left_out = None if slopes is None else np.full_like(slopes, np.nan)
@@ -126,6 +130,13 @@ def fit_closed_form(
         if polynomial is not None and data.targets.any():
             candidates += _tried(fit_polynomial, objects(rep_in), kind, polynomial, data, rng)
         if kernel is not None and not _is_explained(candidates, data.targets):
+            logarithms = log_targets(data, offset[columns[:, 0]]) if kind == Scalar else None
+            if logarithms is not None:
+                found = of_invariants(rep_in, kind, logarithms, rng)
+                candidates += [
+                    Exponential.of_logarithms(fit, e, data, offset[columns[:, 0]])
+                    for fit, e in found
+                ]
             candidates += of_invariants(rep_in, kind, data, rng)
             gradient = GradientObservations.of_outputs(rep_in, kind, columns, scales, data)
             if gradient is not None:

@@ -385,7 +385,7 @@ def families(sources, X):
     pairs = [np.array(list(combinations(range(len(c)), 2)), int).reshape(-1, 2) for c in measured]
     if not 0 < sum(map(len, pairs)) <= MOST:
         return
-    for of in ("r", "1/r"):
+    for of in LENGTHS:
         lengths = [Lengths(columns, None, of) for columns in measured]
         distances = [
             Lengths(columns[pair[:, 0]], columns[pair[:, 1]], of)

@@ -53,10 +53,12 @@ MORE_PER_SAMPLE, MOST_MORE = 0.03, 30_000
 ENOUGH_ROWS = 10_000
 #: Up to so many samples L-BFGS trains the network, for so many iterations.
 SMALL, FEW_ITERATIONS = 300, 200
+#: Of fewer than so many, which closed forms mostly do better with, it is trained towards one kind of targets alone.
+FEW = 100
 #: A closed form that leaves less than this many times the rounding unit of the variance explains all.
 ROUNDOFF = 1.0
 #: One that leaves less than this share of the variance, over the number of samples, is better than a network would be.
-HOPELESS = 0.1
+HOPELESS = 1.0
 #: One that leaves more than this share may be worse than a network alone.
 POOR = 1e-3
 #: weight_decay="auto" is ``AUTO_DECAY / n`` for n samples, at most ``MAX_AUTO_DECAY`` and at most ``n / FEW_DECAY``, so
@@ -400,6 +402,7 @@ class FastEMLPRegressor(EquivariantRegressor):
                 np.random.default_rng([seed, 1]),
                 scales=(self.scaler_in_.scale, self.scaler_out_.scale),
                 origin=self.scaler_in_.origin(self.rep_in_),
+                offset=self.scaler_out_.shift.astype(np.float64) / self.scaler_out_.scale,
                 **asked,
             )
 
@@ -426,8 +429,8 @@ class FastEMLPRegressor(EquivariantRegressor):
             choices = []
             if form and error > POOR:
                 choices.append(((y, dy if self.gradient_weight else None), None))
-            if not choices or n <= SMALL:
-                # few samples are soon tried; of many, what is left is harder to learn than the whole
+            if not choices or FEW <= n <= SMALL:
+                # of many samples, what is left is harder to learn than the whole
                 choices.append((left(everything), form))
             targets = [one for one, _ in choices]
             verdict = self._try(network, X, left, targets, weight, sample, rng)
@@ -610,7 +613,9 @@ class FastEMLPRegressor(EquivariantRegressor):
         if self.max_iter != "auto":
             return self.max_iter
         if self._solver(n_different) == "lbfgs":
-            return AUTO_ITERATIONS if self.solver == "lbfgs" else FEW_ITERATIONS
+            if self.solver == "lbfgs":
+                return AUTO_ITERATIONS
+            return FEW_ITERATIONS if n_different >= FEW else FEW_ITERATIONS // 2
         n_batches = -(-n_samples // self.batch_size)
         if self.polynomial is None and self.kernel is None:
             epochs = max(-(-AUTO_STEPS // n_batches), AUTO_EPOCHS)

@@ -264,6 +264,55 @@ def test_derivatives_are_fitted_and_left_out_with_their_sample():
     assert np.abs(slopes_left_out[:8]).max() < 1e-7
 
 
+@pytest.mark.parametrize("power", [-6.0, 3.5])
+def test_powers_over_decades_are_found_by_their_logarithms(power):
+    rep_in = (2 * V)(O(3))
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((130, 6))
+    y = np.linalg.norm(X[:, :3] - X[:, 3:], axis=1, keepdims=True) ** power
+    offset = np.array([0.2])
+    form, *_ = fit_closed_form(
+        (rep_in, Scalar), X[:30], y[:30] - offset, np.ones(30), rng, offset=offset
+    )
+    np.testing.assert_allclose(form(X) + offset, y, rtol=1e-4)
+    step = 1e-5 * np.eye(6)[0]
+    slope = (form(X[:9] + step) - form(X[:9] - step)) / 2e-5
+    np.testing.assert_allclose(form.jacobian(X[:9])[..., 0], slope, rtol=1e-4)
+
+
+def test_pairs_of_particles_with_scalars_share_one_function():
+    group = S(4) * O(3)
+    rep_in = bind(V(S(4)) * V(O(3)) + V(S(4)), (group,), "test")
+    rng = np.random.default_rng(0)
+    X = np.hstack([rng.standard_normal((250, 12)), rng.integers(2, size=(250, 4))])
+    i, j = np.triu_indices(4, 1)
+    x = X[:, :12].reshape(-1, 4, 3)
+    r = np.linalg.norm(x[:, i] - x[:, j], axis=2)
+    charges = X[:, 12:]
+    y = np.sum((1 + charges[:, i]) * (1 + charges[:, j]) * np.exp(-r), axis=1, keepdims=True)
+    y -= y.mean()
+    form, *_ = fit_closed_form((rep_in, Scalar), X[:150], y[:150], np.ones(150), rng)
+    assert np.mean((form(X) - y)[150:] ** 2) < 1e-4 * y.var()
+    assert equivariance_error(form, rep_in, Scalar, X[:20]) < 1e-9
+
+
+def test_a_gradient_is_found_as_one():
+    rep = (3 * V)(O(3))
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((220, 9))
+    x = X.reshape(-1, 3, 3)
+    i, j = np.triu_indices(3, 1)
+    apart = x[:, i] - x[:, j]
+    force = np.exp(-np.linalg.norm(apart, axis=2, keepdims=True)) * apart
+    y = np.zeros_like(x)
+    for p in range(3):
+        y[:, i[p]] += force[:, p]
+        y[:, j[p]] -= force[:, p]
+    form, *_ = fit_closed_form((rep, rep), X[:20], y.reshape(-1, 9)[:20], np.ones(20), rng)
+    assert "gradient" in str(form)
+    assert np.mean((form(X) - y.reshape(-1, 9))[20:] ** 2) < 1e-3 * y.var()
+
+
 def test_covariants_hold_constants_and_products_of_inputs():
     rep_in, kind = (Scalar + 2 * V)(O(3)), (V**2)(O(3))
     X = np.random.default_rng(0).standard_normal((50, 7))
