@@ -34,19 +34,16 @@ class ClosedForm:
 
     Attributes
     ----------
-    origin : ndarray of shape (n_in,) or 0
-        Where the origin of unshifted inputs is, less that of scaled ones: laws are simplest there.
     parts : tuple of (columns, fits)
         For each type of output the columns of its objects, (c, d), and what predicts them: a tuple of (weight, fit).
         None is a constant, zero.
     """
 
-    origin: np.ndarray | float
     parts: tuple
 
     def __call__(self, X):
         """Predictions of shape (n, n_out), float64."""
-        X = X + self.origin
+        X = np.asarray(X, np.float64)
         y = np.zeros((len(X), sum(columns.size for columns, _ in self.parts)))
         for columns, fits in self.parts:
             for weight, fit in fits:
@@ -55,7 +52,7 @@ class ClosedForm:
 
     def jacobian(self, X):
         """Their derivatives, (n, n_out, n_in), float64."""
-        X = X + self.origin
+        X = np.asarray(X, np.float64)
         J = np.zeros((len(X), sum(columns.size for columns, _ in self.parts), X.shape[1]))
         for columns, fits in self.parts:
             for weight, fit in fits:
@@ -84,7 +81,6 @@ def fit_closed_form(
     rng,
     *,
     scales=None,
-    origin=0.0,
     offset=None,
     slopes=None,
     slope_weight=1.0,
@@ -100,8 +96,8 @@ def fit_closed_form(
     weights : ndarray of shape (n,), > 0
     rng : numpy Generator
     scales : pair of ndarrays of shape (n_in,) and (n_out,), optional; what inputs and outputs were divided by
-    origin : ndarray of shape (n_in,), invariant, or 0; what is added to X, so that its origin is a natural one
-    offset : ndarray of shape (n_out,), optional; the same for Y, whose logarithms are fitted, too, where it is positive
+    offset : ndarray of shape (n_out,), optional
+        Logarithms of ``Y + offset`` are fitted, too, where it is positive.
     slopes : ndarray of shape (n, n_out, n_in), optional
         The derivatives of Y in X, NaN where they are not known.
     slope_weight : float
@@ -116,7 +112,7 @@ def fit_closed_form(
     slopes_left_out : ndarray of shape (n, n_out, n_in) or None; the same for derivatives
     """
     rep_in, rep_out = reps
-    X, scales = X + origin, scales or (np.ones(X.shape[1]), np.ones(Y.shape[1]))
+    scales = scales or (np.ones(X.shape[1]), np.ones(Y.shape[1]))
     offset = np.zeros(Y.shape[1]) if offset is None else offset
     weights = weights / weights.mean()
     parts, left_out = [], np.empty_like(Y)
@@ -149,7 +145,7 @@ def fit_closed_form(
         if slopes is not None:
             below = np.moveaxis(rest[:, d:].reshape(len(X), d, X.shape[1], -1), 2, 3) / factor
             slopes_left_out[:, columns.T] = np.where(np.isnan(of_kind), np.nan, below)
-    return ClosedForm(origin, tuple(parts)), left_out, slopes_left_out
+    return ClosedForm(tuple(parts)), left_out, slopes_left_out
 
 
 def of_invariants(rep_in, kind, data, rng):

@@ -24,6 +24,8 @@ FEWEST = 10
 MAX_WORK, MAX_VALUES = 2.5e10, 5e7
 #: Rounds of weighing invariants and covariants by what a fit makes of them; each must leave less than this share.
 ROUNDS, WORTH = 4, 0.95
+#: Of up to so many samples some are held out in so many folds, to see whether weights are worth it.
+FOLDED, FOLDS = 150, 5
 
 
 def rbf(s):
@@ -204,20 +206,19 @@ def fit_kernel(rep_in, kind, data, rng):
     tried = []
     for covariants, invariants, turns in ingredients(rep_in, kind, X[order[:CHOOSING]]):
         kernels = [Kernel(covariants, invariants, turns, "rbf", length) for length in LENGTHS]
-        tried += zip(_scores_of(kernels, *few), kernels, strict=True)
+        tried += zip(scores_of(kernels, *few), kernels, strict=True)
     if not tried:
         return None, None
     best = np.inf, None
     for _, kernel in sorted(tried, key=lambda one: one[0])[:2]:
         best = _better(best, around(kernel), few)
-    for _ in range(ROUNDS):
-        fit = _fit(best[1], *few, len(some))[0]
-        weighed = _better(
-            (best[0] + np.log(WORTH), None), around(fit.weighed(X[some]), forms=False), few
-        )
-        if weighed[1] is None:
-            break
-        best = weighed
+    plain = best
+    best, held_out = _weighed(plain, few), None
+    if best is not plain and n_some == len(X) <= FOLDED:
+        # weights that samples have chosen flatter them: others tell what these are worth
+        held_out = _held_out(plain, few, rng)
+        if _error(held_out, weights[some]) >= _error(_left_out(plain[1], few), weights[some]):
+            best, held_out = plain, None
     kernel, n, d = best[1], len(X), kind.size()
     m = min(n, FITTING // d)
     values = m * (len(kernel.turns) if kernel.turns else 1)
@@ -227,10 +228,45 @@ def fit_kernel(rep_in, kind, data, rng):
         kernel, X[fitted], Y[fitted], weights[fitted], constants, min(m, n_fit)
     )
     left_out = np.empty_like(Y)
-    left_out[fitted] = ridge.left_out(alpha)
+    left_out[fitted] = held_out if held_out is not None and n_fit == n else ridge.left_out(alpha)
     if len(rest):
         left_out[rest] = Y[rest] - fit(X[rest])
     return fit, left_out
+
+
+def _weighed(best, few):
+    """The best (score, kernel) of one and of those whose invariants and covariants are weighed in rounds."""
+    for _ in range(ROUNDS):
+        fit = _fit(best[1], *few, len(few[0]))[0]
+        candidates = around(fit.weighed(few[0]), forms=False)
+        weighed = _better((best[0] + np.log(WORTH), None), candidates, few)
+        if weighed[1] is None:
+            break
+        best = weighed
+    return best
+
+
+def _held_out(plain, few, rng):
+    """What is left of samples by kernels that are weighed without them."""
+    X, Y, weights, constants = few
+    fold = rng.permutation(np.arange(len(X)) % min(FOLDS, len(X)))
+    left_out = np.empty_like(Y)
+    for k in range(fold.max() + 1):
+        rest, here = fold != k, fold == k
+        data = X[rest], Y[rest], weights[rest], constants
+        start = next(scores_of([plain[1]], *data)), plain[1]
+        fit = _fit(_weighed(start, data)[1], *data, rest.sum())[0]
+        left_out[here] = Y[here] - fit(X[here])
+    return left_out
+
+
+def _left_out(kernel, few):
+    _, ridge, alpha = _fit(kernel, *few, len(few[0]))
+    return ridge.left_out(alpha)
+
+
+def _error(e, weights):
+    return weights @ np.sum(e**2, axis=(1, 2))
 
 
 def ingredients(rep_in, kind, X):
@@ -271,13 +307,13 @@ def around(kernel, forms=True):
 
 def _better(best, kernels, data):
     """The best (score, kernel) of those that share their distances and one before."""
-    for kernel, score in zip(kernels, _scores_of(kernels, *data), strict=True):
+    for kernel, score in zip(kernels, scores_of(kernels, *data), strict=True):
         if score < best[0]:
             best = score, kernel
     return best
 
 
-def _scores_of(kernels, X, Y, weights, constants):
+def scores_of(kernels, X, Y, weights, constants):
     """The scores of kernels that differ in form and length alone: see ``_scores``."""
     squares, phi = kernels[0].squares(X, X), kernels[0].covariants(X)
     for kernel in kernels:

@@ -80,11 +80,11 @@ def fit_to_many(reps, X, Y, weights, rng, *, slopes=None, slope_weight=1.0, **op
 
 def _refitted(form, rep_out, data, slope_factor, order):
     X, Y, weights, slopes = data
-    X, parts = X + form.origin, []
+    parts = []
     for (kind, _), (columns, fits) in zip(objects(rep_out), form.parts, strict=True):
         of_kind = None if slopes is None else slopes[:, columns.T]
         observed = Observations(X, Y[:, columns.T], weights / weights.mean(), of_kind, slope_factor)
         constants = observed.constants(equivariant_basis(kind, dtype=np.float64).to_dense())
         found = tuple((share, fit.refitted(observed, order, constants)[0]) for share, fit in fits)
         parts.append((columns, found))
-    return ClosedForm(form.origin, tuple(parts))
+    return ClosedForm(tuple(parts))

@@ -17,7 +17,7 @@ from fastemlp.reps import Scalar
 #: Forms of the functions, their lengths in units of the spread of an invariant, and the powers they are added to.
 SHAPES = (("rbf", 0.7, 0), ("rbf", 0.7, 3), ("rbf", 2.0, 3), ("matern", 1.5, 1))
 #: Degrees of monomials.
-DEGREES = (2, 3)
+DEGREES = (1, 2, 3)
 #: Points at which functions are pinned, and what is kept of their kernel.
 POINTS, KEPT = 24, 1e-10
 #: The same for functions of several invariants.

@@ -61,6 +61,8 @@ ROUNDOFF = 1.0
 HOPELESS = 1.0
 #: One that leaves more than this share may be worse than a network alone.
 POOR = 1e-3
+#: One that leaves more than this share is kept near the targets of training.
+DOUBTFUL = 0.01
 #: weight_decay="auto" is ``AUTO_DECAY / n`` for n samples, at most ``MAX_AUTO_DECAY`` and at most ``n / FEW_DECAY``, so
 #: that decay does not drown what very few samples say.
 AUTO_DECAY, MAX_AUTO_DECAY, FEW_DECAY = 30.0, 0.1, 600.0
@@ -162,8 +164,8 @@ class FastEMLPRegressor(EquivariantRegressor):
     ----------
     rep_in_, rep_out_ : Rep; as used, bound
     closed_form_ : ClosedForm or None
-        What predicts in closed form, between scaled inputs and scaled targets; ``print(model.closed_form_)`` says what
-        it is. None for a network alone.
+        What predicts scaled targets in closed form, from inputs divided by one scale for each type;
+        ``print(model.closed_form_)`` says what it is. None for a network alone.
     network_ : Network
     network_share_ : float
         The factor of the network's outputs in predictions of scaled targets; 0 where the network is left out.
@@ -191,8 +193,9 @@ class FastEMLPRegressor(EquivariantRegressor):
     s²/3 (to 1 where all are scalars). Small data need that; steep functions of scalars then take more steps to learn.
 
     So that predictions cannot run away, unless a closed form explains all but roundoff, objects of one are at most four
-    times as long as the longest in training (measured from the shift; with ``dy``, or as the longest ``dy · x``);
-    for inputs r times as long as the longest in training, 4r times, so that predictions grow at most linearly there.
+    times as long as the longest in training, 1.5 times where a closed form leaves more than 1% (measured from the
+    shift; with ``dy``, or as the longest ``dy · x``); for inputs r times as long as the longest in training, that times
+    r, so that predictions grow at most linearly there.
     Scaling a whole object by an invariant keeps it equivariant. Where the group preserves no length of some input
     (Lorentz, SL, affine groups) the factor is twenty; output types without an invariant length are not limited.
 
@@ -359,8 +362,9 @@ class FastEMLPRegressor(EquivariantRegressor):
         network = self._build_network(group, X.dtype, rng)
         self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weight, input_rms(self.rep_in_))
         self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weight)
+        self.scaler_natural_ = self.scaler_in_.natural(self.rep_in_)
         first, sample = distinct_rows(X, y)
-        X = self.scaler_in_.transform(X)
+        natural, X = self.scaler_natural_.transform(X), self.scaler_in_.transform(X)
         y = _without_roundoff(self.scaler_out_.transform(y), y, self.scaler_out_)
         if dy is not None:
             dy = scaled_derivative(dy, self.scaler_in_, self.scaler_out_)
@@ -368,9 +372,13 @@ class FastEMLPRegressor(EquivariantRegressor):
         lengths = y if dy is None else np.vstack([y, _changes(X, dy)])
         self._training_range = TrainingRange.fit(self.rep_in_, X, self.rep_out_, lengths)
         self._loss(self.rep_out_)  # refuses type_weights before anything takes time
-        self.closed_form_, left, some = self._fit_closed_form(X, y, weight, dy, first, sample, seed)
+        self.closed_form_, left, some = self._fit_closed_form(
+            natural, y, weight, dy, first, sample, seed
+        )
         self._fit_network(network, (X, y, weight, dy), left, some, sample, rng)
-        error = unexplained(self._predict_scaled(X[some]), *_rows_of((y, weight), some))
+        error = unexplained(
+            self._predict_scaled(X[some], natural[some]), *_rows_of((y, weight), some)
+        )
         steps = None
         if self.network_share_ and self._solver(len(first)) != "lbfgs":
             steps = self.n_iter_ * -(-len(X) // self.batch_size)
@@ -389,26 +397,28 @@ class FastEMLPRegressor(EquivariantRegressor):
         if set(asked.values()) == {None} or len(first) == 1 or not y.any():
             some = np.arange(len(X)) % -(-len(X) // ENOUGH_ROWS) == 0
             return None, partial(_rows_of, (y, dy)), some
+        # what slopes in natural inputs are to be multiplied with
+        stretch = self.scaler_in_.scale / self.scaler_natural_.scale
         if dy is not None and self.gradient_weight:
             power = np.average(np.nansum(dy**2, axis=(1, 2)), weights=weight) or 1.0
-            asked["slopes"] = dy[first].astype(np.float64)
+            asked["slopes"] = dy[first] / stretch
             asked["slope_weight"] = self.gradient_weight * X.shape[1] * y.shape[1] / power
         with single_threaded_blas():
             found, residuals = fit_to_many(
                 (self.rep_in_, self.rep_out_),
-                X[first].astype(np.float64),
+                X[first],
                 y[first].astype(np.float64),
                 np.bincount(sample, weight).astype(np.float64),
                 np.random.default_rng([seed, 1]),
-                scales=(self.scaler_in_.scale, self.scaler_out_.scale),
-                origin=self.scaler_in_.origin(self.rep_in_),
+                scales=(self.scaler_natural_.scale, self.scaler_out_.scale),
                 offset=self.scaler_out_.shift.astype(np.float64) / self.scaler_out_.scale,
                 **asked,
             )
 
         def left(rows):
             with single_threaded_blas():  # the same bits whatever the number of threads
-                return residuals(sample[rows])
+                rest, slopes = residuals(sample[rows])
+            return rest, None if slopes is None else slopes * stretch
 
         return found, left, residuals.have_chosen[sample]
 
@@ -440,6 +450,8 @@ class FastEMLPRegressor(EquivariantRegressor):
         self.closed_form_, self.network_ = form, network
         # what explains all is not bounded outside the training data
         self._is_law = is_law
+        if form and error > DOUBTFUL:
+            self._training_range = self._training_range.in_doubt
         is_scaled = share and (form is not None or result is not None)
         unit = _rms(target[0], weight) if is_scaled else 1.0
         self.network_share_ = share * unit
@@ -515,32 +527,34 @@ class FastEMLPRegressor(EquivariantRegressor):
         }
 
     def _predict(self, X):
-        X = self.scaler_in_.transform(X)
-        y = self._predict_scaled(X)
+        natural, X = self.scaler_natural_.transform(X), self.scaler_in_.transform(X)
+        y = self._predict_scaled(X, natural)
         if not self._is_law:
             y = self._training_range.shorten(X, y)
         return self.scaler_out_.inverse_transform(y)
 
-    def _predict_scaled(self, X):
-        """Predictions between scaled inputs and targets, before they are shortened."""
+    def _predict_scaled(self, X, natural):
+        """Predictions of scaled targets from inputs as the network and the closed form want them, not shortened yet."""
         y = 0.0
         if self.network_share_:
             y = self.network_(self.theta_, X, self._weights())
             y *= y.dtype.type(self.network_share_)
         if self.closed_form_ is not None:
             with single_threaded_blas():  # the same bits whatever the number of threads
-                y = (self.closed_form_(X) + y).astype(self.network_.dtype, copy=False)
+                y = (self.closed_form_(natural) + y).astype(self.network_.dtype, copy=False)
         return y
 
     def _jacobian(self, X):
-        X = self.scaler_in_.transform(X)
+        natural, X = self.scaler_natural_.transform(X), self.scaler_in_.transform(X)
         y = J = 0.0
         if self.network_share_:
             share = self.network_.dtype.type(self.network_share_)
             y, J = (share * a for a in self.network_.jacobian(self.theta_, X, self._weights()))
         if self.closed_form_ is not None:
             with single_threaded_blas():
-                y, J = self.closed_form_(X) + y, self.closed_form_.jacobian(X) + J
+                y = self.closed_form_(natural) + y
+                stretch = self.scaler_in_.scale / self.scaler_natural_.scale
+                J = self.closed_form_.jacobian(natural) * stretch + J
             y, J = (a.astype(self.network_.dtype, copy=False) for a in (y, J))
         if not self._is_law:
             J = self._training_range.jacobian(X, y, J)

@@ -11,8 +11,9 @@ from fastemlp.reps import Scalar, objects
 INPUT_POWER, LEAST_INPUT = 2.0, 0.5
 #: Scalars among them are scaled to this share of the size of products of two others.
 SCALAR_INPUT = 1 / 3
-#: An origin is near if no column is further from it than so many times its root mean square.
-NEAR = 10.0
+#: The origin is near if no mean of a column is further from it than so many times its root mean square; copies of a
+#: type have one scale if none is more than so many times another.
+NEAR, ALIKE = 10.0, 10.0
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,30 @@ class EquivariantScaler:
         """Scaled X of shape (n, size)."""
         return (X - self.shift) / self.scale
 
-    def origin(self, rep):
-        """The shift, in scaled units, of copies whose origin is near: ndarray (size,), float64; zero for others."""
-        origin = self.shift.astype(np.float64) / self.scale
+    def natural(self, rep):
+        """A scaler with one scale for all copies of a type and no shift, where these are not far from its own.
+
+        Laws are simple in such inputs: differences of two copies are those that were measured, products of scalars
+        have no other terms beside them.
+
+        Parameters
+        ----------
+        rep : Rep, bound; as in ``fit``
+
+        Returns
+        -------
+        EquivariantScaler
+            In float64.
+        """
+        shift, scale = self.shift.astype(np.float64), self.scale.astype(np.float64)
         rms = input_rms(rep)
         for _, copies in objects(rep):
-            far = np.any(np.abs(origin[copies]) > NEAR * rms[copies], axis=1)
-            origin[copies[far]] = 0.0
-        return origin
+            each = scale[copies[:, 0]]
+            is_far = np.any(np.abs(shift[copies]) > NEAR * (scale * rms)[copies], axis=1)
+            shift[copies[~is_far]] = 0.0
+            if each.max() <= ALIKE * each.min():
+                scale[copies] = np.exp(np.mean(np.log(each)))
+        return EquivariantScaler(shift, scale)
 
     def inverse_transform(self, X):
         """Back to the original scale."""

@@ -1,7 +1,7 @@
 """How far predictions may go beyond the targets of training: a bound that commutes with the group."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,8 @@ BEYOND = 4.0
 #: The same where some input has no invariant length (under the Lorentz group, say), so that how far outside it is
 #: cannot be told: products of such inputs vary more from sample to sample.
 BEYOND_UNMEASURED = 20.0
+#: The same for a closed form that leaves more than a little of left-out samples.
+BEYOND_IN_DOUBT = 1.5
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class TrainingRange:
     inputs, outputs : tuple of (columns, sizes)
         For each type whose norm the group preserves: ndarray of int (n_copies, d), the columns of its objects, and
         ndarray (n_copies,), the largest norm of each in training.
-    factor : float; BEYOND or BEYOND_UNMEASURED
+    factor : float; BEYOND, BEYOND_UNMEASURED or BEYOND_IN_DOUBT
     """
 
     inputs: tuple
@@ -39,6 +41,11 @@ class TrainingRange:
         inputs = tuple((c, np.where(size > 0, size, np.inf)) for c, size in _sizes(rep_in, X))
         factor = BEYOND if len(inputs) == len(objects(rep_in)) else BEYOND_UNMEASURED
         return cls(inputs, tuple(_sizes(rep_out, Y)), factor)
+
+    @property
+    def in_doubt(self):
+        """The same for predictions that are not to be trusted far outside."""
+        return replace(self, factor=BEYOND_IN_DOUBT)
 
     def shorten(self, X, Y):
         """Y, or a copy in which objects longer than ``factor`` times their largest norm in training are cut to that.
