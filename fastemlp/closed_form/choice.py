@@ -21,6 +21,8 @@ CLEAR = 0.01
 #: The error of what may grow without bound outside the data, beside that of what may not: left-out samples tell little
 #: of how it does there.
 UNBOUNDED = 2.0
+#: Outputs are no gradient if a kernel fitted to them as such leaves so many times what other fits do.
+HOPE = 4.0
 #: Fits that weigh less than this are left out.
 LEAST = 0.05
 #: A fit must explain this share of the variance, over the root of the number of samples, or be better than a constant
@@ -136,7 +138,9 @@ def fit_closed_form(
             candidates += of_invariants(rep_in, kind, data, rng)
             gradient = GradientObservations.of_outputs(rep_in, kind, columns, scales, data)
             if gradient is not None:
-                found = of_invariants(rep_in, Scalar, gradient, rng)
+                found = _tried(fit_potential, rep_in, gradient, rng)
+                if found and _may_be_better(found[0][1], candidates, weights):
+                    found += _terms(rep_in, Scalar, gradient, rng)
                 candidates += [(fit, e.reshape(data.Y.shape)) for fit, e in found]
         candidates = [(fit, e) for fit, e in candidates if np.isfinite(e).all()]
         fits, rest = _best(candidates, data.targets, weights)
@@ -150,13 +154,18 @@ def fit_closed_form(
 
 def of_invariants(rep_in, kind, data, rng):
     """Kernels and sums of functions of invariants: list of (fit, left_out)."""
-    if kind == Scalar and (data.slopes is not None or not data.has_values):
+    found = []
+    if data.slopes is None:
+        found = _tried(fit_kernel, rep_in, kind, data, rng)
+    elif kind == Scalar:
         found = _tried(fit_potential, rep_in, data, rng)
-    else:
-        found = _tried(fit_kernel, rep_in, kind, data, rng) if data.slopes is None else []
+    return found + _terms(rep_in, kind, data, rng)
+
+
+def _terms(rep_in, kind, data, rng):
     with suppress(np.linalg.LinAlgError):
-        found += fit_terms(rep_in, kind, data, rng)
-    return found
+        return fit_terms(rep_in, kind, data, rng)
+    return []
 
 
 def _tried(fit, *arguments):
@@ -171,6 +180,12 @@ def _is_explained(candidates, y):
     if not y.any():
         return True
     return any(np.vdot(e, e) <= EXACT * np.vdot(y, y) for _, e in candidates)
+
+
+def _may_be_better(e, candidates, weights):
+    """Whether other fits of a kind, one of which leaves e, may be better than what is there."""
+    error = _total(e, weights)
+    return all(error <= HOPE * _total(other, weights) for _, other in candidates)
 
 
 def _best(candidates, y, weights):

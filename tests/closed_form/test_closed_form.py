@@ -18,7 +18,9 @@ from fastemlp.closed_form.gradients import GradientObservations
 from fastemlp.closed_form.invariants import families
 from fastemlp.closed_form.laws import fit_polynomial
 from fastemlp.closed_form.observations import Observations
+from fastemlp.closed_form.potentials import fit_potential
 from fastemlp.closed_form.sparse import fit_sparse
+from fastemlp.closed_form.terms import fit_terms
 from fastemlp.closed_form.views import views
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
 from fastemlp.groups import SO, C, D, Group, Lorentz, O, S, Sp, Z
@@ -88,7 +90,7 @@ def every_fit(rep_in, kind, columns, data):
     ones = np.ones(rep_in.size()), np.ones(columns.max() + 1)
     gradient = GradientObservations.of_outputs(rep_in, kind, columns, ones, data)
     if gradient is not None:
-        found += of_invariants(rep_in, Scalar, gradient, rng)
+        found += [fit_potential(rep_in, gradient, rng), *fit_terms(rep_in, Scalar, gradient, rng)]
     return [fit for fit, _ in found if fit is not None]
 
 
