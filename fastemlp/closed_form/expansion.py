@@ -65,10 +65,15 @@ class Expansion:
             maps.append(B)
         return cls(tuple(degrees), np.concatenate(maps))
 
+    @property
+    def width(self):
+        """The numbers that one sample takes."""
+        return len(self.maps)
+
     def __call__(self, X):
         """Values at the rows of X: ndarray of shape (n, n_out)."""
         y = np.empty((len(X), self.maps.shape[1]))
-        for rows in tiles(len(X), len(self.maps)):
+        for rows in tiles(len(X), self.width):
             y[rows] = self._monomials(np.ascontiguousarray(X[rows].T)).T @ self.maps
         return y
 
