@@ -6,8 +6,9 @@ import numpy as np
 
 from fastemlp.closed_form.tiles import tiles
 
-#: Multiply-adds of BLAS that take as long as multiplying one component of a product out.
-COMPONENT = 8
+#: Multiply-adds of BLAS that take as long as multiplying one component of a product out, and as the calls for one path,
+#: for each sample of a tile.
+COMPONENT, PATH = 8, 100
 #: Numbers of the components' maps, at most.
 MOST_NUMBERS = 2**23
 #: Entries of an orthonormal basis up to this share of the largest are roundoff.
@@ -40,7 +41,8 @@ class Expansion:
         if sum(size * (degree + n_out) for size, degree, _ in sizes) > MOST_NUMBERS:
             return None
         found = cls.of(features, coefficients)
-        cost = sum(size * (COMPONENT + rank) for size, _, rank in sizes) + features.rank * n_out
+        cost = sum(PATH + size * (COMPONENT + rank) for size, _, rank in sizes)
+        cost += features.rank * n_out
         return found if len(found.maps) * (COMPONENT + n_out) <= cost else None
 
     @classmethod

@@ -164,14 +164,10 @@ class KernelFit:
         """The same without the covariants that have no coefficients, and invariants that do not count."""
         kernel = self.kernel
         invariants, kept = kernel.invariants.only(np.isfinite(kernel.invariants.scale))
-        covariants, columns = kernel.covariants.only(self._used())
+        used = np.isfinite(np.broadcast_to(kernel.covariants.scale, self.T.shape[1]))
+        covariants, columns = kernel.covariants.only(used & self.T.any(axis=(0, 2)))
         kernel = replace(kernel, invariants=invariants, covariants=covariants)
         return KernelFit(kernel, self.centres[:, kept], self.T[:, columns], self.intercept)
-
-    def _used(self):
-        """Which covariants count."""
-        scale = np.broadcast_to(self.kernel.covariants.scale, self.T.shape[1])
-        return np.isfinite(scale) & self.T.any(axis=(0, 2))
 
     def jacobian(self, X):
         """Their derivatives, (n, d, c, n_in)."""
