@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastemlp import Group
+from fastemlp import FastEMLPRegressor, Group
 from fastemlp.groups import SO13, O, S
 from fastemlp.nn import Coordinates, Features, Linear, Network, gated_rep
 from fastemlp.reps import Scalar, uniform_rep
@@ -44,6 +44,42 @@ class Predict:
 
     track_one_sample.unit = "seconds"
     track_samples_per_second.unit = "samples/s"
+
+
+class PredictInClosedForm:
+    """Time of a closed form over that of the network alone, in the same run: default settings, 1,000 samples.
+
+    Targets: 2 for one sample, 1 for many.
+    """
+
+    params = tuple(TASKS)
+    param_names = ("task",)
+    timeout = 300
+
+    def setup(self, task):
+        self.X, y, spec = float32_task(task, MANY)
+        few = self.X[:1000], y[:1000]
+        self.network = regressor(spec).fit(*few)
+        symmetry = {"group": spec.group, "rep_in": spec.rep_in, "rep_out": spec.rep_out}
+        self.form = FastEMLPRegressor(**symmetry, random_state=0).fit(*few)
+        if self.form.network_share_:
+            raise RuntimeError(f"{task} is not predicted in closed form alone")
+
+    def track_one_sample(self, task):
+        rows = [self.X[k : k + 1] for k in range(ONES)]
+        return self._of_network(lambda model: [model.predict(x) for x in rows])
+
+    def track_many_samples(self, task):
+        return self._of_network(lambda model: model.predict(self.X))
+
+    def _of_network(self, work):
+        pairs = [
+            [best_of(lambda model=model: work(model), 1) for model in (self.form, self.network)]
+            for _ in range(5)
+        ]
+        return ratio(*np.min(pairs, axis=0))
+
+    track_one_sample.unit = track_many_samples.unit = "ratio"
 
 
 class Dense:

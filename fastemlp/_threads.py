@@ -10,8 +10,23 @@ from threadpoolctl import ThreadpoolController
 
 @cache
 def _controller():
-    # loading the library list takes a millisecond; every limit after that takes microseconds
+    # loading the library list takes a millisecond
     return ThreadpoolController()
+
+
+class _OneThread:
+    """A limit of one thread for BLAS, as of ``threadpoolctl``, whose own takes as long as predicting one sample."""
+
+    def __init__(self):
+        libraries = [one for one in _controller().lib_controllers if one.user_api == "blas"]
+        before = [(library, library.get_num_threads()) for library in libraries]
+        self._before = [(library, n) for library, n in before if n not in (None, 1)]
+        for library, _ in self._before:
+            library.set_num_threads(1)
+
+    def restore_original_limits(self):
+        for library, n in self._before:
+            library.set_num_threads(n)
 
 
 class _Holder:
@@ -29,7 +44,7 @@ class _Holder:
         with shared._lock:
             self._in_main = threading.current_thread() is threading.main_thread()
             if shared._limit is None:
-                shared._limit = _controller().limit(limits=1, user_api="blas")
+                shared._limit = _OneThread()
                 shared._set_by_main = self._in_main
             shared._n_inside += 1
             shared._n_main_inside += self._in_main

@@ -1,8 +1,8 @@
 """Energies and forces of clusters, learned from energies alone, from forces alone, and from both.
 
-Run ``python benchmarks/peers/forces.py``; ``--help`` lists the options. Morse potentials, without noise: four atoms that
-are alike, and five of two species that may permute. Default settings. R² of energies and of forces on 500 clusters; a
-model of forces alone says nothing of energies. The seed draws samples and model.
+Run ``python benchmarks/peers/forces.py``; ``--help`` lists the options. Morse potentials, without noise: four atoms
+that are alike, and five of two species that may permute. Default settings. R² of energies and of forces on 500
+clusters; a model of forces alone says nothing of energies. The seed draws samples and model.
 """
 
 import argparse

@@ -60,10 +60,25 @@ class Covariants:
 
     def __call__(self, X):
         """Of shape (n, d, rank)."""
-        values = np.broadcast_to(self.constants, (len(X), *self.constants.shape))
-        if self.features is not None:
-            values = np.concatenate([values, self.features(X)], axis=2)
-        return values / self.scale
+        d, r0 = self.constants.shape
+        if self.features is None:
+            return np.broadcast_to(self.constants / self.scale, (len(X), d, r0))
+        values = np.empty((d, self.rank, len(X)))
+        values[:, :r0] = self.constants[..., None]
+        values[:, r0:] = self.features.beside(X.T)
+        values /= np.reshape(self.scale, (-1, 1))
+        return values.transpose(2, 0, 1)
+
+    def only(self, kept):
+        """Those that ``kept`` says, bool ndarray (rank,), with others of the same product; and which these are."""
+        r0 = self.constants.shape[1]
+        kept, features = kept.copy(), None
+        if kept[r0:].any():
+            products = self.features.products
+            some = np.bincount(products, kept[r0:]) > 0
+            kept[r0:], features = some[products], self.features.only(some)
+        scale = np.broadcast_to(self.scale, kept.shape)[kept]
+        return Covariants(self.constants[:, kept[:r0]], features, scale), kept
 
     def slopes(self, X):
         """The derivatives of all, (n, d, rank, n_in)."""

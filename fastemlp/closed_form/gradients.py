@@ -48,6 +48,10 @@ class Gradient:
         slopes = self.of.jacobian(X)[:, 0, 0, self.inputs] * self.factors
         return slopes.reshape(-1, *self.intercept.shape) + self.intercept
 
+    def pruned(self):
+        """The same of a function without what has no coefficients."""
+        return replace(self, of=self.of.pruned())
+
     def refitted(self, data, order, constants):
         """The same fitted to as many of ``data[order]`` as can be afforded, and what is left of these."""
         data = GradientObservations(

@@ -30,6 +30,11 @@ LENGTHS = {
 }
 
 
+def _lengths(v):
+    """Of vectors (p, d, n), never zero."""
+    return np.sqrt(np.einsum("pdn,pdn->pn", v, v) + TINY**2)
+
+
 @dataclass(frozen=True)
 class Columns:
     """Columns as they are: scalars, or all there is where finite groups are averaged over."""
@@ -42,7 +47,16 @@ class Columns:
         return np.zeros(len(self.columns), np.intp)
 
     def __call__(self, X):
-        return X[:, self.columns]
+        return X.T[self.columns].T
+
+    @property
+    def together(self):
+        """Which of them are computed together: int ndarray (p,), counted from 0."""
+        return np.arange(len(self.columns))
+
+    def only(self, kept):
+        """Those that ``kept`` says, a bool for each that are computed together."""
+        return Columns(self.columns[kept])
 
     def jacobian(self, X):
         """Of shape (n, p, n_in), like those of the others."""
@@ -64,10 +78,19 @@ class Lengths:
         return np.zeros(len(self.columns), np.intp)
 
     def __call__(self, X):
-        return LENGTHS[self.of][0](self._vectors_and_lengths(X)[1])
+        return LENGTHS[self.of][0](self._vectors_and_lengths(X)[1]).T
+
+    @property
+    def together(self):
+        return np.arange(len(self.columns))
+
+    def only(self, kept):
+        minus = None if self.minus is None else self.minus[kept]
+        return replace(self, columns=self.columns[kept], minus=minus)
 
     def jacobian(self, X):
         v, r = self._vectors_and_lengths(X)
+        v, r = v.transpose(2, 0, 1), r.T
         slope = (LENGTHS[self.of][1](r) / r)[..., None] * v
         J = np.zeros((*r.shape, X.shape[1]))
         each = np.arange(len(self.columns))[:, None]
@@ -77,10 +100,11 @@ class Lengths:
         return J
 
     def _vectors_and_lengths(self, X):
-        v = X[:, self.columns]
+        """For samples side by side, (p, d, n) and (p, n)."""
+        v = X.T[self.columns]
         if self.minus is not None:
-            v = v - X[:, self.minus]
-        return v, np.sqrt(np.sum(v * v, axis=2) + TINY**2)
+            v -= X.T[self.minus]
+        return v, _lengths(v)
 
 
 @dataclass(frozen=True)
@@ -96,6 +120,13 @@ class Spectra:
         """As of ``Columns``."""
         d = _side(self.columns)
         return np.tile(np.repeat([0, 1], d)[: d * (1 + self.singular)], len(self.columns))
+
+    @property
+    def together(self):
+        return np.repeat(np.arange(len(self.columns)), _side(self.columns) * (1 + self.singular))
+
+    def only(self, kept):
+        return replace(self, columns=self.columns[kept])
 
     def __call__(self, X):
         A = self._matrices(X)
@@ -143,7 +174,17 @@ class Products:
         return self.features.maps
 
     def __call__(self, X):
-        return self.features(self._directed(X)[0])[:, 0]
+        return self.features.beside(self._directed(X)[0].T)[0].T
+
+    @property
+    def together(self):
+        return self.features.products
+
+    def only(self, kept):
+        features = self.features.only(kept)
+        used = [np.isin(columns, features.columns).any(axis=1) for columns in self.directions]
+        directions = (c[some] for c, some in zip(self.directions, used, strict=True) if some.any())
+        return Products(features, tuple(directions))
 
     def jacobian(self, X):
         directed, lengths = self._directed(X)
@@ -156,13 +197,13 @@ class Products:
         return J
 
     def _directed(self, X):
-        directed, lengths = X.copy() if self.directions else X, []
+        directed, lengths = np.array(X.T, order="C") if self.directions else X.T, []
         for columns in self.directions:
-            v = X[:, columns]
-            r = np.sqrt(np.sum(v * v, axis=2) + TINY**2)
-            directed[:, columns] = v / r[..., None]
-            lengths.append(r)
-        return directed, lengths
+            v = directed[columns]
+            r = _lengths(v)
+            directed[columns] = v / r[:, None]
+            lengths.append(r.T)
+        return directed.T, lengths
 
 
 @dataclass(frozen=True)
@@ -181,6 +222,13 @@ class Roots:
         p = self.of(X)
         root = np.sqrt(np.abs(p) + TINY**2)
         return 1 / root if self.inverse else np.sign(p) * root
+
+    @property
+    def together(self):
+        return self.of.together
+
+    def only(self, kept):
+        return replace(self, of=self.of.only(kept))
 
     def jacobian(self, X):
         p = self.of(X)
@@ -203,9 +251,16 @@ class PairsOfScalars:
         """As of ``Columns``."""
         return np.zeros(len(self.first), np.intp)
 
+    @property
+    def together(self):
+        return np.arange(len(self.first))
+
+    def only(self, kept):
+        return replace(self, first=self.first[kept], second=self.second[kept])
+
     def __call__(self, X):
-        a, b = X[:, self.first], X[:, self.second]
-        return a * b if self.product else a + b
+        a, b = X.T[self.first], X.T[self.second]
+        return (a * b if self.product else a + b).T
 
     def jacobian(self, X):
         J = np.zeros((len(X), len(self.first), X.shape[1]))
@@ -241,16 +296,55 @@ class Invariants:
 
     def __call__(self, X):
         """Their values: ndarray of shape (n, p)."""
-        u = np.hstack([piece(X) for piece in self.pieces])
+        # samples side by side: loops over them are long, and a column is one run of memory
+        X = np.asfortranarray(X)
+        u = np.concatenate([piece(X).T for piece in self.pieces])
         if self.summary == "moments":
-            u = np.stack(
-                [np.mean(u[:, orbit] ** k, axis=1) for orbit in self.orbits for k in MOMENTS],
-                axis=1,
-            )
+            moments = [np.mean(u[orbit] ** k, axis=0) for orbit in self.orbits for k in MOMENTS]
+            u = np.stack(moments)
         elif self.summary == "sorted":
             for orbit in self.orbits:
-                u[:, orbit] = np.sort(u[:, orbit], axis=1)
-        return u / self.scale
+                u[orbit] = np.sort(u[orbit], axis=0)
+        u /= np.reshape(self.scale, (-1, 1))
+        return u.T
+
+    def only(self, kept):
+        """Those that ``kept`` says, bool ndarray (p,), and what is computed with them; to be called when scaled.
+
+        Returns
+        -------
+        Invariants
+        kept : bool ndarray (p,); which these are
+        """
+        orbits, labels = self.orbits, [piece.together for piece in self.pieces]
+        raw = kept
+        if self.summary == "moments":
+            kept = np.repeat(kept.reshape(len(orbits), -1).any(axis=1), len(MOMENTS))
+            orbits = [o for o, some in zip(orbits, kept[:: len(MOMENTS)], strict=True) if some]
+            raw = np.zeros(sum(map(len, labels)), bool)
+            raw[np.concatenate(orbits)] = True
+        elif self.summary == "sorted":
+            raw = kept.copy()
+            for orbit in orbits:
+                raw[orbit] = kept[orbit].any()
+        elif self.joint:
+            raw = kept.copy()
+            for terms in self.joint:
+                raw[terms] = kept[terms].any()
+        pieces, first, found = [], 0, []
+        for piece, label in zip(self.pieces, labels, strict=True):
+            some = np.bincount(label, raw[first : first + len(label)]) > 0
+            if some.any():
+                pieces.append(piece.only(some))
+            found.append(some[label])
+            first += len(label)
+        raw = np.concatenate(found)
+        place = np.cumsum(raw) - 1
+        orbits = tuple(place[o[raw[o]]] for o in orbits if raw[o].any())
+        joint = tuple(place[terms] for terms in self.joint if raw[terms].all())
+        kept = kept if self.summary == "moments" else raw
+        scale, pieces = self.scale[kept], tuple(pieces)
+        return replace(self, pieces=pieces, orbits=orbits, scale=scale, joint=joint), kept
 
     def jacobian(self, X):
         """Their derivatives in X: ndarray of shape (n, p, n_in)."""

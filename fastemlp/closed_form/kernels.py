@@ -1,6 +1,7 @@
 """Equivariant kernel ridge regression: covariants times kernels of invariants."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from fastemlp.closed_form.covariants import Covariants
 from fastemlp.closed_form.invariants import Invariants, families
 from fastemlp.closed_form.leave_one_out import LeaveOneOutRidge
 from fastemlp.closed_form.polynomials import row_chunks
+from fastemlp.closed_form.tiles import tiles
 from fastemlp.closed_form.views import views
 
 #: Penalties that are tried, for kernels that are one on average at no distance; smaller ones would let the roundoff of
@@ -42,6 +44,26 @@ def matern(s):
 
 
 PROFILES = {"rbf": rbf, "matern": matern}
+
+
+def rbf_values(s):
+    """The values of ``rbf`` alone, in place."""
+    s *= -0.5
+    return np.exp(s, out=s)
+
+
+def matern_values(s):
+    """The values of ``matern`` alone, in place."""
+    s *= 5
+    t = np.sqrt(s)
+    s /= 3
+    s += t
+    s += 1
+    s *= np.exp(np.negative(t, out=t), out=t)
+    return s
+
+
+VALUES = {"rbf": rbf_values, "matern": matern_values}
 
 
 @dataclass(frozen=True)
@@ -122,12 +144,32 @@ class KernelFit:
         """Predictions of shape (n, d, c)."""
         y = np.empty((len(X), *self.intercept.shape))
         m, r, c = self.T.shape
-        for rows in row_chunks(len(X), m + r * (c + len(self.intercept))):
-            x = X[rows]
-            values = self.kernel.of(squares_of(self.kernel.invariants(x), self.centres))[0]
-            S = (values @ self.T.reshape(m, -1)).reshape(-1, r, c)
-            y[rows] = self.kernel.covariants(x) @ S
-        return y + self.intercept
+        T, (middle, unit, factors) = self.T.reshape(m, -1), self._distances
+        for rows in tiles(len(X), m + r * (c + len(self.intercept))):
+            x = np.asfortranarray(X[rows])
+            u = (self.kernel.invariants(x) - middle) / unit
+            squares = np.column_stack([u, np.einsum("np,np->n", u, u), np.ones(len(u))]) @ factors
+            values = VALUES[self.kernel.form](np.maximum(squares, 0, out=squares))
+            S = (values @ T).reshape(-1, r, c)
+            y[rows] = np.einsum("ndr,nrc->ndc", self.kernel.covariants(x), S)
+        y += self.intercept
+        return y
+
+    @cached_property
+    def _distances(self):
+        """The middle and unit of invariants u, and what (u, |u|², 1) is multiplied with to give squared distances."""
+        middle, unit = self.centres.mean(axis=0), np.sqrt(self.kernel.unit)
+        v = (self.centres - middle) / unit
+        return middle, unit, np.vstack([-2 * v.T, np.ones(len(v)), np.einsum("mp,mp->m", v, v)])
+
+    def pruned(self):
+        """The same without the covariants that have no coefficients, and invariants that do not count."""
+        kernel = self.kernel
+        invariants, kept = kernel.invariants.only(np.isfinite(kernel.invariants.scale))
+        used = np.isfinite(np.broadcast_to(kernel.covariants.scale, self.T.shape[1]))
+        covariants, columns = kernel.covariants.only(used & self.T.any(axis=(0, 2)))
+        kernel = replace(kernel, invariants=invariants, covariants=covariants)
+        return KernelFit(kernel, self.centres[:, kept], self.T[:, columns], self.intercept)
 
     def jacobian(self, X):
         """Their derivatives, (n, d, c, n_in)."""
@@ -231,7 +273,7 @@ def fit_kernel(rep_in, kind, data, rng):
     left_out[fitted] = held_out if held_out is not None and n_fit == n else ridge.left_out(alpha)
     if len(rest):
         left_out[rest] = Y[rest] - fit(X[rest])
-    return fit, left_out
+    return fit.pruned(), left_out
 
 
 def _weighed(best, few):

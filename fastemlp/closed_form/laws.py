@@ -1,10 +1,12 @@
 """Equivariant polynomials, plain or sparse, to a degree that held-out errors choose."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from fastemlp.bases import equivariant_basis
+from fastemlp.closed_form.expansion import Expansion
 from fastemlp.closed_form.polynomials import Limits, PolynomialFeatures, row_chunks
 from fastemlp.closed_form.sparse import EXACT, fit_sparse, refit, spread
 from fastemlp.exceptions import CertificationError
@@ -53,10 +55,16 @@ class PolynomialFit:
 
     def __call__(self, X):
         """Predictions of shape (n, d, c)."""
+        if self._expansion is not None:
+            return self._expansion(X).reshape(-1, *self.intercept.shape) + self.intercept
         y = np.empty((len(X), *self.intercept.shape))
         for rows in row_chunks(len(X), self.features.rank * self.features.dim):
             y[rows] = self.features(X[rows]) @ self.coefficients
         return y + self.intercept
+
+    @cached_property
+    def _expansion(self):
+        return Expansion.if_faster(self.features, self.coefficients)
 
     def jacobian(self, X):
         """Their derivatives, (n, d, c, n_in)."""

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, combinations_with_replacement, groupby, product
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from scipy.sparse import csr_array
 from fastemlp._arrays import chunks
 from fastemlp._budget import mib
 from fastemlp.bases import equivariant_basis
+from fastemlp.closed_form.tiles import tiles
 from fastemlp.reps import Scalar
 
 #: The most bytes that a design matrix, or a basis of one tensor power, may take.
@@ -44,7 +45,7 @@ class _Path:
     features: slice
 
     @cached_property
-    def _monomials(self):
+    def monomials(self):
         """For each run of equal factors its first slot and the components of its monomials; and Q summed over these.
 
         Q is symmetric in a run, so that of the d^m products of a power only the different ones need be multiplied out:
@@ -64,22 +65,26 @@ class _Path:
         np.add.at(Q, place, self.Q)
         return runs, Q
 
-    def values(self, X):
-        """``Q · x_1 ⊗ … ⊗ x_k`` of each choice, of shape (n·n_products, d_out·rank)."""
-        runs, Q = self._monomials
+    def values(self, x):
+        """``Q · x_1 ⊗ … ⊗ x_k`` of each choice, (d_out, rank, n_products, n), for samples side by side."""
+        runs, Q = self.monomials
         tensors = None
         for slot, powers in runs:
-            x = X[:, self.columns[slot]]
-            power = x[..., powers[:, 0]]
+            factors = self.columns[slot].T
+            power = x[factors[powers[:, 0]]]
             for more in powers.T[1:]:
-                power *= x[..., more]
-            tensors = power if tensors is None else _outer(tensors, power)
-        return tensors.reshape(-1, len(Q)) @ Q
+                power *= x[factors[more]]
+            if tensors is not None:
+                power = (tensors[:, None] * power).reshape(-1, *power.shape[1:])
+            tensors = power
+        n_products, n = tensors.shape[1:]
+        rank = (self.features.stop - self.features.start) // n_products
+        return (Q.T @ tensors.reshape(len(Q), -1)).reshape(-1, rank, n_products, n)
 
     @property
     def width(self):
         """The numbers that one sample is multiplied out to, and the polynomials it makes."""
-        return len(self.columns[0]) * sum(self._monomials[1].shape)
+        return len(self.columns[0]) * sum(self.monomials[1].shape)
 
     def slopes(self, X, coefficients):
         """For each slot its columns, (n_products·d_j,), and the derivatives that they bring to polynomials.
@@ -182,12 +187,18 @@ class PolynomialFeatures:
     def __call__(self, X):
         """Their values at the rows of X: ndarray of shape (n, dim, rank)."""
         A = np.empty((len(X), self.dim, self.rank))
+        numbers = self.dim * self.rank + max((path.width for path in self.paths), default=0)
+        for rows in tiles(len(X), numbers):
+            A[rows] = self.beside(X[rows].T).transpose(2, 0, 1)
+        return A
+
+    def beside(self, x):
+        """The same for samples side by side, (n_in, n): ndarray of shape (dim, rank, n)."""
+        A, x = np.empty((self.dim, self.rank, x.shape[1])), np.ascontiguousarray(x)
         for path in self.paths:
-            n_products = len(path.columns[0])
-            for rows in row_chunks(len(X), path.width):
-                values = path.values(X[rows])
-                values = values.reshape(-1, n_products, self.dim, values.shape[1] // self.dim)
-                A[rows, :, path.features] = values.swapaxes(1, 2).reshape(len(values), self.dim, -1)
+            values = path.values(x)
+            place = A[:, path.features].reshape(self.dim, -1, values.shape[1], x.shape[1])
+            place[...] = values.swapaxes(1, 2)
         return A
 
     def values(self, X):
@@ -239,6 +250,18 @@ class PolynomialFeatures:
                 paths.append(_Path(path.Q, columns, slice(start, stop)))
                 start = stop
         return PolynomialFeatures(self.dim, start, tuple(paths))
+
+    @property
+    def columns(self):
+        """The columns of X that matter, ascending."""
+        return np.unique(np.concatenate([c.ravel() for path in self.paths for c in path.columns]))
+
+    def renumbered(self, place):
+        """The same of inputs whose column ``place[j]`` is the j-th of before."""
+        paths = [
+            replace(path, columns=tuple(place[c] for c in path.columns)) for path in self.paths
+        ]
+        return replace(self, paths=tuple(paths))
 
     def jacobian(self, X, coefficients):
         """The derivative of ``self(X) @ coefficients``, (n, dim, c), in X: ndarray of shape (n, dim, c, n_in)."""

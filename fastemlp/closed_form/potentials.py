@@ -138,6 +138,13 @@ class PotentialFit:
         """The same with other ``(a, g)`` and intercept."""
         return replace(self, a=coefficients[0], g=coefficients[1], intercept=intercept)
 
+    def pruned(self):
+        """The same without the invariants that do not count."""
+        invariants = self.kernel.invariants
+        invariants, kept = invariants.only(np.isfinite(invariants.scale))
+        kernel = replace(self.kernel, invariants=invariants)
+        return replace(self, kernel=kernel, centres=self.centres[:, kept], g=self.g[:, kept])
+
     def refitted(self, data, order, constants):
         """Itself: the samples that choose a closed form are as many as a kernel is fitted to."""
         return self, None
@@ -190,6 +197,7 @@ def fit_potential(rep_in, data, rng):
         best = weighed
     n_fit = max(1, min(len(data), FITTING // data.equations))
     _, fit, left_out = _fit(best[1], data.of(order[:n_fit]))
+    fit = fit.pruned()
     return fit, spread(left_out, fit, data, order)
 
 

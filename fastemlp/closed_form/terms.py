@@ -1,16 +1,20 @@
 """Sums of terms: covariants times functions of one invariant, as pair potentials are, or monomials of several."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
 from math import comb
 
 import numpy as np
 
 from fastemlp.bases import equivariant_basis
 from fastemlp.closed_form.covariants import Covariants
+from fastemlp.closed_form.expansion import Expansion
 from fastemlp.closed_form.invariants import Invariants, families, pairs
-from fastemlp.closed_form.kernels import PROFILES, squares_of
+from fastemlp.closed_form.kernels import PROFILES, VALUES, squares_of
 from fastemlp.closed_form.polynomials import PolynomialFeatures, row_chunks
 from fastemlp.closed_form.sparse import MOST_WORK, Reweighted, fit_sparse, refit, spread
+from fastemlp.closed_form.tiles import tiles
 from fastemlp.closed_form.views import views
 from fastemlp.reps import Scalar
 
@@ -83,6 +87,10 @@ class Curves:
             return local
         return np.hstack([local, np.sum(self._from_middle(u) ** self.powers, axis=1)])
 
+    def renumbered(self, place):
+        """The same of invariants whose column ``place[j]`` is the j-th of before."""
+        return replace(self, orbit=place[self.orbit])
+
     def slopes(self, u, C):
         """The derivatives of ``self(u) @ C``, C of shape (R, c), in the orbit: ndarray (n, c, m, k)."""
         q = self.W.shape[1]
@@ -102,8 +110,92 @@ class Curves:
         squares = squares_of(u[:, self.orbit].reshape(-1, k), self.points)
         return [f.reshape(n, m, -1) for f in PROFILES[self.form](squares / self.length**2)]
 
+    @property
+    def middle(self):
+        """What powers are of the distance from."""
+        return self.points[len(self.points) // 2]
+
     def _from_middle(self, u):
-        return u[:, self.orbit] - self.points[len(self.points) // 2]
+        return u[:, self.orbit] - self.middle
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Curves of one form times coefficients: the kernel at all points, and all powers, go into one product.
+
+    Attributes
+    ----------
+    local : tuple of (columns, points), ndarrays of shape (k, q)
+        For functions of k invariants, those that they are of, and the points that the kernel is taken at.
+    powered, middles : ndarrays of shape (p,); invariants, and what they are taken from before they are raised
+    form, length, n_powers : of all curves
+    weights : ndarray of shape (Σ q + n_powers·p, c)
+    """
+
+    local: tuple
+    powered: np.ndarray
+    middles: np.ndarray
+    form: str
+    length: float
+    n_powers: int
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, curves, C):
+        """Of curves side by side, with coefficients C of shape (R, c)."""
+        ends = np.cumsum([curve.rank for curve in curves])[:-1]
+        ones = sorted(zip(curves, np.split(C, ends), strict=True), key=_n_arguments)
+        local, weights = [], []
+        for _, some in groupby(ones, key=_n_arguments):
+            columns, points = [], []
+            for curve, c in some:
+                m, q = len(curve.orbit), len(curve.points)
+                columns.append(np.repeat(curve.orbit.T, q, axis=1))
+                points.append(np.tile(curve.points.T, m))
+                weights.append(np.tile(curve.W @ c[: curve.W.shape[1]], (m, 1)))
+            local.append((np.concatenate(columns, axis=1), np.concatenate(points, axis=1)))
+        powered, middles, n_powers = np.zeros(0, np.intp), np.zeros(0), len(curves[0].powers)
+        if n_powers:
+            sizes = [len(curve.orbit) for curve in curves]
+            powered = np.concatenate([curve.orbit[:, 0] for curve in curves])
+            middles = np.repeat([curve.middle[0] for curve in curves], sizes)
+            of_powers = np.stack([c[-n_powers:] for _, c in ones], axis=1)
+            weights.append(np.repeat(of_powers, sizes, axis=1).reshape(-1, C.shape[1]))
+        form, length = curves[0].form, curves[0].length
+        weights = np.concatenate(weights)
+        return cls(tuple(local), powered, middles, form, length, n_powers, weights)
+
+    @property
+    def width(self):
+        """The numbers that one sample takes."""
+        return len(self.weights)
+
+    def __call__(self, u):
+        """Of shape (n, c)."""
+        u, values = u.T, np.empty((len(self.weights), len(u)))
+        squares, powers = np.split(values, [len(values) - self.n_powers * len(self.middles)])
+        first = 0
+        for columns, points in self.local:
+            these = squares[first : first + columns.shape[1]]
+            np.take(u, columns[0], axis=0, out=these, mode="clip")
+            these -= points[0][:, None]
+            np.square(these, out=these)
+            for column, point in zip(columns[1:], points[1:], strict=True):
+                apart = u[column] - point[:, None]
+                these += np.square(apart, out=apart)
+            first += len(these)
+        squares /= self.length**2
+        VALUES[self.form](squares)
+        if self.n_powers:
+            powers = powers.reshape(self.n_powers, len(self.middles), -1)
+            np.subtract(u[self.powered], self.middles[:, None], out=powers[0])
+            for k in range(1, self.n_powers):
+                np.multiply(powers[k - 1], powers[0], out=powers[k])
+        return (self.weights.T @ values).T
+
+
+def _n_arguments(one):
+    return one[0].orbit.shape[1]
 
 
 @dataclass(frozen=True)
@@ -133,6 +225,27 @@ class Sum:
     def __call__(self, u):
         """Of shape (n, R)."""
         return np.hstack([curve(u) for curve in self.curves])
+
+    @property
+    def columns(self):
+        """The invariants that matter."""
+        return np.concatenate([curve.orbit.ravel() for curve in self.curves])
+
+    def only(self, kept):
+        """The functions of which ``kept`` says any, bool ndarray (R,); and which columns these are."""
+        some = np.bincount(self.kinds, kept) > 0
+        curves = tuple(
+            curve for curve, any_of_it in zip(self.curves, some, strict=True) if any_of_it
+        )
+        return Sum(curves), some[self.kinds]
+
+    def renumbered(self, place):
+        """The same of invariants whose column ``place[j]`` is the j-th of before."""
+        return Sum(tuple(curve.renumbered(place) for curve in self.curves))
+
+    def times(self, C):
+        """``self(u) @ C``, to be called with u."""
+        return Combination.of(self.curves, C)
 
     def slopes(self, u, C):
         """The derivatives of ``self(u) @ C``: ndarray (n, c, p)."""
@@ -167,6 +280,23 @@ class Monomials:
     def __call__(self, u):
         """Of shape (n, R)."""
         return self.features(u)[:, 0]
+
+    @property
+    def columns(self):
+        """The invariants that matter."""
+        return self.features.columns
+
+    def only(self, kept):
+        """Those that ``kept`` says, bool ndarray (R,), and the same again."""
+        return Monomials(self.features.only(kept)), kept
+
+    def renumbered(self, place):
+        """The same of invariants whose column ``place[j]`` is the j-th of before."""
+        return Monomials(self.features.renumbered(place))
+
+    def times(self, C):
+        """``self(u) @ C``, to be called with u."""
+        return Expansion.of(self.features, C)
 
     def slopes(self, u, C):
         """The derivatives of ``self(u) @ C``: ndarray (n, c, p)."""
@@ -211,9 +341,26 @@ class TermsFit:
     def __call__(self, X):
         """Predictions of shape (n, d, c)."""
         y = np.empty((len(X), *self.intercept.shape))
-        for rows in row_chunks(len(X), self._width):
-            y[rows] = self.covariants(X[rows]) @ self._factors(self.invariants(X[rows]))
-        return y + self.intercept
+        r, c = self.coefficients.shape[1:]
+        for rows in tiles(len(X), self._combination.width + r * (c + len(self.intercept))):
+            x = np.asfortranarray(X[rows])
+            S = self._factors(self.invariants(x))
+            y[rows] = np.einsum("ndr,nrc->ndc", self.covariants(x), S)
+        y += self.intercept
+        return y
+
+    def pruned(self):
+        """The same without the functions, covariants and invariants that have no coefficients."""
+        if not self.coefficients.any():
+            return self
+        functions, rows = self.functions.only(self.coefficients.any(axis=(1, 2)))
+        covariants, columns = self.covariants.only(self.coefficients.any(axis=(0, 2)))
+        used = np.zeros(len(self.invariants.scale), bool)
+        used[functions.columns] = True
+        invariants, kept = self.invariants.only(used)
+        functions = functions.renumbered(np.cumsum(kept) - 1)
+        coefficients = self.coefficients[rows][:, columns]
+        return TermsFit(invariants, covariants, functions, coefficients, self.intercept)
 
     def jacobian(self, X):
         """Their derivatives, (n, d, c, n_in)."""
@@ -264,8 +411,12 @@ class TermsFit:
 
     def _factors(self, u):
         """What multiplies the covariants, (n, r, c)."""
-        R, r, c = self.coefficients.shape
-        return (self.functions(u) @ self.coefficients.reshape(R, -1)).reshape(-1, r, c)
+        r, c = self.coefficients.shape[1:]
+        return self._combination(u).reshape(-1, r, c)
+
+    @cached_property
+    def _combination(self):
+        return self.functions.times(self.coefficients.reshape(len(self.coefficients), -1))
 
     @property
     def _width(self):
@@ -362,4 +513,5 @@ def _refitted(fit, solved, n_some, data, constants, order):
         fit, left_out = fit.solved(c, None).refitted(data, order, constants)
     else:
         fit = data.solved(fit, c, b)
+    fit = fit.pruned()
     return fit, spread(left_out, fit, data, order)

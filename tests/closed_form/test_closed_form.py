@@ -344,7 +344,8 @@ def test_powers_are_multiplied_out_once_for_each_monomial():
                 *tensors.shape[:2], -1
             )
         expected = tensors.reshape(-1, len(path.Q)) @ path.Q
-        np.testing.assert_allclose(path.values(X), expected, rtol=1e-12, atol=1e-12)
+        values = path.values(X.T).transpose(3, 2, 0, 1).reshape(expected.shape)
+        np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.fixture
