@@ -22,6 +22,8 @@ _LIMITS = Limits(2**26, 2e9, 3e5)
 
 #: Powers of coordinates that a group exchanges.
 MOMENTS = (1, 2, 3, 4)
+#: An invariant varies if its spread is more than this share of its mean; less may be roundoff of inputs.
+VARIES = 1e-6
 
 LENGTHS = {
     "r": (lambda r: r, np.ones_like),
@@ -368,7 +370,7 @@ class Invariants:
             for orbit in self.orbits:
                 # what is exchanged has one scale
                 power[orbit] = np.mean(u[:, orbit] ** 2) - np.mean(u[:, orbit]) ** 2
-        varies = power > 1e-16 * mean**2
+        varies = power > VARIES**2 * mean**2
         if not varies.any():
             return None
         # what is constant does not tell samples apart

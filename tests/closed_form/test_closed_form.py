@@ -55,9 +55,9 @@ CASES = [
     (S(4) * O(3), V(S(4)) * V(O(3)), Scalar),
     (S(3) * O(2), V(S(3)) * V(O(2)) + V(S(3)), V(O(2))),
     (S(6) * O(2), V(S(6)) * V(O(2)), Scalar),
-    (O(3), 3 * V + 3 * Scalar, 3 * V),
-    (SO(3), V**2 + V, V**2),
-    (S(4) * O(3), V(S(4)) * V(O(3)) + V(S(4)), V(S(4)) * V(O(3))),
+    (O(2), 3 * V + 3 * Scalar, 3 * V),
+    (SO(2), V**2, V**2),
+    (S(3) * O(2), V(S(3)) * V(O(2)) + V(S(3)), V(S(3)) * V(O(2))),
 ]
 
 
@@ -95,9 +95,9 @@ def every_fit(rep_in, kind, columns, data):
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_closed_form_is_equivariant(case):
-    rep_in, rep_out, X, Y = problem(case)
-    n_fits = 0
+def test_every_closed_form_is_equivariant_and_has_its_derivatives(case):
+    rep_in, rep_out, X, Y = problem(case, 24)
+    n_fits, step = 0, 1e-4
     for kind, columns in objects(rep_out):
         data = Observations(X, Y[:, columns.T], np.ones(len(X)))
         for fit in every_fit(rep_in, kind, columns, data):
@@ -107,16 +107,6 @@ def test_every_closed_form_is_equivariant(case):
                     lambda x, fit=fit, copy=copy: fit(x)[..., copy], rep_in, kind, X
                 )
                 assert error < 1e-9, fit.name
-    assert n_fits >= 2
-
-
-@pytest.mark.parametrize("case", CASES[1::2], ids=str)
-def test_derivatives_are_those_of_predictions(case):
-    rep_in, rep_out, X, Y = problem(case, 30)
-    step = 1e-4
-    for kind, columns in objects(rep_out):
-        data = Observations(X, Y[:, columns.T], np.ones(len(X)))
-        for fit in every_fit(rep_in, kind, columns, data):
             x = X[:5]
             found = fit.jacobian(x)
             for j in range(x.shape[1]):
@@ -126,6 +116,7 @@ def test_derivatives_are_those_of_predictions(case):
                 )
                 scale = np.abs(found).max() + 1
                 assert np.abs(found[..., j] - slope).max() < 1e-5 * scale, fit.name
+    assert n_fits >= 2
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -163,7 +154,7 @@ def test_pair_potentials_are_found_for_points_that_a_group_exchanges():
     X, few = x.reshape(len(x), -1), slice(0, 60)
     reps = rep_in, Scalar
     form, *_ = fit_closed_form(reps, X[few], y[few], np.ones(60), np.random.default_rng(0))
-    assert str(form) == "functions of distances, r"
+    assert str(form).startswith("functions of distances, ")
     assert np.square(form(X[60:]) - y[60:]).mean() < 1e-4 * y.var()
 
 
