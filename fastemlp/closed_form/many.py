@@ -9,8 +9,8 @@ from fastemlp.closed_form.choice import ClosedForm, fit_closed_form
 from fastemlp.closed_form.observations import Observations
 from fastemlp.reps import objects
 
-#: At most so many samples choose.
-MOST = 10_000
+#: At most so many samples choose; a kernel is fitted to no more, see ``MAX_WORK`` there.
+MOST = 12_000
 
 
 @dataclass(frozen=True)
