@@ -61,6 +61,11 @@ class ClosedForm:
                 J[:, columns.T] += weight * fit.jacobian(X)
         return J
 
+    def times(self, factor):
+        """The same times a factor."""
+        parts = ((c, tuple((factor * w, fit) for w, fit in fits)) for c, fits in self.parts)
+        return ClosedForm(tuple(parts))
+
     @property
     def n_coefficients(self):
         """The numbers that were fitted."""

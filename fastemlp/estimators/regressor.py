@@ -447,6 +447,8 @@ class FastEMLPRegressor(EquivariantRegressor):
             share, result = verdict.share, verdict.result
             if verdict.choice is not None:
                 target, form = choices[verdict.choice]
+                if form is None and verdict.kept:
+                    form = self.closed_form_.times(verdict.kept)
         self.closed_form_, self.network_ = form, network
         # what explains all is not bounded outside the training data
         self._is_law = is_law

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import nnls
 
 from fastemlp.training.loop import train
 from fastemlp.training.monitor import TrainingResult
@@ -27,11 +28,14 @@ class Verdict:
     ----------
     choice : int or None; which targets, None where none is worth it
     share : float; the factor of the network's predictions that is best
+    kept : float
+        The factor of what else predicts, where the network learned the whole and not what this leaves.
     result : TrainingResult or None; of the trial, where training on all samples would be no better
     """
 
     choice: int | None
     share: float
+    kept: float = 0.0
     result: TrainingResult | None = None
 
 
@@ -82,19 +86,29 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
             )
         except FloatingPointError:  # a network that diverges does not help
             continue
-        predicted, J = unit * network(result.theta, X[held_out]), None
-        power = np.average(np.square(predicted).sum(axis=1), weights=w)
-        right = np.average((predicted * y[held_out]).sum(axis=1), weights=w)
-        share = float(np.clip(right / power, 0, 1)) if power else 0.0
+        predicted = unit * network(result.theta, X[held_out])
+        others = y[held_out] - first_y  # what else predicts, unless it is taken off already
+        share, kept = _shares(predicted, others, y[held_out], w)
+        J = None
         if dy is not None:
-            J = dy[held_out] - share * unit * network.jacobian(result.theta, X[held_out])[1]
-        after = _errors(y[held_out] - share * predicted, J, first_y, first_dy)
+            J = first_dy + (1 - kept) * (dy[held_out] - first_dy)
+            J = J - share * unit * network.jacobian(result.theta, X[held_out])[1]
+        rest = y[held_out] - share * predicted - kept * others
+        after = _errors(rest, J, first_y, first_dy)
         doubt = np.std(before - after) / np.sqrt(len(after))
         error = np.average(after, weights=w)
         if error < limit and np.mean(before - after) > SURE * doubt:
             is_final = n_held_out <= NOT_MISSED * n
-            best, limit = Verdict(k, share, result if is_final else None), error
+            best, limit = Verdict(k, share, kept, result if is_final else None), error
     return best
+
+
+def _shares(predicted, others, y, weight):
+    """The factors ≥ 0 and at most 1 of two predictions with which they are together nearest to y."""
+    root = 1.0 if weight is None else np.sqrt(weight)[:, None]
+    A = np.stack([(root * p).ravel() for p in (predicted, others)], axis=1).astype(np.float64)
+    shares, _ = nnls(A, (root * y).ravel().astype(np.float64))
+    return tuple(map(float, np.minimum(shares, 1)))
 
 
 def _errors(y, dy, y_before, dy_before):

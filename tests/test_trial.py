@@ -1,0 +1,34 @@
+"""A network is weighed against what predicts without it."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from fastemlp.training import trial
+
+
+def test_a_network_that_learned_the_whole_is_mixed_with_what_else_predicts(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((600, 2))
+    y = X[:, :1] ** 2
+    wrong, otherwise_wrong = rng.standard_normal((2, 600, 1))
+    learned = {row.tobytes(): value for row, value in zip(X, y + wrong, strict=True)}
+
+    def network(_, X):
+        return np.array([learned[row.tobytes()] for row in X]) / np.sqrt(np.mean(y**2))
+
+    monkeypatch.setattr(trial, "train", lambda *_, **__: SimpleNamespace(theta=None))
+    verdict = trial.try_network(
+        network,
+        X,
+        lambda rows: (-otherwise_wrong[rows], None),
+        [(y, None)],
+        np.arange(600),
+        None,
+        rng,
+        lambda *_: None,
+    )
+    # each is wrong by as much, on its own: the mean of both is better than either
+    assert verdict.choice == 0
+    assert abs(verdict.share - verdict.kept) < 0.15
+    assert 0.3 < verdict.share < 0.6
