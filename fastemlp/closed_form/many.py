@@ -9,8 +9,9 @@ from fastemlp.closed_form.choice import ClosedForm, fit_closed_form
 from fastemlp.closed_form.observations import Observations
 from fastemlp.reps import objects
 
-#: At most so many samples choose; a kernel is fitted to no more, see ``MAX_WORK`` there.
-MOST = 12_000
+#: At most so many samples choose. A kernel is fitted to fewer, but the rare ones at the edge of the data are needed to
+#: tell forms that end there from those that go on.
+MOST = 30_000
 
 
 @dataclass(frozen=True)
