@@ -16,7 +16,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 #: What takes longer than some seconds each; ``-m "not slow"`` leaves them out.
 SLOW = {
-    "closed_form/test_closed_form.py",
+    *("closed_form/test_closed_form.py", "closed_form/test_pruning.py"),
     *("nn/test_expressiveness.py", "nn/test_reach.py", "reps/test_given_reps.py"),
     *("solver/test_agreement.py", "solver/test_carried.py", "solver/test_dependent.py"),
     *("solver/test_costs.py", "solver/test_lanczos.py", "solver/test_planted.py"),
