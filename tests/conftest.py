@@ -36,12 +36,12 @@ def pytest_report_header():
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests of the slow modules, and most cases of tests that have many."""
+    """Mark the tests of the slow modules, and most cases of quick tests that have many."""
     cases = defaultdict(list)
     for item in items:
         if item.path.relative_to(Path(__file__).parent).as_posix() in SLOW:
             item.add_marker(pytest.mark.slow)
-        else:
+        elif not item.get_closest_marker("slow"):
             cases[item.path, item.cls, getattr(item, "originalname", item.name)].append(item)
     for same in cases.values():
         if len(same) > MANY:

@@ -518,6 +518,7 @@ def test_inputs_of_many_objects_are_scaled_down_and_scalars_to_their_products(re
     X = 7 * np.random.default_rng(0).standard_normal((200, rep.size()))
     y = X[:, :1] ** 2
     options = {"rep_in": rep, "rep_out": Scalar, "channels": 8, "max_iter": 1, "random_state": 0}
+    options |= {"polynomial": None, "kernel": None}
     model = FastEMLPRegressor(O(3), **options).fit(X, y)
     scaled = model.scaler_in_.transform(X)
     for kind, columns in objects(model.rep_in_):
