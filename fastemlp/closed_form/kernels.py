@@ -11,7 +11,7 @@ from fastemlp.closed_form.invariants import Invariants, families
 from fastemlp.closed_form.leave_one_out import LeaveOneOutRidge
 from fastemlp.closed_form.polynomials import row_chunks
 from fastemlp.closed_form.tiles import tiles
-from fastemlp.closed_form.views import views
+from fastemlp.closed_form.views import probe, views
 
 #: Penalties that are tried, for kernels that are one on average at no distance; smaller ones would let the roundoff of
 #: invariants grow in predictions.
@@ -319,10 +319,14 @@ def ingredients(rep_in, kind, X):
             if not view.generators:
                 choices = [(covariants, invariants.scaled(X), None)]
             else:
-                exchanged = invariants.exchanged(view.generators, X[:8])
+                exchanged = invariants.exchanged(view.generators, probe(X.shape[1]))
                 averaged = (invariants if exchanged is None else exchanged).scaled(X)
                 choices = []
-                if view.turns and averaged is not None and _is_exact(averaged, view.turns, X[:2]):
+                if (
+                    view.turns
+                    and averaged is not None
+                    and _is_exact(averaged, view.turns, probe(X.shape[1])[:2])
+                ):
                     choices.append((Covariants(np.eye(kind.size())), averaged, view.turns))
                 if exchanged is not None:
                     for summary in exchanged.summarised():

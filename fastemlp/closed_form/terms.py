@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import chain, groupby
 from math import comb
 
 import numpy as np
@@ -15,7 +15,7 @@ from fastemlp.closed_form.kernels import PROFILES, VALUES, squares_of
 from fastemlp.closed_form.polynomials import PolynomialFeatures, row_chunks
 from fastemlp.closed_form.sparse import MOST_WORK, Reweighted, fit_sparse, refit, spread
 from fastemlp.closed_form.tiles import tiles
-from fastemlp.closed_form.views import views
+from fastemlp.closed_form.views import probe, views
 from fastemlp.reps import Scalar
 
 #: Forms of the functions, their lengths in units of the spread of an invariant, and the powers they are added to.
@@ -449,16 +449,17 @@ def fit_terms(rep_in, kind, data, rng):
     constants = data.constants(equivariant_basis(kind, dtype=np.float64).to_dense())
     tried = {}
     for fit in _candidates(rep_in, kind, covariants, some):
-        A = some.design(fit)
+        A, family = some.design(fit), fit.functions.family
         rounds = Reweighted(A, some.targets, some.weights, constants, fit.kinds, rough=True)
         rounds.round()
-        is_cheap = A.size * len(A) < MOST_WORK / 8
-        tried.setdefault(fit.functions.family, []).append((rounds, fit, is_cheap))
-    for family, ones in tried.items():
+        ones = tried.setdefault(family, [])
+        ones.append((rounds, fit, A.size * len(A) < MOST_WORK / 8))
         ones.sort(key=lambda one: one[0].loo_error)
-        for rounds, _, is_cheap in ones if family == "monomials" else ones[:FINALISTS]:
-            for _ in range(TRIED - 1 if is_cheap else 0):
-                rounds.round()
+        if family != "monomials":
+            del ones[FINALISTS:]
+    for rounds, _, is_cheap in chain(*tried.values()):
+        for _ in range(TRIED - 1 if is_cheap else 0):
+            rounds.round()
     found = []
     for one in tried.values():
         _, fit, _ = min(one, key=lambda each: each[0].loo_error)
@@ -486,7 +487,7 @@ def _exchanged(rep_in, kind, X):
     for view in views(rep_in, kind):
         for invariants in families(view.sources, X):
             if view.generators:
-                shared = [invariants.exchanged(view.generators, X[:8])]
+                shared = [invariants.exchanged(view.generators, probe(X.shape[1]))]
                 alone = [] if shared[0] is None else shared[0].summarised()
             else:
                 # copies of an object may do alike, such as all pairs of atoms
@@ -496,7 +497,7 @@ def _exchanged(rep_in, kind, X):
             for each in alone:
                 yield from _scaled(each, X, False)
         joint = pairs(view.sources)
-        if joint is not None and joint.is_invariant(view.generators, X[:8]):
+        if joint is not None and joint.is_invariant(view.generators, probe(X.shape[1])):
             yield from _scaled(joint, X, True)
 
 

@@ -29,6 +29,14 @@ class View:
     turns: list | None
 
 
+def probe(n_in):
+    """Inputs in general position, ndarray (8, n_in), at which it is seen what a group does.
+
+    In samples coordinates may coincide by chance, as species of atoms or edges of graphs do.
+    """
+    return np.random.default_rng(0).standard_normal((8, n_in))
+
+
 def views(rep_in, kind):
     """Yield Views for an output of one type: under all groups, and under those with a Lie algebra alone.
 

@@ -20,7 +20,7 @@ from fastemlp.closed_form.laws import fit_polynomial
 from fastemlp.closed_form.observations import Observations
 from fastemlp.closed_form.potentials import fit_potential
 from fastemlp.closed_form.sparse import fit_sparse
-from fastemlp.closed_form.terms import fit_terms
+from fastemlp.closed_form.terms import SHAPES, Sum, _exchanged, fit_terms
 from fastemlp.closed_form.views import views
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
 from fastemlp.groups import SO, C, D, Group, Lorentz, O, S, Sp, Z
@@ -290,6 +290,26 @@ def test_pairs_of_particles_with_scalars_share_one_function():
     form, *_ = fit_closed_form((rep_in, Scalar), X[:150], y[:150], np.ones(150), rng)
     assert np.mean((form(X) - y)[150:] ** 2) < 1e-4 * y.var()
     assert equivariance_error(form, rep_in, Scalar, X[:20]) < 1e-9
+
+
+def test_scalars_that_coincide_in_samples_are_not_taken_for_those_of_points():
+    # what permutes the points leaves the scalars where they are, which these samples alone do not tell
+    group = S(3) * O(2)
+    rep_in = bind(V(S(3)) * V(O(2)) + 3 * Scalar, (group,), "test")
+    rng = np.random.default_rng(0)
+    X = np.hstack([rng.standard_normal((40, 6)), np.ones((40, 3))])
+    X[39, 6:] = 0.0, 2.0, 3.0
+    probes, n_sums = rng.standard_normal((20, 9)), 0
+    for invariants, are_shared in _exchanged(rep_in, Scalar, X):
+        functions = are_shared and Sum.of(invariants, invariants(X), *SHAPES[0])
+        if functions:
+            n_sums += 1
+
+            def total(x, invariants=invariants, functions=functions):
+                return functions(invariants(x)).sum(axis=1, keepdims=True)
+
+            assert equivariance_error(total, rep_in, Scalar, probes) < 1e-9, invariants.name
+    assert n_sums
 
 
 def test_a_gradient_is_found_as_one():
