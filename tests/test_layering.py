@@ -2,7 +2,7 @@
 
 The order is the architecture (left never imports right)::
 
-    _warnings, exceptions < _kernels, _threads, _progress, _arrays, _budget, _gap, _operator
+    _warnings, exceptions < _kernels, _threads, _progress, _arrays, _budget, _gap, _operator, _svd
              < operators, isometries, groups < orbits < irreducibles < reps, solver < store < bases
              < closed_form, nn < training < estimators < dynamics < testing, datasets
              < fastemlp < plotting, distributed, export < cli < __main__
@@ -28,7 +28,7 @@ ROOT = "fastemlp"  # the package's own __init__, which gathers the public names
 # Modules of one row never import each other.
 ORDER = (
     {"_warnings", "exceptions"},
-    {"_kernels", "_threads", "_progress", "_arrays", "_budget", "_gap", "_operator"},
+    {"_kernels", "_threads", "_progress", "_arrays", "_budget", "_gap", "_operator", "_svd"},
     {"operators", "isometries", "groups"},
     {"orbits"},
     {"irreducibles"},

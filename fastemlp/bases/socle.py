@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastemlp._svd import svd
 from fastemlp.bases.isotypic import Irrep, irreps
 from fastemlp.groups import Group
 from fastemlp.reps import V
@@ -90,12 +91,12 @@ def _radical(basis):
 def _kernel(matrices):
     """An orthonormal basis, (d, r), of what all matrices take to zero."""
     d = matrices.shape[-1]
-    _, s, Vh = np.linalg.svd(np.concatenate([np.zeros((d, d)), matrices.reshape(-1, d)]))
+    _, s, Vh = svd(np.concatenate([np.zeros((d, d)), matrices.reshape(-1, d)]))
     return Vh[s < TOL].T
 
 
 def _span(rows):
-    _, s, Vh = np.linalg.svd(rows, full_matrices=False)
+    _, s, Vh = svd(rows, full_matrices=False)
     return Vh[s > TOL]
 
 

@@ -8,6 +8,8 @@ from scipy.linalg import qr
 from scipy.sparse import coo_array, csc_array
 from scipy.sparse.csgraph import connected_components
 
+from fastemlp._svd import svd
+
 #: Entries closer than this to an integer are rounded to it; spans are verified to ``VERIFIED``.
 TOLERANCE, VERIFIED = 1e-8, 1e-10
 #: Vectors are scaled to integers up to this.
@@ -128,7 +130,7 @@ def _candidates(classes, r):
     n = len(classes)
     if comb(n, r - 1) <= SETS:
         for chosen in combinations(range(n), r - 1):
-            _, s, Vh = np.linalg.svd(classes[list(chosen)])
+            _, s, Vh = svd(classes[list(chosen)])
             if s[-1] > 1e-7:
                 yield Vh[-1:].conj().T
         return

@@ -5,6 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
+from fastemlp._svd import svd
 from fastemlp.closed_form.polynomials import Limits, PolynomialFeatures
 from fastemlp.exceptions import CertificationError
 from fastemlp.reps import Scalar, has_invariant_norm, slots
@@ -143,7 +144,7 @@ class Spectra:
         _, v = np.linalg.eigh((A + A.swapaxes(2, 3)) / 2)
         slopes = np.einsum("npik,npjk->npkij", v, v)
         if self.singular:
-            u, sizes, v = np.linalg.svd(A)
+            u, sizes, v = svd(A)
             steep = LENGTHS[self.of][1](sizes + TINY)
             more = np.einsum("npik,npk,npkj->npkij", u, steep, v)
             slopes = np.concatenate([slopes, more], axis=2)

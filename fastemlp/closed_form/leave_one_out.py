@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import linalg
 
+from fastemlp._svd import svd
 from fastemlp.closed_form.polynomials import row_chunks
 
 #: The leverage of a sample is a matrix of its rows; of more rows than this it is taken for a multiple of the identity.
@@ -41,7 +42,8 @@ class LeaveOneOutRidge:
         A -= self.A_mean
         A *= root
         self.Y = root * (Y - self.Y_mean)
-        U, s, self.Vt = (_rough_svd if rough else _thin_svd)(A.reshape(n * self.d, r))
+        A = A.reshape(n * self.d, r)
+        U, s, self.Vt = _rough_svd(A) if rough else svd(A, full_matrices=False)
         # centring leaves directions that hold nothing but roundoff
         least = ROUGH if rough else np.finfo(float).eps * max(n * self.d, r)
         kept = s > least * s.max(initial=0)
@@ -138,11 +140,3 @@ def _rough_svd(A):
         s,
         np.divide(U.T @ A, s[:, None], out=np.zeros((len(s), A.shape[1])), where=s[:, None] > 0),
     )
-
-
-def _thin_svd(A):
-    """By divide and conquer, or where that does not converge by the QR algorithm."""
-    try:
-        return linalg.svd(A, full_matrices=False)
-    except linalg.LinAlgError:
-        return linalg.svd(A, full_matrices=False, lapack_driver="gesvd")

@@ -9,6 +9,7 @@ import scipy.linalg
 from scipy.sparse import csr_array, eye_array, hstack, vstack
 from scipy.sparse.linalg import LinearOperator, cg
 
+from fastemlp._svd import svd
 from fastemlp.operators import KroneckerProduct, TensorConstraint
 
 from .spans import adjoint, dense_generators, from_rows, orthonormal, outside, real_rows, unit_rows
@@ -270,7 +271,7 @@ def _unflat_one(x, like):
 
 def _hermitian_factor(S):
     """``(S Sᴴ)^½`` with determinant 1: the same coordinates up to a unitary change and scale."""
-    U, s, _ = np.linalg.svd(S)
+    U, s, _ = svd(S)
     return (U * (s / np.exp(np.log(s).mean()))) @ U.conj().T
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import expm, polar, schur
 from scipy.sparse import csr_array
 
+from fastemlp._svd import svd
 from fastemlp.exceptions import NotReductive
 from fastemlp.operators import TensorConstraint
 
@@ -272,7 +273,7 @@ def _extended(basis, rows):
 
     What leaves it by little would be known to few digits only; other brackets will show it better.
     """
-    _, s, Vt = np.linalg.svd(outside(rows, basis), full_matrices=False)
+    _, s, Vt = svd(outside(rows, basis), full_matrices=False)
     if s[0] < ROUNDED:
         raise NotReductive(
             f"brackets leave the span of the Lie algebra by {s[0]:.0e}, as those of rounded generators do"
@@ -326,7 +327,7 @@ def _polar(B, tolerance):
             "a discrete generator is not a normal matrix, so invariant subspaces need not have invariant "
             "orthogonal complements"
         )
-    W, sigma, Vh = np.linalg.svd(B)
+    W, sigma, Vh = svd(B)
     return W @ Vh, (Vh.conj().T * np.log(sigma)) @ Vh, sigma[0] / sigma[-1]
 
 

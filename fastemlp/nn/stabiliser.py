@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.linalg import expm
 
+from fastemlp._svd import svd
 from fastemlp.operators import to_dense
 from fastemlp.reps import V, drho_operator, rho_operator, slots, terms
 
@@ -180,7 +181,7 @@ def _kernel(M, zero=ZERO):
     """An orthonormal basis of the vectors that M takes to zero, ndarray (n, r)."""
     if not M.size:
         return np.eye(M.shape[1])
-    _, s, Vh = np.linalg.svd(M, full_matrices=True)
+    _, s, Vh = svd(M, full_matrices=True)
     # what acts is of scale 1 at the least: elements of the group, or unit ones of its Lie algebra
     rank = np.count_nonzero(s > zero * max(s[0], 1.0))
     return Vh[rank:].T

@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 from numpy.polynomial import chebyshev
 
+from fastemlp._svd import svd
 from fastemlp.bases.basis import equivariant_basis
 from fastemlp.nn.expressiveness import DRAWS, STILL, Probe, Rank
 from fastemlp.reps import Scalar
@@ -80,7 +81,7 @@ def _all_polynomials(rep_in, degree, kind, rng):
     # what is no symmetric tensor vanishes on the powers of x
     values = powers @ Q.to_dense().T.reshape(Q.rank * size, n**degree).T
     values = values.reshape(len(x), Q.rank, size).swapaxes(1, 2).reshape(len(x) * size, Q.rank)
-    U, s, _ = np.linalg.svd(values, full_matrices=False)
+    U, s, _ = svd(values, full_matrices=False)
     return x, U[:, s > COUNTS]
 
 

@@ -177,7 +177,9 @@ def _null_combinations(lie, dims, part, rounding=ROUNDING):
                 yield members, np.ones(1)
         elif len(members) <= LARGEST_CLUSTER:
             rows = _nonzero_rows(stacked[:, members])
-            null = scipy.linalg.null_space(rows, rcond=max(1e-12, rounding)).T
+            null = scipy.linalg.null_space(
+                rows, rcond=max(1e-12, rounding), lapack_driver="gesvd"
+            ).T
             for c in _echelon(null, null.shape[1]):
                 yield members, c
 

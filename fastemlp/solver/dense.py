@@ -10,6 +10,7 @@ import scipy.linalg
 from fastemlp._arrays import chunks, unit_columns
 from fastemlp._budget import DEFAULT_BUDGET, mib
 from fastemlp._gap import split_rank
+from fastemlp._svd import svd
 from fastemlp.exceptions import BudgetError
 from fastemlp.operators import TensorConstraint
 
@@ -107,7 +108,7 @@ def _right_singular(matrix):
     m = matrix.shape[1]
     if not matrix.any():
         return np.zeros(m, matrix.real.dtype), np.eye(m, dtype=matrix.dtype)
-    _, s, Vh = scipy.linalg.svd(matrix, check_finite=False)
+    _, s, Vh = svd(matrix)
     sigma = np.zeros(m, s.dtype)
     sigma[: len(s)] = s
     return sigma[::-1], Vh.conj().T[:, ::-1]

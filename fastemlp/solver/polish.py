@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastemlp._svd import svd
+
 #: A null vector that Lanczos has converged needs far less; a positive one would be wiped out.
 LARGEST_CORRECTION = 0.1
 #: Restarts from the true residual.
@@ -21,7 +23,7 @@ def singular_basis(op, Z):
     if Z.shape[1] == 0:
         return np.zeros(0, Z.real.dtype), Z
     R = np.linalg.qr(op.apply(Z), mode="r")
-    _, s, Wh = np.linalg.svd(R, full_matrices=True)
+    _, s, Wh = svd(R, full_matrices=True)
     sigma = np.zeros(Z.shape[1], s.dtype)
     sigma[: len(s)] = s
     return sigma[::-1], Z @ Wh.conj().T[:, ::-1]
