@@ -48,7 +48,6 @@ def pytest_collection_modifyitems(items):
             for k, item in enumerate(same):
                 if k % ONE_IN:
                     item.add_marker(pytest.mark.slow)
-                    item.add_marker(pytest.mark.case)
 
 
 @pytest.fixture(autouse=True, scope="session")
