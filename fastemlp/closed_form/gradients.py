@@ -7,8 +7,8 @@ import numpy as np
 from fastemlp.bases import equivariant_basis
 from fastemlp.reps import Scalar, has_invariant_norm, objects
 
-#: Step of the differences that give derivatives of gradients, for scaled inputs, and their weights (of order six).
-STEP, DIFFERENCES = 3e-4, ((1, 3 / 4), (2, -3 / 20), (3, 1 / 60))
+#: How far inputs are moved along the imaginary axis for second derivatives: its square is nothing beside one.
+STEP = 1e-20
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class Gradient:
         return (self if fit is self.of else fit), left_out
 
     def jacobian(self, X):
-        """Their derivatives, (n, d, c, n_in), by differences of order six: to about 1e-8, 1e-5 at knots."""
+        """Their derivatives, (n, d, c, n_in).
+
+        A step along the imaginary axis leaves them in the imaginary part, exact but for roundoff: nothing is
+        subtracted (Squire and Trapp, SIAM Review 1998).
+        """
         J = np.empty((len(X), *self.intercept.shape, X.shape[1]))
-        for k in range(X.shape[1]):
-            step = STEP * np.eye(X.shape[1])[k]
-            J[..., k] = sum(
-                weight / STEP * (self(X + i * step) - self(X - i * step))
-                for i, weight in DIFFERENCES
-            )
+        for k, step in enumerate(STEP * np.eye(X.shape[1])):
+            J[..., k] = self(X + 1j * step).imag / STEP
         return J
 
 

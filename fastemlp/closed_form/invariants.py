@@ -26,6 +26,9 @@ MOMENTS = (1, 2, 3, 4)
 #: An invariant varies if its spread is more than this share of its mean; less may be roundoff of inputs.
 VARIES = 1e-6
 
+#: Eigenvalues that differ by less, in units of the largest, coincide.
+ALIKE = 1e-9
+
 LENGTHS = {
     "r": (lambda r: r, np.ones_like),
     "log r": (np.log, lambda r: 1 / r),
@@ -95,7 +98,7 @@ class Lengths:
         v, r = self._vectors_and_lengths(X)
         v, r = v.transpose(2, 0, 1), r.T
         slope = (LENGTHS[self.of][1](r) / r)[..., None] * v
-        J = np.zeros((*r.shape, X.shape[1]))
+        J = np.zeros((*r.shape, X.shape[1]), X.dtype)
         each = np.arange(len(self.columns))[:, None]
         J[:, each, self.columns] = slope
         if self.minus is not None:
@@ -133,23 +136,23 @@ class Spectra:
 
     def __call__(self, X):
         A = self._matrices(X)
-        values = np.linalg.eigvalsh((A + A.swapaxes(2, 3)) / 2)
+        values = _eigen(_symmetric(A))[0]
         if self.singular:
-            sizes = np.linalg.svd(A, compute_uv=False)
+            sizes = _singular(A)[0]
             values = np.concatenate([values, LENGTHS[self.of][0](sizes + TINY)], axis=2)
         return values.reshape(len(X), -1)
 
     def jacobian(self, X):
         A = self._matrices(X)
-        _, v = np.linalg.eigh((A + A.swapaxes(2, 3)) / 2)
+        _, v = _eigen(_symmetric(A))
         slopes = np.einsum("npik,npjk->npkij", v, v)
         if self.singular:
-            u, sizes, v = svd(A)
+            sizes, u, v = _singular(A)
             steep = LENGTHS[self.of][1](sizes + TINY)
-            more = np.einsum("npik,npk,npkj->npkij", u, steep, v)
+            more = np.einsum("npik,npk,npjk->npkij", u, steep, v)
             slopes = np.concatenate([slopes, more], axis=2)
         n, p, k = slopes.shape[:3]
-        J = np.zeros((n, p, k, X.shape[1]))
+        J = np.zeros((n, p, k, X.shape[1]), X.dtype)
         J[:, np.arange(p)[:, None, None], np.arange(k)[:, None], self.columns[:, None]] = (
             slopes.reshape(n, p, k, -1)
         )
@@ -158,6 +161,45 @@ class Spectra:
     def _matrices(self, X):
         d = _side(self.columns)
         return X[:, self.columns].reshape(len(X), -1, d, d)
+
+
+def _symmetric(A):
+    return (A + A.swapaxes(-1, -2)) / 2
+
+
+def _eigen(A):
+    """Eigenvalues and vectors of symmetric matrices (…, d, d).
+
+    To first order in the imaginary part, if there is one: where eigenvalues coincide that tells vectors apart, and
+    what a function that treats them alike makes of these is right.
+    """
+    values, V = np.linalg.eigh(A.real)
+    if A.dtype.kind != "c":
+        return values, V
+    B = V.swapaxes(-1, -2) @ A.imag @ V
+    d, size = A.shape[-1], np.abs(B).max(axis=(-2, -1), keepdims=True)
+    steps = np.diff(values, axis=-1) > ALIKE * np.abs(values).max(axis=-1, keepdims=True)
+    which = np.concatenate([np.zeros_like(values[..., :1]), np.cumsum(steps, axis=-1)], axis=-1)
+    alike = which[..., None] == which[..., None, :]
+    parts = np.where(alike, B / np.where(size, size, 1), 0)
+    # eigenvalues of parts are at most d in size
+    W = np.linalg.eigh(parts + 3 * d * which[..., None] * np.eye(d))[1]
+    V, B = V @ W, W.swapaxes(-1, -2) @ B @ W
+    apart = np.where(alike, 1, values[..., None, :] - values[..., None])
+    turn = np.where(alike, 0, B / apart)
+    return values + 1j * np.diagonal(B, axis1=-2, axis2=-1), V + 1j * V @ turn
+
+
+def _singular(A):
+    """Singular values of matrices (…, d, d), largest first, left and right vectors as columns; see ``_eigen``."""
+    if A.dtype.kind != "c":
+        U, s, Vh = svd(A)
+        return s, U, Vh.swapaxes(-1, -2)
+    d, none = A.shape[-1], np.zeros_like(A)
+    # those of A are the eigenvalues of [[0, A], [Aᵀ, 0]] that are not negative
+    values, vectors = _eigen(np.block([[none, A], [A.swapaxes(-1, -2), none]]))
+    U, V = np.split(np.sqrt(2) * vectors[..., : d - 1 : -1], 2, axis=-2)
+    return values[..., : d - 1 : -1], U, V
 
 
 def _side(columns):
@@ -222,9 +264,8 @@ class Roots:
         return self.of.kinds
 
     def __call__(self, X):
-        p = self.of(X)
-        root = np.sqrt(np.abs(p) + TINY**2)
-        return 1 / root if self.inverse else np.sign(p) * root
+        sign, root = self._roots(X)
+        return 1 / root if self.inverse else sign * root
 
     @property
     def together(self):
@@ -234,11 +275,15 @@ class Roots:
         return replace(self, of=self.of.only(kept))
 
     def jacobian(self, X):
-        p = self.of(X)
-        root = np.sqrt(np.abs(p) + TINY**2)
-        slope = np.sign(p) / (2 * root)
-        slope *= -1 / root**2 if self.inverse else np.sign(p)
+        sign, root = self._roots(X)
+        slope = sign / (2 * root)
+        slope *= -1 / root**2 if self.inverse else sign
         return slope[..., None] * self.of.jacobian(X)
+
+    def _roots(self, X):
+        p = self.of(X)
+        sign = np.sign(p.real)
+        return sign, np.sqrt(sign * p + TINY**2)
 
 
 @dataclass(frozen=True)
@@ -266,7 +311,7 @@ class PairsOfScalars:
         return (a * b if self.product else a + b).T
 
     def jacobian(self, X):
-        J = np.zeros((len(X), len(self.first), X.shape[1]))
+        J = np.zeros((len(X), len(self.first), X.shape[1]), X.dtype)
         each = np.arange(len(self.first))
         J[:, each, self.first] = X[:, self.second] if self.product else 1.0
         J[:, each, self.second] = X[:, self.first] if self.product else 1.0

@@ -194,7 +194,7 @@ class PolynomialFeatures:
 
     def beside(self, x):
         """The same for samples side by side, (n_in, n): ndarray of shape (dim, rank, n)."""
-        A, x = np.empty((self.dim, self.rank, x.shape[1])), np.ascontiguousarray(x)
+        A, x = np.empty((self.dim, self.rank, x.shape[1]), x.dtype), np.ascontiguousarray(x)
         for path in self.paths:
             values = path.values(x)
             place = A[:, path.features].reshape(self.dim, -1, values.shape[1], x.shape[1])
@@ -267,7 +267,7 @@ class PolynomialFeatures:
         """The derivative of ``self(X) @ coefficients``, (n, dim, c), in X: ndarray of shape (n, dim, c, n_in)."""
         n, n_in = X.shape
         c = coefficients.shape[1]
-        J = np.zeros((n, n_in, self.dim * c))
+        J = np.zeros((n, n_in, self.dim * c), X.dtype)
         for path in self.paths:
             n_products = len(path.columns[0])
             weights = coefficients[path.features].reshape(n_products, -1, c)

@@ -113,9 +113,9 @@ class PotentialFit:
         return y + self.intercept
 
     def jacobian(self, X):
-        """Their derivatives, (n, 1, c, n_in)."""
+        """Their derivatives, (n, 1, c, n_in), at real or complex inputs."""
         m, p, c = self.g.shape
-        J = np.empty((len(X), *self.intercept.shape, X.shape[1]))
+        J = np.empty((len(X), *self.intercept.shape, X.shape[1]), X.dtype)
         for rows in row_chunks(len(X), 4 * m + p * (c + X.shape[1])):
             slopes = self.slopes(X[rows]).swapaxes(1, 2)
             J[rows, 0] = slopes @ self.kernel.invariants.jacobian(X[rows])

@@ -249,7 +249,7 @@ class Sum:
 
     def slopes(self, u, C):
         """The derivatives of ``self(u) @ C``: ndarray (n, c, p)."""
-        J, first = np.zeros((len(u), C.shape[1], u.shape[1])), 0
+        J, first = np.zeros((len(u), C.shape[1], u.shape[1]), u.dtype), 0
         for curve in self.curves:
             last = first + curve.rank
             np.add.at(J, (slice(None), slice(None), curve.orbit), curve.slopes(u, C[first:last]))
@@ -363,16 +363,17 @@ class TermsFit:
         return TermsFit(invariants, covariants, functions, coefficients, self.intercept)
 
     def jacobian(self, X):
-        """Their derivatives, (n, d, c, n_in)."""
+        """Their derivatives, (n, d, c, n_in), at real inputs, or complex ones where covariants are constant."""
         R, r, c = self.coefficients.shape
-        J = np.empty((len(X), *self.intercept.shape, X.shape[1]))
+        J = np.empty((len(X), *self.intercept.shape, X.shape[1]), X.dtype)
         for rows in row_chunks(len(X), self._width * X.shape[1]):
             x = X[rows]
             u = self.invariants(x)
             slopes = self.functions.slopes(u, self.coefficients.reshape(R, -1))
             slopes = (slopes @ self.invariants.jacobian(x)).reshape(-1, r, c, X.shape[1])
             J[rows] = np.einsum("ndr,nrcj->ndcj", self.covariants(x), slopes)
-            J[rows] += self.covariants.jacobian(x, self._factors(u))
+            if self.covariants.features is not None:
+                J[rows] += self.covariants.jacobian(x, self._factors(u))
         return J
 
     def values(self, X):

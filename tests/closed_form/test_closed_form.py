@@ -14,7 +14,7 @@ from fastemlp.closed_form import (
 from fastemlp.closed_form.choice import of_invariants
 from fastemlp.closed_form.covariants import Covariants
 from fastemlp.closed_form.gradients import GradientObservations
-from fastemlp.closed_form.invariants import families
+from fastemlp.closed_form.invariants import Spectra, families
 from fastemlp.closed_form.laws import fit_polynomial
 from fastemlp.closed_form.observations import Observations
 from fastemlp.closed_form.potentials import fit_potential
@@ -116,6 +116,47 @@ def test_every_closed_form_is_equivariant_and_has_its_derivatives(case):
                 scale = np.abs(found).max() + 1
                 assert np.abs(found[..., j] - slope).max() < 1e-5 * scale, fit.name
     assert n_fits >= 2
+
+
+@pytest.mark.parametrize(
+    ("group", "rep"),
+    [(O(3), 3 * V + Scalar), (O(3), V * V), (S(4), V)],
+    ids=str,
+)
+def test_second_derivatives_of_functions_are_exact(group, rep):
+    # symmetric to roundoff: one derivative is written out, the other taken along the imaginary axis
+    rep_in = bind(rep, (group,), "test")
+    kind, inputs = next(one for one in objects(rep_in) if one[0] != Scalar)
+    columns = np.arange(inputs.size).reshape(inputs.shape)
+    X = np.random.default_rng(0).standard_normal((10, rep_in.size()))
+    Y = target(group, rep_in, len(columns) * kind, X)[:, columns.T]
+    data, ones = Observations(X, Y, np.ones(10)), np.ones(rep_in.size())
+    data = GradientObservations.of_outputs(rep_in, kind, columns, (ones, ones), data)
+    fits = [fit_potential(rep_in, data, np.random.default_rng(0))[0]]
+    fits += [fit for fit, _ in fit_terms(rep_in, Scalar, data, np.random.default_rng(0))]
+    for fit in fits:
+        H = fit.jacobian(X).reshape(len(X), -1, rep_in.size())[..., inputs.T.ravel()]
+        assert np.abs(H - H.swapaxes(1, 2)).max() < 1e-10 * np.abs(H).max(), fit.name
+    assert len(fits) >= 3
+
+
+def test_eigenvalues_that_coincide_have_second_derivatives():
+    # ∑ f(λ) of a symmetric part and ∑ f(s) of a matrix, f = log(2 + ·²), whose gradients are known as such
+    d, rng = 3, np.random.default_rng(0)
+    A = np.stack([rng.standard_normal((d, d)), np.eye(d), np.diag([1.0, 1.0, 2.0])])
+    B = rng.standard_normal((3, d, d))
+    spectra = Spectra(np.arange(d * d)[None], True)
+    h, step = 1e-20, 1e-4
+
+    def gradient(A):
+        X = A.reshape(len(A), -1)
+        u = spectra(X)
+        return np.einsum("np,npj->nj", 2 * u / (2 + u**2), spectra.jacobian(X))
+
+    found = gradient(A + 1j * h * B).imag / h
+    expected = (8 * (gradient(A + step * B) - gradient(A - step * B))) / (12 * step)
+    expected -= (gradient(A + 2 * step * B) - gradient(A - 2 * step * B)) / (12 * step)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
