@@ -10,13 +10,17 @@ from time import perf_counter
 import numpy as np
 
 from fastemlp import FastEMLPRegressor
-from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
+from fastemlp.datasets import TaskSpec, make_inertia, make_o5_synthetic, make_particle_interaction
+from fastemlp.groups import S
+from fastemlp.reps import V
 
 TASKS = {
     "O(5) scalar": make_o5_synthetic,
     "O(3) inertia": make_inertia,
     "O(1,3) particles": make_particle_interaction,
 }
+#: Not among them, as it takes far longer.
+MATRICES = "S(40) matrices"
 
 
 def best_of(work, repeats=5):
@@ -64,9 +68,18 @@ def run_script(script, *arguments, **environment):
     return float(found.stdout)
 
 
+def make_transposes(n_samples, random_state, return_spec):
+    """Return matrices on 40 points and their transposes, like the tasks of ``fastemlp.datasets``."""
+    X = np.random.default_rng(random_state).standard_normal((n_samples, 40, 40))
+    X, y = (a.reshape(n_samples, -1) for a in (X, X.swapaxes(1, 2)))
+    spec = TaskSpec("transposes", S(40), V**2, V**2)
+    return (X, y, spec) if return_spec else (X, y)
+
+
 def float32_task(name, n_samples):
     """Return X, y and the symmetry of a task, in single precision."""
-    X, y, spec = TASKS[name](n_samples, random_state=0, return_spec=True)
+    make = {**TASKS, MATRICES: make_transposes}[name]
+    X, y, spec = make(n_samples, random_state=0, return_spec=True)
     return X.astype(np.float32), y.astype(np.float32), spec
 
 
