@@ -347,14 +347,29 @@ cdef inline void mix_vector(
         out[j] = out[j] + value if op.add else value
 
 
+cdef enum:
+    # with AVX-512, OpenBLAS makes products of so many multiply-adds at most from their factors where they lie; those of
+    # larger ones it copies first, which takes as long again where the columns are a tile of samples
+    NOT_COPIED = 1000000
+    # of fewer rows at a time the product takes longer than of all from a copy
+    FEWEST_ROWS = 16
+
+
 cdef inline void gemm(
     bint transposed_A, bint transposed_B, Py_ssize_t M, Py_ssize_t N, Py_ssize_t K,
     floating alpha, const floating *A, const floating *B, bint add, floating *C,
 ) noexcept nogil:
-    """C (M, N) (+)= alpha A B, all contiguous and row-major."""
-    matrix_product(
-        transposed_A, transposed_B, M, N, K, alpha, A, M if transposed_A else K, B, K if transposed_B else N, add, C, N
-    )
+    """C (M, N) (+)= alpha A B, all contiguous and row-major; some rows at a time where BLAS is faster then."""
+    cdef Py_ssize_t next_A = M if transposed_A else K, next_B = K if transposed_B else N
+    cdef Py_ssize_t most = NOT_COPIED // max(N * K, 1), parts = 1, part, i
+    if most >= FEWEST_ROWS and not transposed_B:
+        parts = M // most + 1
+    for part in range(parts):
+        i = part * M // parts
+        matrix_product(
+            transposed_A, transposed_B, (part + 1) * M // parts - i, N, K, alpha,
+            A + i * (1 if transposed_A else K), next_A, B, next_B, add, C + i * N, N,
+        )
 
 
 cdef void matrix_product(

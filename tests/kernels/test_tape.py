@@ -87,7 +87,7 @@ def test_contract_is_its_oracle_and_backward_its_adjoint(own, apart, sizes, dtyp
 @pytest.mark.parametrize("batch", [1, 3, 16, 45, 300])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    ("m", "k", "d"), [(1, 1, 1), (5, 17, 1), (27, 2, 3), (40, 301, 2), (3, 0, 2)]
+    ("m", "k", "d"), [(1, 1, 1), (5, 17, 1), (27, 2, 3), (40, 301, 2), (170, 130, 1), (3, 0, 2)]
 )
 @pytest.mark.parametrize("added", [False, True])
 def test_mix_is_its_oracle_and_backward_its_adjoint(m, k, d, dtype, batch, added):
