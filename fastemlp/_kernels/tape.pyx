@@ -466,6 +466,9 @@ cdef void contract(
     cdef floating **o = pointers
     cdef const floating **f = <const floating **> (o + J)
     cdef const floating **u = f + A * P
+    if n == 1:
+        contract_vectors(op, copies, entry, step_q, step_p, maps, v, out)
+        return
     # every map by itself, or all into one sum
     for first in range(A if op.apart else 1):
         last = first + 1 if op.apart else A
@@ -479,6 +482,30 @@ cdef void contract(
             for j in range(J):
                 o[j] = out + ((first * J + j) * Q + q) * n
             products(o, f, u, P * n, J, r, n, op.add)
+
+
+cdef inline void contract_vectors(
+    const Operation *op, const Py_ssize_t *copies, const Py_ssize_t *entry, Py_ssize_t step_q, Py_ssize_t step_p,
+    const floating *maps, const floating *v, floating *out,
+) noexcept nogil:
+    """The same for one sample, for which pointers to all rows would take longer than the arithmetic."""
+    cdef Py_ssize_t J = op.k, P = op.p, Q = op.q, a, q, p, _
+    cdef const floating *M
+    cdef const floating *x
+    cdef floating *y
+    cdef floating value
+    for a in range(op.m):
+        M = maps + copies[a] * P * Q
+        x = v + (a * J * P if op.own else 0)
+        y = out + (a * J * Q if op.apart else 0)
+        for _ in range(J):
+            for q in range(Q):
+                value = y[q] if op.add or a and not op.apart else 0
+                for p in range(P):
+                    value += M[entry[q * step_q + p * step_p]] * x[p]
+                y[q] = value
+            x += P
+            y += Q
 
 
 cdef void contract_to_maps(
