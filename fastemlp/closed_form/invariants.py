@@ -115,7 +115,10 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Spectra:
-    """Eigenvalues of the symmetric part of square matrices, in order, and singular values if these are asked for."""
+    """Eigenvalues of the symmetric part of square matrices, in order, and singular values if these are asked for.
+
+    After logarithms of the latter comes that of the size of the determinant.
+    """
 
     columns: np.ndarray  # (p, d·d)
     singular: bool
@@ -124,12 +127,21 @@ class Spectra:
     @property
     def kinds(self):
         """As of ``Columns``."""
-        d = _side(self.columns)
-        return np.tile(np.repeat([0, 1], d)[: d * (1 + self.singular)], len(self.columns))
+        return np.tile(self._kinds, len(self.columns))
 
     @property
     def together(self):
-        return np.repeat(np.arange(len(self.columns)), _side(self.columns) * (1 + self.singular))
+        return np.repeat(np.arange(len(self.columns)), len(self._kinds))
+
+    @property
+    def _kinds(self):
+        """Of one matrix."""
+        times = _side(self.columns), _side(self.columns) * self.singular, self._has_determinant
+        return np.repeat([0, 1, 2], times)
+
+    @property
+    def _has_determinant(self):
+        return self.singular and self.of == "log r"
 
     def only(self, kept):
         return replace(self, columns=self.columns[kept])
@@ -138,8 +150,10 @@ class Spectra:
         A = self._matrices(X)
         values = _eigen(_symmetric(A))[0]
         if self.singular:
-            sizes = _singular(A)[0]
-            values = np.concatenate([values, LENGTHS[self.of][0](sizes + TINY)], axis=2)
+            sizes = LENGTHS[self.of][0](_singular(A)[0] + TINY)
+            values = np.concatenate([values, sizes], axis=2)
+        if self._has_determinant:
+            values = np.concatenate([values, sizes.sum(axis=2, keepdims=True)], axis=2)
         return values.reshape(len(X), -1)
 
     def jacobian(self, X):
@@ -151,6 +165,8 @@ class Spectra:
             steep = LENGTHS[self.of][1](sizes + TINY)
             more = np.einsum("npik,npk,npjk->npkij", u, steep, v)
             slopes = np.concatenate([slopes, more], axis=2)
+        if self._has_determinant:
+            slopes = np.concatenate([slopes, more.sum(axis=2, keepdims=True)], axis=2)
         n, p, k = slopes.shape[:3]
         J = np.zeros((n, p, k, X.shape[1]), X.dtype)
         J[:, np.arange(p)[:, None, None], np.arange(k)[:, None], self.columns[:, None]] = (
@@ -501,8 +517,10 @@ def families(sources, X):
     if matrices:
         more = () if products is None else (Products(products),)
         general = [not _are_symmetric(X, columns) for columns in matrices]
-        for of in ("r", "log r") if any(general) else ("r",):
-            spectra = [Spectra(c, g, of) for c, g in zip(matrices, general, strict=True)]
+        for of in ("r", "log r"):
+            spectra = [
+                Spectra(c, g or of == "log r", of) for c, g in zip(matrices, general, strict=True)
+            ]
             name = "spectra" if of == "r" else "logarithms of spectra"
             yield Invariants(name, (*scalars, *spectra, *more))
     measured = [columns for kind, columns in others if has_invariant_norm(kind)]

@@ -16,8 +16,9 @@ MAX_DEGREE = 6
 CHOOSING_WORK, FITTING_WORK, MAX_NUMBERS = 2e8, 5e9, 2.5e7
 #: The numbers that all samples together are multiplied out to.
 MOST_PRODUCTS = 1e9
-#: What bases of products may take; those of permutations are found fast.
+#: What bases of products may take; those of permutations are found fast, and larger up to some degree.
 LIMITS, LIMITS_OF_PERMUTATIONS = Limits(2**26, 2e10, 3e5), Limits(2**29, 2e10, 3e5)
+LARGE_DEGREE = 3
 #: So many polynomials at most.
 MOST = 4000
 #: A higher degree must leave less than this share of the error of the best one below.
@@ -125,9 +126,9 @@ def _degrees(sources, kind, degree):
             yield degree, features
         return
     permutes = all(source.is_permutation for source, _ in sources)
-    limits = LIMITS_OF_PERMUTATIONS if permutes else LIMITS
     features = PolynomialFeatures.build(sources, kind, 0, 1)
     for k in range(1, MAX_DEGREE + 1):
+        limits = LIMITS_OF_PERMUTATIONS if permutes and k <= LARGE_DEGREE else LIMITS
         try:
             features = features.extended(sources, kind, k, 1, limits)
         except (MemoryError, CertificationError):

@@ -43,18 +43,21 @@ class LeaveOneOutRidge:
         A *= root
         self.Y = root * (Y - self.Y_mean)
         A = A.reshape(n * self.d, r)
-        U, s, self.Vt = _rough_svd(A) if rough else svd(A, full_matrices=False)
-        # centring leaves directions that hold nothing but roundoff
-        least = ROUGH if rough else np.finfo(float).eps * max(n * self.d, r)
-        kept = s > least * s.max(initial=0)
-        self.U, self.s, self.Vt = U[:, kept].reshape(n, self.d, -1), s[kept], self.Vt[kept]
+        if rough:
+            U, self.s, self._to_coefficients = _rough_svd(A)
+        else:
+            U, s, Vt = svd(A, full_matrices=False)
+            # centring leaves directions that hold nothing but roundoff
+            kept = s > np.finfo(float).eps * max(n * self.d, r) * s.max(initial=0)
+            U, self.s, self._to_coefficients = U[:, kept], s[kept], Vt[kept].T.__matmul__
+        self.U = U.reshape(n, self.d, -1)
         self.UtY = np.tensordot(self.U, self.Y, axes=((0, 1), (0, 1)))
         # without penalty every sample would be fitted exactly
         self.interpolates = len(self.s) + invariants.shape[1] == n * self.d
 
     def solve(self, alpha):
         """Coefficients (r, c) and intercepts (d, c)."""
-        coefficients = self.Vt.T @ ((self.s / (self.s**2 + alpha))[:, None] * self.UtY)
+        coefficients = self._to_coefficients((self.s / (self.s**2 + alpha))[:, None] * self.UtY)
         return coefficients, self.Y_mean - self.A_mean @ coefficients
 
     def squared_error(self, alpha):
@@ -98,27 +101,29 @@ class LeaveOneOutRidge:
     def _left_out(self, alphas):
         """Yield rows and, for each penalty, their weighted leave-one-out residuals, or None."""
         n, d, q = self.U.shape
-        for rows in row_chunks(n, d * (q + d)):
+        held_back = np.reshape(alphas, (-1, 1)) / (self.s**2 + np.reshape(alphas, (-1, 1)))
+        shrunk = held_back[..., None] * self.UtY
+        is_large = d > LARGE
+        for rows in row_chunks(n, d * (q + len(alphas)) * (1 if is_large else d)):
             U, Y = self.U[rows], self.Y[rows]
             residual = Y - U @ self.UtY
             # I − H and the residual: the part outside the span, plus what α shrinks inside it
             outside = self._outside(U, rows)
             if self.interpolates:
                 outside, residual = 0.0, 0.0
-            found = []
-            for alpha in alphas:
-                held_back = alpha / (self.s**2 + alpha)
-                e = residual + U @ (held_back[:, None] * self.UtY)
-                try:
-                    if d > LARGE:
-                        inside = np.sum(np.square(U) @ held_back, axis=1)
-                        found.append(e / ((outside + inside) / d)[:, None, None])
-                    else:
-                        I_minus_H = outside + (U * held_back) @ U.swapaxes(1, 2)
-                        found.append(np.linalg.solve(I_minus_H, e))
-                except np.linalg.LinAlgError:
-                    found.append(None)
-            yield rows, found
+            e = residual + np.tensordot(U, shrunk, axes=(2, 1)).transpose(2, 0, 1, 3)
+            if is_large:
+                inside = np.sum(np.square(U) @ held_back.T, axis=1).T
+                yield rows, e / ((outside + inside) / d)[..., None, None]
+                continue
+            inside = (U[:, :, None] * U[:, None]).reshape(len(Y) * d * d, q) @ held_back.T
+            yield (
+                rows,
+                [
+                    _solved(*one)
+                    for one in zip(outside + inside.T.reshape(-1, len(Y), d, d), e, strict=True)
+                ],
+            )
 
     def _outside(self, U, rows):
         """What of each sample lies outside the span: a matrix, or where it is large its trace."""
@@ -128,15 +133,23 @@ class LeaveOneOutRidge:
         return np.eye(self.d) - U @ U.swapaxes(1, 2) - self.share[rows, None, None] * self.P
 
 
+def _solved(A, b):
+    """The solutions of systems, None where one has none."""
+    try:
+        return np.linalg.solve(A, b)
+    except np.linalg.LinAlgError:
+        return None
+
+
 def _rough_svd(A):
-    """By the eigenvalues of A Aᵀ or Aᵀ A, whichever is smaller."""
-    if len(A) > A.shape[1]:
-        V, s, Ut = _rough_svd(A.T)
-        return Ut.T, s, V.T
-    square, U = linalg.eigh(A @ A.T)
-    s = np.sqrt(np.maximum(square, 0))
-    return (
-        U,
-        s,
-        np.divide(U.T @ A, s[:, None], out=np.zeros((len(s), A.shape[1])), where=s[:, None] > 0),
-    )
+    """Left vectors and singular values down to ROUGH, and what multiplies a matrix with the right vectors.
+
+    By the eigenvalues of A Aᵀ or Aᵀ A, whichever is smaller.
+    """
+    is_wide = len(A) <= A.shape[1]
+    squares, vectors = linalg.eigh(A @ A.T if is_wide else A.T @ A)
+    kept = squares > ROUGH**2 * squares.max(initial=0)
+    s, vectors = np.sqrt(squares[kept]), vectors[:, kept]
+    if is_wide:
+        return vectors, s, lambda c: A.T @ (vectors @ (c / s[:, None]))
+    return A @ vectors / s, s, vectors.__matmul__

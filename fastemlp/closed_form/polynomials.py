@@ -215,6 +215,12 @@ class PolynomialFeatures:
         return sum(path.width for path in self.paths)
 
     @property
+    def degrees(self):
+        """The degree of each polynomial: int ndarray of shape (rank,)."""
+        sizes = [path.features.stop - path.features.start for path in self.paths]
+        return np.repeat([len(path.columns) for path in self.paths], sizes).astype(int)
+
+    @property
     def products(self):
         """Which product of objects each polynomial is made of: int ndarray of shape (rank,), counted from 0."""
         found, first = np.empty(self.rank, np.intp), 0

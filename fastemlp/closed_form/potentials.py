@@ -214,7 +214,8 @@ def _ridge(kernel, data):
     K = sum(equations[0].kernel(each, kernel) for each in equations) / len(equations)
     A, W = design(K, len(data))
     constants = data.constants(np.eye(1))
-    return LeaveOneOutRidge(A, data.targets, data.weights, constants), W, equations
+    ridge = LeaveOneOutRidge(A, data.targets, data.weights, constants, rough=True)
+    return ridge, W, equations
 
 
 def _score(kernel, data):

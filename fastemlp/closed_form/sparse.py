@@ -16,8 +16,9 @@ MOST_WORK = 4e8
 #: Terms are a law if they are at most this share of the equations, and left-out samples keep to them up to this share
 #: of the targets' square.
 FEW_TERMS, EXACT = 0.5, 1e-12
-#: The same by rough decompositions, before it is looked at closely.
-ALMOST = 1e-6
+#: The same by rough decompositions, before it is looked at closely; and for how many rounds without a tenth less it is
+#: looked for.
+ALMOST, HOPE = 1e-6, 3
 
 
 class Reweighted:
@@ -38,6 +39,7 @@ class Reweighted:
     Attributes
     ----------
     scale : ndarray of shape (r,); w for each column, 0 for those dropped
+    rough : bool; of the next round
 
     Notes
     -----
@@ -46,7 +48,7 @@ class Reweighted:
     """
 
     def __init__(self, A, Y, weights, invariants, products, rough=False):
-        self._data, self._rough = (A, Y, weights, invariants), rough
+        self._data, self.rough = (A, Y, weights, invariants), rough
         self._products, self._sizes = products, np.bincount(products)
         power = np.einsum("ndr,ndr->r", A, A) / A[..., 0].size
         rms = np.sqrt(np.bincount(products, power) / self._sizes)
@@ -58,7 +60,7 @@ class Reweighted:
         A, Y, weights, invariants = self._data
         kept = np.flatnonzero(self.scale)
         scaled = A[..., kept] * self.scale[kept]
-        self.problem = LeaveOneOutRidge(scaled, Y, weights, invariants, self._rough)
+        self.problem = LeaveOneOutRidge(scaled, Y, weights, invariants, self.rough)
         errors = self.problem.loo_errors(ALPHAS)
         self.alpha, self.loo_error = float(ALPHAS[np.argmin(errors)]), float(np.min(errors))
         c, self.intercept = self.problem.solve(self.alpha)
@@ -92,11 +94,11 @@ def fit_sparse(A, Y, weights, invariants, products, rng):
     intercept : ndarray of shape (d, c)
     held_out : ndarray of shape (n, d, c); y minus the prediction of the fit to the other folds
     """
+    power = weights @ np.sum(Y**2, axis=(1, 2))
     if A[..., 0].size * A.shape[2] * min(A[..., 0].size, A.shape[2]) > MOST_WORK:
         whole = Reweighted(A, Y, weights, invariants, products)
         whole.round()
         return whole.coefficients, whole.intercept, whole.problem.left_out(whole.alpha)
-    power = weights @ np.sum(Y**2, axis=(1, 2))
     whole, best = Reweighted(A, Y, weights, invariants, products), None
     for _ in range(ROUNDS if _may_be_exact(A, Y, weights, invariants, products, power) else 0):
         whole.round()
@@ -109,19 +111,26 @@ def fit_sparse(A, Y, weights, invariants, products, rng):
     if best is not None:
         return best[1:]
     n_rounds, held_out = _n_rounds(A, Y, weights, invariants, products, rng)
-    whole = Reweighted(A, Y, weights, invariants, products)
-    for _ in range(n_rounds):
+    whole = Reweighted(A, Y, weights, invariants, products, rough=True)
+    for _ in range(n_rounds - 1):
         whole.round()
+    whole.rough = False
+    whole.round()
     return whole.coefficients, whole.intercept, held_out
 
 
 def _may_be_exact(A, Y, weights, invariants, products, power):
     """Whether left-out samples keep to few terms up to roundoff of a rough decomposition."""
     rough = Reweighted(A, Y, weights, invariants, products, rough=True)
+    least, since = np.inf, 0
     for _ in range(ROUNDS):
         rough.round()
         if rough.loo_error <= ALMOST * power:
             return True
+        since = 0 if rough.loo_error < 0.9 * least else since + 1
+        least = min(least, rough.loo_error)
+        if since == HOPE:
+            break
     return False
 
 
@@ -150,8 +159,13 @@ def refit(data, order, n, columns_of, coefficients, products, constants):
     some = data.of(order[:n])
     A = some.design(columns_of)[..., kept] * size[kept]
     unit = np.sqrt(np.mean(A**2)) or 1.0
-    ridge = LeaveOneOutRidge(A / unit, some.targets, some.weights, constants)
-    alpha = float(ALPHAS[int(np.argmin(ridge.loo_errors(ALPHAS)))])
+    least = ALMOST * (some.weights @ np.sum(some.targets**2, axis=(1, 2)))
+    for rough in (True, False):
+        ridge = LeaveOneOutRidge(A / unit, some.targets, some.weights, constants, rough)
+        errors = ridge.loo_errors(ALPHAS)
+        if np.min(errors) > least:
+            break
+    alpha = float(ALPHAS[int(np.argmin(errors))])
     found, intercept = ridge.solve(alpha)
     coefficients = np.zeros_like(coefficients)
     coefficients[kept] = found * size[kept, None] / unit

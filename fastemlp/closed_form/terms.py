@@ -472,15 +472,22 @@ def fit_terms(rep_in, kind, data, rng):
 def _candidates(rep_in, kind, covariants, data):
     """Yield TermsFit without coefficients."""
     X, equations = data.X, len(data) * data.equations
-    most = min(MOST, int(MOST_WORK / min(equations, 400) ** 2)) // covariants.rank
+    choices = covariants, covariants.generators(rep_in)
+    most = min(MOST, int(MOST_WORK / min(equations, 400) ** 2))
     for invariants, exchanges in _exchanged(rep_in, kind, X):
         u = invariants(X)
         some = [Sum.of(invariants, u, *shape) for shape in SHAPES]
         if not exchanges:
-            some += [Monomials.of(invariants, degree, most) for degree in DEGREES]
+            fewest = choices[1].rank
+            some += [Monomials.of(invariants, degree, most // fewest) for degree in DEGREES]
         for functions in some:
-            if functions is not None and 0 < len(functions.kinds) <= most:
-                yield TermsFit(invariants, covariants, functions)
+            if functions is None or not len(functions.kinds):
+                continue
+            # all covariants where that is affordable
+            for each in choices:
+                if len(functions.kinds) * each.rank <= most:
+                    yield TermsFit(invariants, each, functions)
+                    break
 
 
 def _exchanged(rep_in, kind, X):

@@ -39,6 +39,7 @@ def train(
     tol=0.0,
     n_iter_no_change=50,
     enough=0.0,
+    is_hopeless=None,
     verbose=0,
 ):
     """Fit a network to data.
@@ -69,6 +70,8 @@ def train(
     max_iter : int; epochs
     tol, n_iter_no_change : float, int; see ``validation``
     enough : float; training ends when the loss is this share of the targets' mean square. Not with ``ema_decay``
+    is_hopeless : callable, optional
+        (epoch, parameters) -> whether to stop there, asked after each.
     verbose : int; 1 shows a progress bar on a terminal or in a notebook
 
     Returns
@@ -113,7 +116,7 @@ def train(
         validate = partial(objective.value, final, *_weighted(*validation))
     with (
         objective,
-        Monitor(final, validate, tol, n_iter_no_change, max_iter, verbose) as monitor,
+        Monitor(final, validate, tol, n_iter_no_change, max_iter, verbose, is_hopeless) as monitor,
         # overflow is checked for where it matters, and reported with what to do
         np.errstate(over="ignore", invalid="ignore"),
     ):

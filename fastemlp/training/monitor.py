@@ -28,10 +28,13 @@ class Monitor:
         Stop after this many epochs in which the validation loss did not fall by ``tol``.
     max_iter : int; length of the progress bar
     verbose : int; 1 shows it on a terminal or in a notebook
+    is_hopeless : callable or None; (epoch, vector) -> whether to stop
     """
 
-    def __init__(self, vector, validate, tol, n_iter_no_change, max_iter, verbose):
-        self._vector, self._validate = vector, validate
+    def __init__(
+        self, vector, validate, tol, n_iter_no_change, max_iter, verbose, is_hopeless=None
+    ):
+        self._vector, self._validate, self._is_hopeless = vector, validate, is_hopeless
         self._tol, self._n_iter_no_change = tol, n_iter_no_change
         self.loss_curve, self.validation_curve = [], []
         self._best = None
@@ -50,9 +53,12 @@ class Monitor:
         self.loss_curve.append(loss)
         self._bar.update()
         self._bar.set_postfix(loss=f"{loss:.2e}", refresh=False)
+        epoch = len(self.loss_curve)
+        if self._is_hopeless is not None and self._is_hopeless(epoch, self._vector):
+            return True
         if self._validate is None:
             return False
-        epoch, value = len(self.loss_curve), self._validate()
+        value = self._validate()
         self.validation_curve.append(value)
         if value < self._best_value:
             self._best_value = value

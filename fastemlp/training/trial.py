@@ -18,6 +18,9 @@ NOT_MISSED = 0.05
 #: the root of the number of samples held out, within these bounds.
 SURE = 1.5
 GAIN, LEAST_GAIN, MOST_GAIN = 2.0, 0.1, 0.6
+#: Beside other predictions L-BFGS must have brought this part of the gain after that part of its iterations; what these
+#: leave is learned late.
+HOPE, LOOK = 0.25, 4
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,25 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
     before = _errors(first_y, first_dy, first_y, first_dy)
     gain = np.clip(GAIN / np.sqrt(n_held_out), LEAST_GAIN, MOST_GAIN)
     best, limit = Verdict(None, 0.0), (1 - gain) * np.average(before, weights=w)
+    look = options["max_iter"] // LOOK if options["solver"] == "lbfgs" else None
     for k, (y, dy) in enumerate(choices):
         unit = np.sqrt(np.average(np.square(y), 0, weight).mean()) or 1.0
         slopes = None if dy is None else (dy[rows] / unit).astype(X.dtype)
+        others = y[held_out] - first_y  # what else predicts, unless it is taken off already
+
+        def mixed(theta, y=y, others=others, unit=unit):
+            """The shares of what both predict of the samples held out, and what is left of these."""
+            predicted = unit * network(theta, X[held_out])
+            share, kept = _shares(predicted, others, y[held_out], w)
+            return share, kept, y[held_out] - share * predicted - kept * others
+
+        def is_hopeless(epoch, theta, mixed=mixed, others=others):
+            if epoch != look or not others.any():
+                return False
+            after = _errors(mixed(theta)[2], None, first_y, None)
+            start = np.average(_errors(first_y, None, first_y, None), weights=w)
+            return np.average(after, weights=w) > (1 - HOPE * gain) * start
+
         try:
             result = train(
                 network,
@@ -82,18 +101,16 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
                 sample_weight=w_rows,
                 dy=slopes,
                 dy_loss=slope_loss(slopes, w_rows),
+                is_hopeless=is_hopeless,
                 **options,
             )
         except FloatingPointError:  # a network that diverges does not help
             continue
-        predicted = unit * network(result.theta, X[held_out])
-        others = y[held_out] - first_y  # what else predicts, unless it is taken off already
-        share, kept = _shares(predicted, others, y[held_out], w)
+        share, kept, rest = mixed(result.theta)
         J = None
         if dy is not None:
             J = first_dy + (1 - kept) * (dy[held_out] - first_dy)
             J = J - share * unit * network.jacobian(result.theta, X[held_out])[1]
-        rest = y[held_out] - share * predicted - kept * others
         after = _errors(rest, J, first_y, first_dy)
         doubt = np.std(before - after) / np.sqrt(len(after))
         error = np.average(after, weights=w)

@@ -364,6 +364,41 @@ def test_covariants_hold_constants_and_products_of_inputs():
     assert equivariant_basis(kind).rank == covariants.constants.shape[1] == 1
 
 
+@pytest.mark.parametrize(
+    ("group", "rep_in", "rep_out", "rank"),
+    [
+        # 1, F, Fᵀ, F², Fᵀ², F Fᵀ, Fᵀ F, and four of degree three
+        (O(3), V**2, V**2, 11),
+        (O(3), 4 * V + 2 * Scalar, V, 4),
+        # ω, I ω, Iᵀ ω, what is skew in I, and that times I
+        (O(3), axial + V**2, axial, 5),
+        (S(4), V, V, 4),
+        (SO(3), 2 * V, V, 3),
+    ],
+    ids=str,
+)
+def test_generators_span_what_all_covariants_do(group, rep_in, rep_out, rank):
+    rep_in, kind = bind(rep_in, (group,), "test"), bind(rep_out, (group,), "test")
+    X = np.random.default_rng(1).standard_normal((30, rep_in.size()))
+    covariants = Covariants.of(rep_in, kind, X)
+    generators = covariants.generators(rep_in)
+    assert generators.rank == rank
+    for values, some in zip(covariants(X), generators(X), strict=True):
+        rest = values - some @ np.linalg.lstsq(some, values, rcond=1e-10)[0]
+        assert np.abs(rest).max() < 1e-8 * np.abs(values).max()
+    few, kept = generators.only(np.arange(rank) == rank - 1)
+    np.testing.assert_allclose(few(X), generators(X)[..., kept], atol=1e-12)
+    np.testing.assert_allclose(few.slopes(X), generators.slopes(X)[:, :, kept], atol=1e-12)
+
+
+def test_covariants_reach_all_directions():
+    # ω and I ω alone leave out ω × I ω
+    rep_in, kind = bind(axial + V**2, (O(3),), "test"), bind(axial, (O(3),), "test")
+    A = np.random.default_rng(0).standard_normal((10, 3, 3))
+    X = np.hstack([A[:, 0], (A + A.swapaxes(1, 2)).reshape(10, 9)])
+    assert all(np.linalg.matrix_rank(values) == 3 for values in Covariants.of(rep_in, kind, X)(X))
+
+
 def test_a_dual_is_not_taken_for_the_type_itself():
     rep_in, rep_out = bind(2 * V, (SKEW_SO3,), "test"), bind(T(0, 1), (SKEW_SO3,), "test")
     X = np.random.default_rng(0).standard_normal((40, 6))
