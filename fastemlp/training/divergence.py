@@ -97,7 +97,7 @@ class _Checkpoint:
         self.t = optimiser.t
         if average is not None:
             np.copyto(self.average, average.vector)
-            self.average_t = average.t
+            self.weight = average.weight
 
     def restore(self, theta, optimiser, average):
         np.copyto(theta, self.theta)
@@ -105,7 +105,7 @@ class _Checkpoint:
         optimiser.t = self.t
         if average is not None:
             np.copyto(average.vector, self.average)
-            average.t = self.average_t
+            average.weight = self.weight
 
 
 def _times(epochs):

@@ -10,7 +10,7 @@ from fastemlp.training.lbfgs import minimise_lbfgs
 from fastemlp.training.losses import squared_error
 from fastemlp.training.monitor import Monitor, TrainingResult
 from fastemlp.training.objective import DerivativeObjective, Objective
-from fastemlp.training.optimisers import Adam, Average
+from fastemlp.training.optimisers import Adam, Average, auto_decay
 from fastemlp.training.schedules import SCHEDULES
 
 SOLVERS = ("adam", "adamw", "lbfgs")
@@ -64,12 +64,13 @@ def train(
     warmup : float in [0, 1), optional; share of all steps, None for the schedule's default
     weight_decay : float; for "adamw" only
     max_grad_norm : float or None; longer gradients are shortened to this norm
-    ema_decay : float in [0, 1) or None
-        If given, the exponential moving average of the parameters is validated and returned in their place.
+    ema_decay : float in [0, 1), "auto" or None
+        If given, the exponential moving average of the parameters is validated and returned in their place, and its
+        loss recorded, see ``Descent``; "auto" is ``auto_decay``.
     batch_size : int; at most n is used
     max_iter : int; epochs
     tol, n_iter_no_change : float, int; see ``validation``
-    enough : float; training ends when the loss is this share of the targets' mean square. Not with ``ema_decay``
+    enough : float; training ends when the loss is this share of the targets' mean square
     is_hopeless : callable, optional
         (epoch, parameters) -> whether to stop there, asked after each.
     verbose : int; 1 shows a progress bar on a terminal or in a notebook
@@ -108,6 +109,8 @@ def train(
         objective = DerivativeObjective(network, loss, rng, batches.size, dy_loss)
     # what is validated and returned: the parameters themselves, or their average
     final, average = objective.theta, None
+    if ema_decay == "auto":
+        ema_decay = partial(auto_decay, len(batches) * max_iter)
     if ema_decay is not None:
         final = final.copy()
         average = Average(final, ema_decay)

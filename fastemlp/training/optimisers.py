@@ -45,27 +45,37 @@ class Adam:
         )
 
 
+def auto_decay(n_steps, factor):
+    """The decay that averages over an eighth of all steps, at most 500, times the ``factor`` of the learning rate.
+
+    Large steps go back and forth around what is learned; small ones need no average, which would only lag behind.
+    """
+    return 1 - 1 / max(min(n_steps / 8, 500) * factor, 1)
+
+
 class Average:
     """An exponential moving average of a vector, without bias towards its start.
 
-    After t updates it is ``Σ_s d^(t-s) θ_s / Σ_s d^(t-s)``: exactly θ_1 after the first, the plain mean as d → 1.
+    After t updates it is ``Σ_s w_s θ_s / Σ_s w_s`` with ``w_s = d_(s+1) ⋯ d_t``, for a constant decay ``d^(t-s)``:
+    exactly θ_1 after the first, the plain mean as d → 1.
 
     Parameters
     ----------
     vector : ndarray; updated in place, its initial value does not count
-    decay : float in [0, 1)
+    decay : float in [0, 1) or callable; factor of the learning rate -> decay
 
     Attributes
     ----------
-    t : int; updates so far
+    weight : float; the sum of all weights so far, that of the last being one
     """
 
     def __init__(self, vector, decay):
         self.vector = vector
         self.decay = decay
-        self.t = 0
+        self.weight = 0.0
 
-    def update(self, theta):
-        """Include one more ``theta``."""
-        self.t += 1
-        average_update(self.vector, theta, (1 - self.decay) / (1 - self.decay**self.t))
+    def update(self, theta, factor=1.0):
+        """Include one more ``theta``, to which a step of this ``factor`` of the learning rate led."""
+        decay = self.decay(factor) if callable(self.decay) else self.decay
+        self.weight = 1 + decay * self.weight
+        average_update(self.vector, theta, 1 / self.weight)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastemlp.training.optimisers import Adam, Average
+from fastemlp.training.optimisers import Adam, Average, auto_decay
 from fastemlp.training.schedules import SCHEDULES, constant, cosine, one_cycle
 
 
@@ -33,6 +33,23 @@ def test_average_is_the_normalised_geometric_sum(decay):
         weights = decay ** np.arange(t)[::-1] if decay else np.eye(t)[-1]
         expected = weights @ thetas[:t] / weights.sum()
         np.testing.assert_allclose(average.vector, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "factor", "window"), [(1, 1, 1), (80, 0, 1), (800, 0.5, 50), (10**5, 1, 500)]
+)
+def test_the_average_is_over_fewer_steps_the_smaller_they_are(n_steps, factor, window):
+    assert 1 / (1 - auto_decay(n_steps, factor)) == pytest.approx(window)
+
+
+def test_average_weighs_by_the_products_of_decays():
+    rng = np.random.default_rng(0)
+    thetas, factors = rng.standard_normal((20, 5)), rng.uniform(0, 1, 20)
+    average = Average(np.full(5, 1e6), lambda factor: 1 - factor / 2)
+    for theta, factor in zip(thetas, factors, strict=True):
+        average.update(theta, factor)
+    weights = np.append(np.cumprod((1 - factors / 2)[:0:-1])[::-1], 1)
+    np.testing.assert_allclose(average.vector, weights @ thetas / weights.sum(), rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

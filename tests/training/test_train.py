@@ -10,7 +10,7 @@ from scipy.stats import ortho_group
 from fastemlp.groups import O
 from fastemlp.nn import EMLP, MLP, Workspace
 from fastemlp.reps import Scalar, V
-from fastemlp.training import SCHEDULES, SOLVERS, Huber, train
+from fastemlp.training import SCHEDULES, SOLVERS, Huber, descent, train
 from fastemlp.training.batches import Batches
 from fastemlp.training.losses import squared_error
 from fastemlp.training.optimisers import Adam
@@ -107,6 +107,59 @@ def test_the_average_is_returned_in_place_of_the_parameters():
     averaged = run(X, y, warmup=0.0, ema_decay=0.5, **options).theta
     weights = 0.5 ** np.arange(8)[::-1]
     np.testing.assert_allclose(averaged, weights @ steps / weights.sum(), rtol=1e-10, atol=1e-12)
+
+
+def _rise(curve):
+    """The largest of a curve over its running minimum."""
+    return np.max(curve / np.minimum.accumulate(curve))
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_loss_of_averaged_parameters_has_no_spikes(seed, monkeypatch):
+    monkeypatch.setattr(descent, "STEPS_PER_MEASURED", 1)  # after every epoch
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((64, 6))
+    y = np.sin(X[:, :3] * X[:, 3:]).sum(1, keepdims=True)
+    last, averaged = (
+        train(
+            MLP(6, 1, channels=32, n_layers=2, dtype=np.float64),
+            X,
+            y,
+            np.random.default_rng(seed),
+            learning_rate=0.01,
+            max_iter=1500,
+            ema_decay=decay,
+        ).loss_curve
+        for decay in (None, "auto")
+    )
+    assert _rise(last) > 30
+    assert _rise(averaged) < 3
+    assert averaged[-1] < 1.1 * last[-1]
+
+
+def test_the_loss_of_averaged_parameters_is_that_of_the_result():
+    X, y = linear_data()
+    result = run(X, y, ema_decay=0.9, max_iter=8, batch_size=20)
+    value, _ = squared_error(small_network()(result.theta, X), y)
+    assert result.loss_curve[-1] == pytest.approx(value, rel=1e-12)
+    # the first epoch, the sixth and the last are measured
+    assert len(result.loss_curve) == 8
+    assert len(set(result.loss_curve)) == 3
+
+
+def test_of_many_samples_some_are_measured_after_every_epoch(monkeypatch):
+    monkeypatch.setattr(descent, "MOST_MEASURED", 10)
+    X, y = linear_data()
+    result = run(X, y, ema_decay=0.9, max_iter=8)
+    value, _ = squared_error(small_network()(result.theta, X[::6]), y[::6])
+    assert result.loss_curve[-1] == pytest.approx(value, rel=1e-12)
+    assert len(set(result.loss_curve)) == 8
+
+
+def test_few_steps_are_not_averaged():
+    X, y = linear_data()
+    last, same = (run(X, y, max_iter=20, ema_decay=d).theta for d in (None, "auto"))
+    np.testing.assert_array_equal(last, same)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
