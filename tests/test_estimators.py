@@ -336,7 +336,7 @@ def test_predict_does_not_depend_on_how_rows_are_batched():
         ({"weight_decay": -0.1}, "weight_decay must be a number ≥ 0 or 'auto', got -0.1"),
         ({"weight_decay": None}, "weight_decay must be a number ≥ 0 or 'auto', got None"),
         ({"max_grad_norm": 0}, "max_grad_norm must be a number > 0 or None, got 0"),
-        ({"ema_decay": 1}, r"ema_decay must be a number in \[0, 1\) or None, got 1"),
+        ({"ema_decay": 1}, r"ema_decay must be a number in \[0, 1\) or 'auto' or None, got 1"),
         ({"huber_delta": "small"}, "huber_delta must be a number > 0, got 'small'"),
         ({"type_weights": 3}, "type_weights must be a dict .* or None, got 3"),
         ({"type_weights": {"V3": 1}}, "type_weights names V3, but the outputs V0 are made of V0"),
