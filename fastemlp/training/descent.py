@@ -14,7 +14,8 @@ class Descent:
     """Steps of an optimiser on an objective, on a schedule.
 
     The loss of an epoch is the mean over its batches, each before its step. With an average it is that of the average
-    after the epoch, at the first, the last and so many others that it takes little time; the others repeat it.
+    after the epoch, at the first, the last and so many others that it takes little time; the others repeat it. Where
+    the parameters themselves have learned enough, they are the average.
 
     Parameters
     ----------
@@ -55,7 +56,9 @@ class Descent:
                     break
             loss = total / rows
             guard.check(epoch + 1, loss, max_iter)
-            if self.average is not None:
+            if self.average is not None and loss <= enough:
+                np.copyto(self.average.vector, theta)  # an average lags behind
+            elif self.average is not None:
                 if epoch % every == 0 or epoch + 1 == max_iter:
                     averaged = self.objective.value(self.average.vector, *measured)
                 loss = averaged

@@ -156,6 +156,14 @@ def test_of_many_samples_some_are_measured_after_every_epoch(monkeypatch):
     assert len(set(result.loss_curve)) == 8
 
 
+def test_an_average_does_not_put_off_the_end_of_training():
+    X, y = linear_data()
+    options = {"max_iter": 2000, "enough": 1e-3}
+    last, averaged = (run(X, y, ema_decay=d, **options) for d in (None, "auto"))
+    assert last.n_iter == averaged.n_iter < 2000
+    np.testing.assert_array_equal(last.theta, averaged.theta)
+
+
 def test_few_steps_are_not_averaged():
     X, y = linear_data()
     last, same = (run(X, y, max_iter=20, ema_decay=d).theta for d in (None, "auto"))
