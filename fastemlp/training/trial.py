@@ -73,7 +73,7 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
     before = _errors(first_y, first_dy, first_y, first_dy)
     gain = np.clip(GAIN / np.sqrt(n_held_out), LEAST_GAIN, MOST_GAIN)
     best, limit = Verdict(None, 0.0), (1 - gain) * np.average(before, weights=w)
-    look = options["max_iter"] // LOOK if options["solver"] == "lbfgs" else None
+    look = options["max_iter"] // LOOK if options.get("solver") == "lbfgs" else None
     for k, (y, dy) in enumerate(choices):
         unit = np.sqrt(np.average(np.square(y), 0, weight).mean()) or 1.0
         slopes = None if dy is None else (dy[rows] / unit).astype(X.dtype)
