@@ -8,7 +8,7 @@ from itertools import chain, combinations_with_replacement, groupby, product
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 
 from fastemlp._arrays import chunks
 from fastemlp._budget import mib
@@ -56,14 +56,15 @@ class _Path:
         for _, run in slots:
             run = list(run)
             d, m = self.columns[run[0]].shape[1], len(run)
-            powers = list(combinations_with_replacement(range(d), m))
-            number = {power: k for k, power in enumerate(powers)}
-            each = [number[tuple(sorted(index))] for index in product(range(d), repeat=m)]
+            powers = np.array(list(combinations_with_replacement(range(d), m)), np.intp)
+            number = np.ravel_multi_index(powers.T, m * (d,))  # ascending
+            index = np.sort(np.indices(m * (d,)).reshape(m, -1), axis=0)
+            each = np.searchsorted(number, np.ravel_multi_index(index, m * (d,)))
             place = (place[:, None] * len(powers) + each).ravel()
-            runs.append((run[0], np.array(powers, np.intp)))
-        Q = np.zeros((math.prod(len(powers) for _, powers in runs), self.Q.shape[1]))
-        np.add.at(Q, place, self.Q)
-        return runs, Q
+            runs.append((run[0], powers))
+        shape = math.prod(len(powers) for _, powers in runs), len(place)
+        total = csr_array((np.ones(len(place)), (place, np.arange(len(place)))), shape)
+        return runs, total @ self.Q
 
     def values(self, x):
         """``Q · x_1 ⊗ … ⊗ x_k`` of each choice, (d_out, rank, n_products, n), for samples side by side."""
@@ -163,9 +164,9 @@ class PolynomialFeatures:
             Q = _basis(source, target, limits.n_bytes)
             if not Q.shape[1]:
                 continue
-            if Q.size * Q.shape[1] > limits.work:
-                raise MemoryError(f"a basis of {Q.size} numbers and rank {Q.shape[1]}: {limits}")
-            shape = (self.dim, *(kind.size() for kind in kinds), Q.shape[1])
+            if math.prod(Q.shape) * Q.shape[1] > limits.work:
+                raise MemoryError(f"a basis of shape {Q.shape}: {limits}")
+            sizes = self.dim, *(kind.size() for kind in kinds)
             powers = [(len(sources[s][1]), m) for s, m in Counter(chosen).items()]
             for pattern in product(*(_partitions(m, m) for _, m in powers)):
                 choices = (_n_choices(n, p) for (n, _), p in zip(powers, pattern, strict=True))
@@ -173,7 +174,7 @@ class PolynomialFeatures:
                 if not n_products:
                     continue
                 runs = tuple(chain(*pattern))
-                symmetric = _symmetric_part(Q.reshape(shape), runs)
+                symmetric = _symmetric_part(Q, sizes, runs)
                 # every ordering of a product is an equal term of W φ(x), and of ‖W‖²
                 orderings = math.factorial(degree) / math.prod(map(math.factorial, runs))
                 symmetric = symmetric * math.sqrt(orderings / n_features ** (degree - 1))
@@ -292,36 +293,39 @@ class PolynomialFeatures:
 
 
 def _basis(source, target, max_bytes):
-    """Orthonormal basis maps from ``source`` to ``target``, an array of shape (d_out·d_in, rank)."""
+    """Orthonormal basis maps from ``source`` to ``target``, of shape (d_out·d_in, rank): an ndarray, or a csr_array."""
     what = f"the basis of {type_name(source)} >> {type_name(target)}"
     size = source.size() * target.size()
     _require_memory(what, size, 1, max_bytes)
     basis = equivariant_basis(source >> target, dtype=np.float64)
     _require_memory(what, size, basis.rank, max_bytes)
-    return basis.to_dense()
+    # of what is permuted, orbits: one number in each row
+    permutes = source.is_permutation and target.is_permutation
+    return csr_array(basis.to_sparse()) if permutes else basis.to_dense()
 
 
-def _symmetric_part(Q, runs):
+def _symmetric_part(Q, sizes, runs):
     """The maps in the span of Q that are symmetric in each run of equal slots; both are orthonormal.
 
-    Q is of shape (d_out, d_1, …, d_k, r), ``runs`` are the lengths of the runs, and the result is of shape
-    (d_1⋯d_k, d_out, r_symmetric).
+    Q is of shape (d_out·d_1⋯d_k, r), for ``sizes`` (d_out, d_1, …, d_k), ``runs`` are the lengths of the runs, and the
+    result is an ndarray of shape (d_1⋯d_k, d_out, r_symmetric).
     """
-    r = Q.shape[-1]
-    image, first = Q, 1
+    if max(runs) == 1:
+        Q = Q.toarray() if issparse(Q) else Q
+        return Q.reshape(sizes[0], math.prod(sizes[1:]), Q.shape[1]).swapaxes(0, 1)
+    image, first, place = Q, 1, np.arange(math.prod(sizes)).reshape(sizes)
     for length in runs:
         for j in range(1, length):
             # from symmetric in j slots to symmetric in j + 1
-            swapped = (image.swapaxes(first + i, first + j) for i in range(j))
+            swapped = (image[place.swapaxes(first + i, first + j).ravel()] for i in range(j))
             image = sum(swapped, start=image) / (j + 1)
         first += length
-    maps = Q.reshape(len(Q), -1, r)
-    if max(runs) > 1:
-        # symmetrising commutes with the group, so within the span it is an orthogonal projector
-        projector = Q.reshape(-1, r).T @ image.reshape(-1, r)
-        values, vectors = np.linalg.eigh((projector + projector.T) / 2)
-        maps = maps @ vectors[:, values > 0.5]
-    return maps.swapaxes(0, 1)
+    # symmetrising commutes with the group, so within the span it is an orthogonal projector
+    projector = Q.T @ image
+    projector = projector.toarray() if issparse(projector) else projector
+    values, vectors = np.linalg.eigh((projector + projector.T) / 2)
+    maps = Q @ vectors[:, values > 0.5]
+    return maps.reshape(sizes[0], math.prod(sizes[1:]), maps.shape[1]).swapaxes(0, 1)
 
 
 def _partitions(m, largest):

@@ -61,16 +61,9 @@ class Curves:
     powers: np.ndarray
 
     @classmethod
-    def through(cls, orbit, u, form, length, n_powers):
-        """Curves that are pinned at quantiles of the invariants u, (n, p), or evenly among these."""
-        values = u[:, orbit].reshape(-1, orbit.shape[1])
-        if values.shape[1] == 1:
-            points = np.unique(np.quantile(values, np.linspace(0, 1, POINTS)))[:, None]
-        else:
-            values = np.unique(values, axis=0)
-            points = values[np.linspace(0, len(values) - 1, JOINT_POINTS).round().astype(int)]
-        K = PROFILES[form](squares_of(points, points) / length**2)[0]
-        size, vectors = np.linalg.eigh(K)
+    def through(cls, orbit, points, squares, form, length, n_powers):
+        """Curves that are pinned at points of these squared distances."""
+        size, vectors = np.linalg.eigh(PROFILES[form](squares / length**2)[0])
         kept = size > KEPT * size.max()
         W = vectors[:, kept] / np.sqrt(size[kept])
         return cls(orbit, points, W, form, length, np.arange(1, n_powers + 1))
@@ -117,6 +110,17 @@ class Curves:
 
     def _from_middle(self, u):
         return u[:, self.orbit] - self.middle
+
+
+def pins(orbit, u):
+    """Points at quantiles of the invariants u, (n, p), or evenly among these, and their squared distances."""
+    values = u[:, orbit].reshape(-1, orbit.shape[1])
+    if values.shape[1] == 1:
+        points = np.unique(np.quantile(values, np.linspace(0, 1, POINTS)))[:, None]
+    else:
+        values = np.unique(values, axis=0)
+        points = values[np.linspace(0, len(values) - 1, JOINT_POINTS).round().astype(int)]
+    return points, squares_of(points, points)
 
 
 @dataclass(frozen=True)
@@ -205,12 +209,13 @@ class Sum:
     curves: tuple
 
     @classmethod
-    def of(cls, invariants, u, *shape):
-        """Curves through values u of invariants, for all orbits that vary; None if they would be powers of several."""
+    def of(cls, invariants, u, shapes=SHAPES):
+        """Yield those of each shape through values u of invariants, for all orbits that vary; no powers of several."""
         orbits = [o for o in invariants.shared if np.isfinite(invariants.scale[o]).all()]
-        if shape[-1] and any(o.shape[1] > 1 for o in orbits):
-            return None
-        return cls(tuple(Curves.through(o, u, *shape) for o in orbits))
+        pinned = [(orbit, *pins(orbit, u)) for orbit in orbits]
+        for *form, n_powers in shapes:
+            if not n_powers or all(o.shape[1] == 1 for o in orbits):
+                yield cls(tuple(Curves.through(*each, *form, n_powers) for each in pinned))
 
     @property
     def family(self):
@@ -476,7 +481,7 @@ def _candidates(rep_in, kind, covariants, data):
     most = min(MOST, int(MOST_WORK / min(equations, 400) ** 2))
     for invariants, exchanges in _exchanged(rep_in, kind, X):
         u = invariants(X)
-        some = [Sum.of(invariants, u, *shape) for shape in SHAPES]
+        some = list(Sum.of(invariants, u))
         if not exchanges:
             fewest = choices[1].rank
             some += [Monomials.of(invariants, degree, most // fewest) for degree in DEGREES]
