@@ -12,7 +12,7 @@ ROUNDS, PATIENCE = 12, 2
 DROPPED = 1e-7
 FOLDS = 5
 #: A decomposition that takes more work is done once: all terms stay.
-MOST_WORK = 4e8
+MOST_WORK = 8e8
 #: Terms are a law if they are at most this share of the equations, and left-out samples keep to them up to this share
 #: of the targets' square.
 FEW_TERMS, EXACT = 0.5, 1e-12

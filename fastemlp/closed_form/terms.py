@@ -32,8 +32,8 @@ CHOOSING, FITTING_WORK, MAX_NUMBERS = 400, 1e10, 5e7
 FEWEST = 10
 #: Equations and columns of a design matrix with which terms are chosen, at most.
 MOST = 4000
-#: Rounds of reweighting by which sums are compared, one where a round takes long.
-TRIED = 3
+#: Rounds of reweighting by which sums are compared, one where a round takes more work than is cheap.
+TRIED, CHEAP = 3, 5e7
 #: Sums that are compared by more than one round.
 FINALISTS = 4
 
@@ -459,7 +459,7 @@ def fit_terms(rep_in, kind, data, rng):
         rounds = Reweighted(A, some.targets, some.weights, constants, fit.kinds, rough=True)
         rounds.round()
         ones = tried.setdefault(family, [])
-        ones.append((rounds, fit, A.size * len(A) < MOST_WORK / 8))
+        ones.append((rounds, fit, A.size * len(A) < CHEAP))
         ones.sort(key=lambda one: one[0].loo_error)
         if family != "monomials":
             del ones[FINALISTS:]
@@ -478,7 +478,7 @@ def _candidates(rep_in, kind, covariants, data):
     """Yield TermsFit without coefficients."""
     X, equations = data.X, len(data) * data.equations
     choices = covariants, covariants.generators(rep_in)
-    most = min(MOST, int(MOST_WORK / min(equations, 400) ** 2))
+    most = min(MOST, int(MOST_WORK / min(equations, CHOOSING) ** 2))
     for invariants, exchanges in _exchanged(rep_in, kind, X):
         u = invariants(X)
         some = list(Sum.of(invariants, u))
