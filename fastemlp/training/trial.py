@@ -1,6 +1,7 @@
 """Whether a network would do better than what is there already, tried on samples that are held out."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.optimize import nnls
@@ -77,21 +78,11 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
     for k, (y, dy) in enumerate(choices):
         unit = np.sqrt(np.average(np.square(y), 0, weight).mean()) or 1.0
         slopes = None if dy is None else (dy[rows] / unit).astype(X.dtype)
-        others = y[held_out] - first_y  # what else predicts, unless it is taken off already
-
-        def mixed(theta, y=y, others=others, unit=unit):
-            """The shares of what both predict of the samples held out, and what is left of these."""
-            predicted = unit * network(theta, X[held_out])
-            share, kept = _shares(predicted, others, y[held_out], w)
-            return share, kept, y[held_out] - share * predicted - kept * others
-
-        def is_hopeless(epoch, theta, mixed=mixed, others=others):
-            if epoch != look or not others.any():
-                return False
-            after = _errors(mixed(theta)[2], None, first_y, None)
-            start = np.average(_errors(first_y, None, first_y, None), weights=w)
-            return np.average(after, weights=w) > (1 - HOPE * gain) * start
-
+        # what else predicts, unless it is taken off already
+        mix = _Mix(network, X[held_out], y[held_out], y[held_out] - first_y, unit, w)
+        is_hopeless = None
+        if look is not None and mix.others.any():
+            is_hopeless = partial(_is_hopeless, mix, look, 1 - HOPE * gain)
         try:
             result = train(
                 network,
@@ -106,7 +97,7 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
             )
         except FloatingPointError:  # a network that diverges does not help
             continue
-        share, kept, rest = mixed(result.theta)
+        share, kept, rest = mix(result.theta)
         J = None
         if dy is not None:
             J = first_dy + (1 - kept) * (dy[held_out] - first_dy)
@@ -118,6 +109,41 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
             is_final = n_held_out <= NOT_MISSED * n
             best, limit = Verdict(k, share, kept, result if is_final else None), error
     return best
+
+
+@dataclass(frozen=True)
+class _Mix:
+    """What a network and others predict together of samples held out.
+
+    Attributes
+    ----------
+    network : Network; of targets divided by ``unit``
+    X, y, others : ndarrays of shape (n, n_in), (n, n_out) and (n, n_out)
+    unit : float
+    weight : ndarray of shape (n,) or None
+    """
+
+    network: object
+    X: np.ndarray
+    y: np.ndarray
+    others: np.ndarray
+    unit: float
+    weight: np.ndarray | None
+
+    def __call__(self, theta):
+        """The best factors of both, and what is left."""
+        predicted = self.unit * self.network(theta, self.X)
+        share, kept = _shares(predicted, self.others, self.y, self.weight)
+        return share, kept, self.y - share * predicted - kept * self.others
+
+
+def _is_hopeless(mix, look, enough, epoch, theta):
+    """Whether after ``look`` epochs more than a share is left of what others leave."""
+    if epoch != look:
+        return False
+    left = (np.square(y).mean(axis=1) for y in (mix(theta)[2], mix.y - mix.others))
+    now, before = (np.average(squares, weights=mix.weight) for squares in left)
+    return now > enough * before
 
 
 def _shares(predicted, others, y, weight):

@@ -265,3 +265,17 @@ def test_a_step_allocates_nothing_that_grows_with_batch_or_parameters(monkeypatc
     # the parameters are 100 kB, the activations megabytes; from the second epoch on everything is in place
     assert network.n_parameters > 10_000
     assert max(peaks[12:]) < 40_000
+
+
+@pytest.mark.parametrize("solver", ["adamw", "lbfgs"])
+def test_training_without_hope_is_given_up(solver):
+    X, y = linear_data()
+    seen = []
+
+    def is_hopeless(epoch, theta):
+        seen.append(epoch)
+        return epoch == 3 and np.isfinite(theta).all()
+
+    result = run(X, y, solver=solver, max_iter=9, is_hopeless=is_hopeless)
+    assert result.n_iter == 3
+    assert seen == [1, 2, 3]
