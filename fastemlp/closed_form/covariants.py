@@ -119,7 +119,8 @@ class Covariants:
         if n_products > MOST_PRODUCTS:
             return self
         d = len(self.constants)
-        X = np.random.default_rng(0).standard_normal((2 * n_products // d + 8, rep_in.size()))
+        n = 2 * (n_products + self.rank) // d + 8
+        X = np.random.default_rng(0).standard_normal((n, rep_in.size()))
         u, values = found(X)[:, 0], replace(self, scale=1.0)(X)
         degrees, kept = np.concatenate([np.zeros(r0, int), degrees[self.which]]), np.arange(r0)
         for k in range(1, degrees.max(initial=0) + 1):

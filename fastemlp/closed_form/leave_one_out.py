@@ -8,6 +8,8 @@ from fastemlp.closed_form.polynomials import row_chunks
 
 #: The leverage of a sample is a matrix of its rows; of more rows than this it is taken for a multiple of the identity.
 LARGE = 100
+#: Up to so many, those of all penalties are one product of matrices.
+FEW_ROWS = 9
 #: Singular values that a rough decomposition keeps, over the largest.
 ROUGH = 1e-7
 
@@ -104,7 +106,7 @@ class LeaveOneOutRidge:
         held_back = np.reshape(alphas, (-1, 1)) / (self.s**2 + np.reshape(alphas, (-1, 1)))
         shrunk = held_back[..., None] * self.UtY
         is_large = d > LARGE
-        for rows in row_chunks(n, d * (q + len(alphas)) * (1 if is_large else d)):
+        for rows in row_chunks(n, d * q * (1 if is_large else max(len(alphas), FEW_ROWS))):
             U, Y = self.U[rows], self.Y[rows]
             residual = Y - U @ self.UtY
             # I − H and the residual: the part outside the span, plus what α shrinks inside it
@@ -116,13 +118,14 @@ class LeaveOneOutRidge:
                 inside = np.sum(np.square(U) @ held_back.T, axis=1).T
                 yield rows, e / ((outside + inside) / d)[..., None, None]
                 continue
-            inside = (U[:, :, None] * U[:, None]).reshape(len(Y) * d * d, q) @ held_back.T
+            if d <= FEW_ROWS:
+                products = (U[:, :, None] * U[:, None]).reshape(len(Y) * d * d, q)
+                inside = (products @ held_back.T).T.reshape(-1, len(Y), d, d)
+            else:
+                inside = (U * held_back[:, None, None]) @ U.swapaxes(1, 2)
             yield (
                 rows,
-                [
-                    _solved(*one)
-                    for one in zip(outside + inside.T.reshape(-1, len(Y), d, d), e, strict=True)
-                ],
+                [_solved(*one) for one in zip(outside + inside, e, strict=True)],
             )
 
     def _outside(self, U, rows):

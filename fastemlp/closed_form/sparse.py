@@ -94,11 +94,11 @@ def fit_sparse(A, Y, weights, invariants, products, rng):
     intercept : ndarray of shape (d, c)
     held_out : ndarray of shape (n, d, c); y minus the prediction of the fit to the other folds
     """
-    power = weights @ np.sum(Y**2, axis=(1, 2))
     if A[..., 0].size * A.shape[2] * min(A[..., 0].size, A.shape[2]) > MOST_WORK:
         whole = Reweighted(A, Y, weights, invariants, products)
         whole.round()
         return whole.coefficients, whole.intercept, whole.problem.left_out(whole.alpha)
+    power = weights @ np.sum(Y**2, axis=(1, 2))
     whole, best = Reweighted(A, Y, weights, invariants, products), None
     for _ in range(ROUNDS if _may_be_exact(A, Y, weights, invariants, products, power) else 0):
         whole.round()
