@@ -529,19 +529,20 @@ def test_inputs_of_many_objects_are_scaled_down_and_scalars_to_their_products(re
 
 def test_auto_is_many_steps_and_a_decay_by_the_number_of_samples():
     model = FastEMLPRegressor(group=O(5), polynomial=None, kernel=None)
-    assert model._n_epochs(30, 30) == 10_000
-    assert model._n_epochs(1280, 1280) == 1_000
-    assert model._n_epochs(10**5, 10**5) == 100
+    assert model._budget(30, 30).n_epochs == 10_000
+    assert model._budget(1280, 1280).n_epochs == 1_000
+    assert model._budget(10**5, 10**5).n_epochs == 100
     # of more samples no more than 100,000 steps, and beside closed forms 10,000 and then 30,000
-    assert model._n_epochs(10**6, 10**6) == 13
+    assert model._budget(10**6, 10**6).n_epochs == 13
     beside = FastEMLPRegressor(group=O(5))
-    assert beside._n_epochs(10**5, 10**5) == beside._n_epochs(10**5, 10**5, is_trial=True) == 13
-    assert beside._n_epochs(10**6, 10**6, is_trial=True) == 1
-    assert beside._n_epochs(10**6, 10**6) == 4
-    assert FastEMLPRegressor(solver="lbfgs")._n_epochs(30, 30) == 1_000
-    assert model._decay(3000) == pytest.approx(0.01)
-    assert model._decay(200) == 0.1
-    assert model._decay(30) == pytest.approx(0.05)
+    for is_trial in (False, True):
+        assert beside._budget(10**5, 10**5, is_trial).n_epochs == 13
+    assert beside._budget(10**6, 10**6, is_trial=True).n_epochs == 1
+    assert beside._budget(10**6, 10**6).n_epochs == 4
+    assert FastEMLPRegressor(solver="lbfgs")._budget(30, 30).n_epochs == 1_000
+    assert model._budget(3000, 3000).decay == pytest.approx(0.01)
+    assert model._budget(200, 200).decay == 0.1
+    assert model._budget(30, 30).decay == pytest.approx(0.05)
     twice = np.arange(30.0)[:, None].repeat(2, axis=0)
     assert len(distinct_rows(twice, twice)[0]) == 30
     with pytest.raises(ValueError, match="max_iter must be an int ≥ 1 or 'auto', got 'many'"):
@@ -590,7 +591,7 @@ def test_where_the_solver_of_few_samples_diverges_another_goes_on(monkeypatch):
 
     X = np.random.default_rng(0).standard_normal((40, 10))
     model = FastEMLPRegressor(O(5), **SMALL | {"kernel": "auto", "max_iter": "auto"})
-    assert model._solver(40) == "lbfgs"
+    assert model._budget(40, 40).chosen_solver == "lbfgs"
     monkeypatch.setattr("fastemlp.training.loop.minimise_lbfgs", diverging)
     monkeypatch.setattr(
         "fastemlp.estimators.regressor.try_network", lambda *_, **__: Verdict(0, 1.0)

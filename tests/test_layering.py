@@ -9,7 +9,7 @@ The order is the architecture (left never imports right)::
 
 and inside ``estimators``::
 
-    columns, scaling, training_range < base, diagnosis < regressor, ridge
+    budget, columns, scaling, training_range < base, diagnosis < regressor, ridge
 
 A new module fails here until it is given its place in ``ORDER``, on purpose.
 """
@@ -50,7 +50,7 @@ SEES_ONLY = {"datasets": {"groups", "reps"}}
 
 ESTIMATORS = f"{ROOT}.estimators"
 ORDER_OF_ESTIMATORS = (
-    {"columns", "scaling", "training_range"},
+    {"budget", "columns", "scaling", "training_range"},
     {"base", "diagnosis"},
     {"regressor", "ridge"},
     {ESTIMATORS},

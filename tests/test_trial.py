@@ -27,6 +27,7 @@ def test_a_network_that_learned_the_whole_is_mixed_with_what_else_predicts(monke
         None,
         rng,
         lambda *_: None,
+        max_iter=8,
     )
     # each is wrong by as much, on its own: the mean of both is better than either
     assert verdict.choice == 0

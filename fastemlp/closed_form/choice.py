@@ -7,16 +7,17 @@ import numpy as np
 from scipy.optimize import nnls
 
 from fastemlp.closed_form.gradients import GradientObservations
-from fastemlp.closed_form.kernels import fit_kernel
+from fastemlp.closed_form.kernel_ridge import fit_kernel
 from fastemlp.closed_form.laws import fit_polynomial
 from fastemlp.closed_form.logarithms import Exponential, log_targets
 from fastemlp.closed_form.observations import Observations
+from fastemlp.closed_form.outliers import total, without_outliers
 from fastemlp.closed_form.potentials import fit_potential
 from fastemlp.closed_form.sparse import EXACT
 from fastemlp.closed_form.terms import fit_terms
-from fastemlp.reps import Scalar, objects
+from fastemlp.reps import Rep, Scalar, objects
 
-#: Where the best leaves more than this share of the variance, all are weighed together.
+#: Where the best leaves more than this share of the variance, all that can be bounded are weighed together.
 CLEAR = 0.01
 #: The error of what may grow without bound outside the data, beside that of what may not: left-out samples tell little
 #: of how it does there.
@@ -26,8 +27,8 @@ HOPE = 4.0
 #: Fits that weigh less than this are left out.
 LEAST = 0.05
 #: A fit must explain this share of the variance, over the root of the number of samples, or be better than a constant
-#: by so many standard errors.
-SURE, VERY_SURE = 2.0, 3.0
+#: by so many standard errors, which are themselves not known from few samples.
+SURE, VERY_SURE, UNKNOWN = 2.5, 3.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -129,32 +130,69 @@ def fit_closed_form(
         d = kind.size()
         of_kind = None if slopes is None else slopes[:, columns.T]
         data = Observations(X, Y[:, columns.T], weights, of_kind, factor)
-        candidates = []
-        if polynomial is not None and data.targets.any():
-            candidates += _tried(fit_polynomial, objects(rep_in), kind, polynomial, data, rng)
-        if kernel is not None and not _is_explained(candidates, data.targets):
-            logarithms = log_targets(data, offset[columns[:, 0]]) if kind == Scalar else None
-            if logarithms is not None:
-                found = of_invariants(rep_in, kind, logarithms, rng)
-                candidates += [
-                    Exponential.of_logarithms(fit, e, data, offset[columns[:, 0]])
-                    for fit, e in found
-                ]
-            candidates += of_invariants(rep_in, kind, data, rng)
-            gradient = GradientObservations.of_outputs(rep_in, kind, columns, scales, data)
-            if gradient is not None:
-                found = _tried(fit_potential, rep_in, gradient, rng)
-                if found and _may_be_better(found[0][1], candidates, weights):
-                    found += _terms(rep_in, Scalar, gradient, rng)
-                candidates += [(fit, e.reshape(data.Y.shape)) for fit, e in found]
-        candidates = [(fit, e) for fit, e in candidates if np.isfinite(e).all()]
-        fits, rest = _best(candidates, data.targets, weights)
+        candidates = _Candidates(
+            rep_in, kind, columns, scales, offset[columns[:, 0]], polynomial, kernel, rng
+        )
+        fits, rest = without_outliers(candidates.best, data)
         parts.append((columns, fits))
         left_out[:, columns.T] = rest[:, :d]
         if slopes is not None:
             below = np.moveaxis(rest[:, d:].reshape(len(X), d, X.shape[1], -1), 2, 3) / factor
             slopes_left_out[:, columns.T] = np.where(np.isnan(of_kind), np.nan, below)
     return ClosedForm(tuple(parts)), left_out, slopes_left_out
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """What may predict outputs of one type.
+
+    Attributes
+    ----------
+    rep_in, kind : Rep, bound
+    columns : int ndarray (c, d); of the outputs
+    scales, polynomial, kernel, rng : as for ``fit_closed_form``
+    offset : ndarray of shape (c,); of each output's first column
+    """
+
+    rep_in: Rep
+    kind: Rep
+    columns: np.ndarray
+    scales: tuple
+    offset: np.ndarray
+    polynomial: int | str | None
+    kernel: str | None
+    rng: np.random.Generator
+
+    def best(self, data):
+        """The best fits to Observations with their weights, and what they leave."""
+        found = []
+        if self.polynomial is not None and data.targets.any():
+            sources = objects(self.rep_in)
+            found += _tried(fit_polynomial, sources, self.kind, self.polynomial, data, self.rng)
+        if self.kernel is not None and not _is_explained(found, data.targets):
+            found += self._of_logarithms(data)
+            found += of_invariants(self.rep_in, self.kind, data, self.rng)
+            found += self._gradients(data, found)
+        found = [(fit, e) for fit, e in found if np.isfinite(e).all()]
+        return _best(found, data)
+
+    def _of_logarithms(self, data):
+        logarithms = log_targets(data, self.offset) if self.kind == Scalar else None
+        if logarithms is None:
+            return []
+        found = of_invariants(self.rep_in, self.kind, logarithms, self.rng)
+        return [Exponential.of_logarithms(fit, e, data, self.offset) for fit, e in found]
+
+    def _gradients(self, data, others):
+        gradient = GradientObservations.of_outputs(
+            self.rep_in, self.kind, self.columns, self.scales, data
+        )
+        if gradient is None:
+            return []
+        found = _tried(fit_potential, self.rep_in, gradient, self.rng)
+        if found and _may_be_better(found[0][1], others, data.weights):
+            found += _terms(self.rep_in, Scalar, gradient, self.rng)
+        return [(fit, e.reshape(data.Y.shape)) for fit, e in found]
 
 
 def of_invariants(rep_in, kind, data, rng):
@@ -189,20 +227,21 @@ def _is_explained(candidates, y):
 
 def _may_be_better(e, candidates, weights):
     """Whether other fits of a kind, one of which leaves e, may be better than what is there."""
-    error = _total(e, weights)
-    return all(error <= HOPE * _total(other, weights) for _, other in candidates)
+    error = total(e, weights)
+    return all(error <= HOPE * total(other, weights) for _, other in candidates)
 
 
-def _best(candidates, y, weights):
-    """The fits and their weights, and the residual; () and y where a constant is as good."""
+def _best(candidates, data):
+    """The fits and their weights, and the residual; () and the targets where a constant is as good."""
+    y, weights = data.targets, data.weights
     if not candidates:
         return (), y
-    errors = [_total(e, weights) * (1.0 if fit.is_bounded else UNBOUNDED) for fit, e in candidates]
-    best = int(np.argmin(errors))
-    fit, e = candidates[best]
-    if _total(e, weights) <= CLEAR * _total(y, weights):
+    fit, e = _least(candidates, weights)
+    if total(e, weights) <= CLEAR * total(y, weights):
         return ((1.0, fit),), e
-    mixed = [one for one in candidates if one[0].is_bounded or one[0] is fit]
+    candidates = [(fit.within(data.X), e) for fit, e in candidates]
+    best, _ = _least(candidates, weights)
+    mixed = [one for one in candidates if one[0].is_bounded or one[0] is best]
     # weights ≥ 0 of predictions for samples left out (Wolpert 1992; Breiman 1996): they shrink what fits noise
     root = np.sqrt(weights)[:, None, None]
     predicted = [y - e for _, e in mixed]
@@ -213,8 +252,12 @@ def _best(candidates, y, weights):
     return (fits, e) if _is_better(y, e) else ((), y)
 
 
-def _total(e, weights):
-    return float(weights @ np.sum(e**2, axis=(1, 2)))
+def _least(candidates, weights):
+    """The (fit, left_out) of the smallest error."""
+    return min(
+        candidates,
+        key=lambda one: total(one[1], weights) * (1.0 if one[0].is_bounded else UNBOUNDED),
+    )
 
 
 def _is_better(y, e):
@@ -222,4 +265,5 @@ def _is_better(y, e):
     squares = np.sum(y**2, axis=(1, 2))
     gain = squares - np.sum(e**2, axis=(1, 2))
     is_clear = np.sum(gain) > SURE / np.sqrt(len(gain)) * np.sum(squares)
-    return is_clear or np.mean(gain) > VERY_SURE * np.std(gain) / np.sqrt(len(gain))
+    doubt = (1 + UNKNOWN / len(gain)) * np.std(gain) / np.sqrt(len(gain))
+    return is_clear or np.mean(gain) > VERY_SURE * doubt

@@ -53,14 +53,16 @@ class Covariants:
                 break
             if features.rank > MOST:
                 break
-            before, reached = reached, cls(constants, features)._directions(X[:SEEN])
+            scale = np.ones(constants.shape[1] + features.rank)
+            scale[constants.shape[1] :][features.is_roundoff(X)] = np.inf
+            raw = cls(constants, features, scale)
+            before, reached = reached, raw._directions(X[:SEEN])
             if degree <= 2 or reached > before:
-                found = features if features.rank else found
+                found = raw if features.rank else found
         if found is None:
             return cls(constants) if constants.size else None
-        raw = cls(constants, found)
-        scale = np.sqrt(np.mean(np.sum(raw(X) ** 2, axis=1), axis=0))
-        return replace(raw, scale=np.where(scale > 0, scale, np.inf))
+        scale = np.sqrt(np.mean(np.sum(found(X) ** 2, axis=1), axis=0))
+        return replace(found, scale=np.where(scale > 0, scale, np.inf))
 
     @property
     def rank(self):

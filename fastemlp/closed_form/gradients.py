@@ -60,6 +60,10 @@ class Gradient:
         fit, left_out = self.of.refitted(data, order, data.constants())
         return (self if fit is self.of else fit), left_out
 
+    def within(self, X):
+        """The same with invariants kept near those of samples X."""
+        return replace(self, of=self.of.within(X))
+
     def jacobian(self, X):
         """Their derivatives, (n, d, c, n_in).
 

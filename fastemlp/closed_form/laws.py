@@ -21,6 +21,8 @@ LIMITS, LIMITS_OF_PERMUTATIONS = Limits(2**26, 2e10, 3e5), Limits(2**29, 2e10, 3
 LARGE_DEGREE = 3
 #: So many polynomials at most.
 MOST = 4000
+#: Samples that tell what is roundoff.
+SEEN = 300
 #: A higher degree must leave less than this share of the error of the best one below.
 WORTH = 0.95
 
@@ -71,6 +73,10 @@ class PolynomialFit:
         """Their derivatives, (n, d, c, n_in)."""
         return self.features.jacobian(X, self.coefficients)
 
+    def within(self, X):
+        """Itself: it has no invariants to be kept near those of samples X."""
+        return self
+
     def refitted(self, data, order, constants):
         """The same polynomials fitted to as many of ``data[order]`` as can be afforded, and what is left of these."""
         n, products = _affordable(self.features, data, FITTING_WORK), self.features.products
@@ -99,7 +105,10 @@ def fit_polynomial(sources, kind, degree, data, rng):
     order = rng.permutation(len(data))
     constants = data.constants(equivariant_basis(kind, dtype=np.float64).to_dense())
     best, best_error = None, np.inf
-    for k, features in _degrees(sources, kind, degree):
+    for k, every in _degrees(sources, kind, degree):
+        features = every.but_for_roundoff(data.X[order[:SEEN]])
+        if not features.rank:
+            continue
         n_some = _affordable(features, data, CHOOSING_WORK)
         few = n_some < len(data) and n_some * data.equations < 2 * features.rank
         if degree == "auto" and few:

@@ -1,7 +1,6 @@
 """Ridge regression whose leave-one-out errors are exact and cheap."""
 
 import numpy as np
-from scipy import linalg
 
 from fastemlp._svd import svd
 from fastemlp.closed_form.polynomials import row_chunks
@@ -150,7 +149,7 @@ def _rough_svd(A):
     By the eigenvalues of A Aᵀ or Aᵀ A, whichever is smaller.
     """
     is_wide = len(A) <= A.shape[1]
-    squares, vectors = linalg.eigh(A @ A.T if is_wide else A.T @ A)
+    squares, vectors = np.linalg.eigh(A @ A.T if is_wide else A.T @ A)
     kept = squares > ROUGH**2 * squares.max(initial=0)
     s, vectors = np.sqrt(squares[kept]), vectors[:, kept]
     if is_wide:

@@ -6,8 +6,8 @@ import numpy as np
 
 #: Targets whose largest is so many times the smallest, at least, are worth a fit of their logarithms.
 DECADE = 10.0
-#: Predictions are at most so many times the largest target, or its inverse.
-BEYOND = 10.0
+#: Predictions are at most so many times the largest target, or so many times where they are kept near the data.
+BEYOND, NEAR = 10.0, 1.5
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,12 @@ class Exponential:
     of: object
     offset: np.ndarray
     most: np.ndarray
+    is_near: bool = False
 
-    is_bounded = False
+    @property
+    def is_bounded(self):
+        """Whether predictions stay near those of the data."""
+        return self.is_near and self.of.is_bounded
 
     @property
     def name(self):
@@ -40,6 +44,11 @@ class Exponential:
     def __call__(self, X):
         """Predictions of shape (n, 1, c)."""
         return np.exp(np.minimum(self.of(X), self.most)) - self.offset
+
+    def within(self, X):
+        """The same with invariants and predictions kept near those of samples X, where these chose the form."""
+        most = self.most if self.is_near else self.most - np.log(BEYOND / NEAR)
+        return replace(self, of=self.of.within(X), most=most, is_near=True)
 
     def jacobian(self, X):
         """Their derivatives, (n, 1, c, n_in)."""

@@ -18,6 +18,9 @@ from fastemlp.reps import Scalar
 
 #: The most bytes that a design matrix, or a basis of one tensor power, may take.
 DESIGN_BYTES = 2**30
+#: What is less than this share of the products it is made of, or varies by less, may be roundoff of inputs in single
+#: precision; enlarged it would be noise, and not equivariant.
+ROUNDOFF = 1e-6
 _CHUNK = 2**22  # numbers that a temporary array holds
 
 
@@ -81,6 +84,15 @@ class _Path:
         n_products, n = tensors.shape[1:]
         rank = (self.features.stop - self.features.start) // n_products
         return (Q.T @ tensors.reshape(len(Q), -1)).reshape(-1, rank, n_products, n)
+
+    def sizes(self, X):
+        """The root mean square that each polynomial would have if nothing in it cancelled: (n_products, rank)."""
+        power = np.ones((len(X), len(self.columns[0])))
+        for columns in self.columns:
+            power *= np.sum(X[:, columns] ** 2, axis=2)
+        rank = (self.features.stop - self.features.start) // power.shape[1]
+        maps = np.linalg.norm(self.Q.reshape(-1, rank), axis=0)
+        return np.sqrt(np.mean(power, axis=0))[:, None] * maps
 
     @property
     def width(self):
@@ -201,6 +213,20 @@ class PolynomialFeatures:
             place = A[:, path.features].reshape(self.dim, -1, values.shape[1], x.shape[1])
             place[...] = values.swapaxes(1, 2)
         return A
+
+    def is_roundoff(self, X):
+        """Which are nothing but roundoff of samples X, as the trace of matrices without one: bool ndarray (rank,)."""
+        sizes = np.concatenate([path.sizes(X).ravel() for path in self.paths] or [np.zeros(0)])
+        power = np.zeros(self.rank)
+        for rows in row_chunks(len(X), self.dim * self.rank):
+            power += np.sum(self(X[rows]) ** 2, axis=(0, 1))
+        return power <= len(X) * (ROUNDOFF * sizes) ** 2
+
+    def but_for_roundoff(self, X):
+        """Those of products that are more than roundoff of samples X."""
+        return (
+            self.only(np.bincount(self.products, ~self.is_roundoff(X)) > 0) if self.rank else self
+        )
 
     def values(self, X):
         """The same, for ``Observations.design``."""

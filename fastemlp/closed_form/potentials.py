@@ -1,25 +1,19 @@
 """Kernels of invariants, fitted to derivatives: energies with forces, and what is the gradient of a function."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from fastemlp.closed_form.kernels import (
+from fastemlp.closed_form.kernel_ridge import FITTING
+from fastemlp.closed_form.kernel_search import (
     CHOOSING,
     FEWEST,
-    FITTING,
-    LENGTHS,
-    ROUNDS,
-    WORTH,
-    Kernel,
-    around,
-    design,
-    ingredients,
-    penalties,
-    scores,
-    squares_of,
+    best_kernel,
+    weighed_kernel,
     weighed_scale,
 )
+from fastemlp.closed_form.kernels import Kernel, design, penalties, scores, squares_of
 from fastemlp.closed_form.leave_one_out import LeaveOneOutRidge
 from fastemlp.closed_form.polynomials import row_chunks
 from fastemlp.closed_form.sparse import spread
@@ -145,6 +139,10 @@ class PotentialFit:
         kernel = replace(self.kernel, invariants=invariants)
         return replace(self, kernel=kernel, centres=self.centres[:, kept], g=self.g[:, kept])
 
+    def within(self, X):
+        """Itself: it is bounded."""
+        return self
+
     def refitted(self, data, order, constants):
         """Itself: the samples that choose a closed form are as many as a kernel is fitted to."""
         return self, None
@@ -179,22 +177,11 @@ def fit_potential(rep_in, data, rng):
         return None, None
     order = rng.permutation(len(data))
     some = data.of(order[:n_some])
-    tried = []
-    for covariants, invariants, turns in ingredients(rep_in, Scalar, data.X[order[:CHOOSING]]):
-        kernels = [Kernel(covariants, invariants, turns, "rbf", length) for length in LENGTHS]
-        tried += [(_score(kernel, some), kernel) for kernel in kernels]
-    if not tried:
+    some_scores = partial(_scores, data=some)
+    best = best_kernel(rep_in, Scalar, data.X[order[:CHOOSING]], some_scores)
+    if best[1] is None:
         return None, None
-    best = np.inf, None
-    for _, kernel in sorted(tried, key=lambda one: one[0])[:2]:
-        best = _better(best, around(kernel), some)
-    for _ in range(ROUNDS):
-        inner = _fit(best[1], some)[0]
-        candidates = around(inner.weighed(some.X), forms=False)
-        weighed = _better((best[0] + np.log(WORTH), None), candidates, some)
-        if weighed[1] is None:
-            break
-        best = weighed
+    best = weighed_kernel(best, some_scores, lambda kernel: _fit(kernel, some)[0], some.X)
     n_fit = max(1, min(len(data), FITTING // data.equations))
     _, fit, left_out = _fit(best[1], data.of(order[:n_fit]))
     fit = fit.pruned()
@@ -218,16 +205,10 @@ def _ridge(kernel, data):
     return ridge, W, equations
 
 
-def _score(kernel, data):
-    return float(np.min(scores(_ridge(kernel, data)[0])))
-
-
-def _better(best, kernels, data):
+def _scores(kernels, data):
+    """Yield the scores of kernels, see ``kernels.scores``."""
     for kernel in kernels:
-        score = _score(kernel, data)
-        if score < best[0]:
-            best = score, kernel
-    return best
+        yield float(np.min(scores(_ridge(kernel, data)[0])))
 
 
 def _fit(kernel, data):

@@ -18,6 +18,7 @@ from fastemlp.estimators.base import (
     one_of,
     or_else,
 )
+from fastemlp.estimators.budget import LEAST_STEPS, Budget
 from fastemlp.estimators.columns import distinct_rows
 from fastemlp.estimators.diagnosis import unexplained, warn_if_astray, warn_if_nothing_learned
 from fastemlp.estimators.scaling import (
@@ -39,22 +40,13 @@ from fastemlp.training import (
     try_network,
 )
 
-#: What max_iter="auto" means: at least this many steps and epochs, or this many iterations of L-BFGS.
-AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
-#: But no more steps than this, however many epochs that is.
-MOST_STEPS = 100_000
 #: Copies of a single sample are learned once the loss is this share of the target's square.
 ONE_SAMPLE_LOSS = 1e-8
-#: The same where a closed form may do instead: steps per sample, but no fewer than this.
-STEPS_PER_SAMPLE, LEAST_STEPS = 5.0, 500
-#: Of many samples a network that has proved better in ``AUTO_STEPS`` is trained for more: so many a sample, up to this.
-MORE_PER_SAMPLE, MOST_MORE = 0.03, 30_000
 #: Of so many rows it is enough to see how well they are fitted, to warn where nothing was learned.
 ENOUGH_ROWS = 10_000
-#: Up to so many samples L-BFGS trains the network, for so many iterations.
-SMALL, FEW_ITERATIONS = 300, 200
-#: Of fewer than so many, which closed forms mostly do better with, it is trained towards one kind of targets alone.
-FEW = 100
+#: Of so many samples the network is tried towards what a closed form leaves as well as the whole: of fewer closed forms
+#: mostly do better, of more what they leave is harder to learn.
+FEW, SMALL = 100, 300
 #: A closed form that leaves less than this many times the rounding unit of the variance explains all.
 ROUNDOFF = 1.0
 #: One that leaves less than this share of the variance, over the number of samples, is better than a network would be.
@@ -63,9 +55,6 @@ HOPELESS = 1.0
 POOR = 1e-3
 #: One that leaves more than this share is kept near the targets of training.
 DOUBTFUL = 0.01
-#: weight_decay="auto" is ``AUTO_DECAY / n`` for n samples, at most ``MAX_AUTO_DECAY`` and at most ``n / FEW_DECAY``, so
-#: that decay does not drown what very few samples say.
-AUTO_DECAY, MAX_AUTO_DECAY, FEW_DECAY = 30.0, 0.1, 600.0
 #: The parameters that are passed on to ``train`` as they are.
 _TRAINING_OPTIONS = (
     "learning_rate",
@@ -384,7 +373,7 @@ class FastEMLPRegressor(EquivariantRegressor):
             self._predict_scaled(X[some], natural[some]), *_rows_of((y, weight), some)
         )
         steps = None
-        if self.network_share_ and self._solver(len(first)) != "lbfgs":
+        if self.network_share_ and self._budget(len(X), len(first)).chosen_solver != "lbfgs":
             steps = self.n_iter_ * -(-len(X) // self.batch_size)
         reps = self.rep_in_, self.rep_out_
         warn_if_nothing_learned("FastEMLPRegressor.fit", (X, y), reps, error, n_steps=steps)
@@ -444,7 +433,6 @@ class FastEMLPRegressor(EquivariantRegressor):
             if form and error > POOR:
                 choices.append(((y, dy if self.gradient_weight else None), None))
             if not choices or FEW <= n <= SMALL:
-                # of many samples, what is left is harder to learn than the whole
                 choices.append((left(everything), form))
             targets = [one for one, _ in choices]
             verdict = self._try(network, X, left, targets, weight, sample, rng)
@@ -462,7 +450,8 @@ class FastEMLPRegressor(EquivariantRegressor):
         unit = _rms(target[0], weight) if is_scaled else 1.0
         self.network_share_ = share * unit
         if share:
-            goes_on = self._n_epochs(len(X), n) > self._n_epochs(len(X), n, is_trial=True)
+            whole, tried = (self._budget(len(X), n, is_trial=trial) for trial in (False, True))
+            goes_on = whole.n_epochs > tried.n_epochs
             if result is None or self.early_stopping or goes_on:
                 target = [_scaled(a, unit, y.dtype) for a in target]
                 result = self._trained(X, target, weight, sample, rng)
@@ -495,7 +484,7 @@ class FastEMLPRegressor(EquivariantRegressor):
             validation=None if held_out is None else _rows_of(data, held_out),
             enough=ONE_SAMPLE_LOSS if n_different == 1 else 0.0,
         )
-        options = self._options(len(X), n_different)
+        options = self._options(self._budget(len(X), n_different))
         try:
             return fit(**options)
         except FloatingPointError:
@@ -510,6 +499,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         def slope_loss(dy, weight):
             return None if dy is None else self._derivative_loss(dy, weight)
 
+        budget = self._budget(len(X), sample.max() + 1, is_trial=True)
         return try_network(
             network,
             X,
@@ -519,17 +509,27 @@ class FastEMLPRegressor(EquivariantRegressor):
             weight,
             rng,
             slope_loss,
-            **{**self._options(len(X), sample.max() + 1, is_trial=True), "verbose": 0},
+            **{**self._options(budget), "verbose": 0},
         )
 
-    def _options(self, n_samples, n_different, is_trial=False):
+    def _budget(self, n_samples, n_different, is_trial=False):
+        return Budget(
+            *(self.solver, self.max_iter, self.weight_decay, self.batch_size),
+            is_alone=self.polynomial is None and self.kernel is None,
+            is_robust=self.loss == "huber",
+            n_samples=n_samples,
+            n_different=n_different,
+            is_trial=is_trial,
+        )
+
+    def _options(self, budget):
         """What ``train`` is to do."""
         options = {name: getattr(self, name) for name in _TRAINING_OPTIONS}
         return options | {
             "loss": self._loss(self.rep_out_),
-            "solver": self._solver(n_different),
-            "max_iter": self._n_epochs(n_samples, n_different, is_trial),
-            "weight_decay": self._decay(n_different),
+            "solver": budget.chosen_solver,
+            "max_iter": budget.n_epochs,
+            "weight_decay": budget.decay,
         }
 
     def _predict(self, X):
@@ -621,34 +621,6 @@ class FastEMLPRegressor(EquivariantRegressor):
         n_held_out = 1 + np.argmin(np.abs(total - self.validation_fraction * total[-1]))
         held_out = np.isin(sample, order[: min(n_held_out, n - 1)])
         return ~held_out, held_out
-
-    def _solver(self, n_different):
-        if self.solver != "auto":
-            return self.solver
-        alone = self.polynomial is None and self.kernel is None
-        small = n_different <= SMALL and self.max_iter == "auto" and not alone
-        return "lbfgs" if small and self.loss != "huber" else "adamw"
-
-    def _n_epochs(self, n_samples, n_different, is_trial=False):
-        if self.max_iter != "auto":
-            return self.max_iter
-        if self._solver(n_different) == "lbfgs":
-            if self.solver == "lbfgs":
-                return AUTO_ITERATIONS
-            return FEW_ITERATIONS if n_different >= FEW else FEW_ITERATIONS // 2
-        n_batches = -(-n_samples // self.batch_size)
-        if self.polynomial is None and self.kernel is None:
-            epochs = max(-(-AUTO_STEPS // n_batches), AUTO_EPOCHS)
-            return min(epochs, -(-MOST_STEPS // n_batches))
-        steps = np.clip(STEPS_PER_SAMPLE * n_samples, LEAST_STEPS, AUTO_STEPS)
-        if not is_trial:
-            steps = max(steps, min(MORE_PER_SAMPLE * n_samples, MOST_MORE))
-        return max(1, round(steps / n_batches))
-
-    def _decay(self, n):
-        if self.weight_decay != "auto":
-            return self.weight_decay
-        return min(AUTO_DECAY / n, MAX_AUTO_DECAY, n / FEW_DECAY)
 
     def _loss(self, rep_out):
         if self.loss == "huber":

@@ -19,7 +19,7 @@ NOT_MISSED = 0.05
 #: the root of the number of samples held out, within these bounds.
 SURE = 1.5
 GAIN, LEAST_GAIN, MOST_GAIN = 2.0, 0.1, 0.6
-#: Beside other predictions L-BFGS must have brought this part of the gain after that part of its iterations; what these
+#: Beside other predictions a network must have brought this part of the gain after that part of its training: what they
 #: leave is learned late.
 HOPE, LOOK = 0.25, 4
 
@@ -74,14 +74,14 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
     before = _errors(first_y, first_dy, first_y, first_dy)
     gain = np.clip(GAIN / np.sqrt(n_held_out), LEAST_GAIN, MOST_GAIN)
     best, limit = Verdict(None, 0.0), (1 - gain) * np.average(before, weights=w)
-    look = options["max_iter"] // LOOK if options.get("solver") == "lbfgs" else None
+    look = options["max_iter"] // LOOK
     for k, (y, dy) in enumerate(choices):
         unit = np.sqrt(np.average(np.square(y), 0, weight).mean()) or 1.0
         slopes = None if dy is None else (dy[rows] / unit).astype(X.dtype)
         # what else predicts, unless it is taken off already
         mix = _Mix(network, X[held_out], y[held_out], y[held_out] - first_y, unit, w)
         is_hopeless = None
-        if look is not None and mix.others.any():
+        if mix.others.any():
             is_hopeless = partial(_is_hopeless, mix, look, 1 - HOPE * gain)
         try:
             result = train(

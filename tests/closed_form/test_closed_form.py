@@ -13,12 +13,14 @@ from fastemlp.closed_form import (
 )
 from fastemlp.closed_form.choice import of_invariants
 from fastemlp.closed_form.covariants import Covariants
+from fastemlp.closed_form.families import families
 from fastemlp.closed_form.gradients import GradientObservations
-from fastemlp.closed_form.invariants import Spectra, families
 from fastemlp.closed_form.laws import fit_polynomial
 from fastemlp.closed_form.observations import Observations
+from fastemlp.closed_form.outliers import without_outliers
 from fastemlp.closed_form.potentials import fit_potential
 from fastemlp.closed_form.sparse import fit_sparse
+from fastemlp.closed_form.spectra import Spectra
 from fastemlp.closed_form.terms import Sum, _exchanged, fit_terms
 from fastemlp.closed_form.views import views
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
@@ -90,7 +92,10 @@ def every_fit(rep_in, kind, columns, data):
     gradient = GradientObservations.of_outputs(rep_in, kind, columns, ones, data)
     if gradient is not None:
         found += [fit_potential(rep_in, gradient, rng), *fit_terms(rep_in, Scalar, gradient, rng)]
-    return [fit for fit, _ in found if fit is not None]
+    fits = [fit for fit, _ in found if fit is not None]
+    # and the same near some of the data
+    bounded = [fit.within(data.X[:6]) for fit in fits]
+    return fits + [one for one, fit in zip(bounded, fits, strict=True) if one is not fit]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -199,6 +204,51 @@ def test_pair_potentials_are_found_for_points_that_a_group_exchanges():
     inside = np.all((r >= r[few].min()) & (r <= r[few].max()), axis=1)
     assert inside[60:].sum() > 100
     assert np.square(form(X) - y)[inside].mean() < 1e-8 * y.var()
+
+
+def test_functions_that_are_kept_near_the_data_are_the_same_there_and_end_beyond():
+    rep_in, _, X, Y = problem((O(3), Scalar + 2 * V, Scalar), 40)
+    data = Observations(X, Y[:, :, None], np.ones(len(X)))
+    for fit, _ in fit_terms(rep_in, Scalar, data, np.random.default_rng(0)):
+        bounded = fit.within(X)
+        assert bounded.is_bounded
+        np.testing.assert_allclose(bounded(X), fit(X), rtol=1e-9, atol=1e-12)
+        far = 1e3 * X
+        assert np.array_equal(bounded(far).round(9), bounded(10 * far).round(9))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_targets_that_are_wrong_hardly_count(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((100, 6))
+    clean = np.sin(np.sum(X[:, :3] * X[:, 3:], axis=1))
+    y, far = clean.copy(), np.arange(100) % 20 == 0
+    y[far] += 4.0
+    rep_in = bind(2 * V, (O(3),), "test")
+    rep_out = bind(Scalar, (O(3),), "test")
+    form, left_out, _ = fit_closed_form(
+        (rep_in, rep_out), X, y[:, None], np.ones(100), np.random.default_rng(0)
+    )
+    assert np.mean((form(X)[:, 0] - clean) ** 2) < 0.01
+    assert left_out[far].min() > 3
+
+
+def test_targets_that_are_steep_count_in_full():
+    # most of the variance is of a few samples, and only they tell of others like them
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((100, 6))
+    y = np.exp(3 * X[:, 0])
+    y /= y.std()
+    data = Observations(X, y[:, None, None], np.ones(100))
+
+    def fit(data):
+        # nearest neighbours, but for what hardly counts
+        apart = np.abs(np.subtract.outer(X[:, 0], X[:, 0])) + 1e9 * np.eye(100)
+        nearest = np.argmin(apart + 1e6 * (data.weights < 0.5), axis=1)
+        return data, data.targets - data.targets[nearest]
+
+    chosen, _ = without_outliers(fit, data)
+    assert np.array_equal(chosen.weights, data.weights)
 
 
 @pytest.mark.parametrize("seed", range(2))

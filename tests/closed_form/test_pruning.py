@@ -9,7 +9,9 @@ import pytest
 from fastemlp.closed_form.covariants import Covariants
 from fastemlp.closed_form.expansion import Expansion
 from fastemlp.closed_form.gradients import Gradient
-from fastemlp.closed_form.kernels import Kernel, KernelFit, ingredients
+from fastemlp.closed_form.kernel_ridge import KernelFit
+from fastemlp.closed_form.kernel_search import ingredients
+from fastemlp.closed_form.kernels import Kernel
 from fastemlp.closed_form.laws import PolynomialFit
 from fastemlp.closed_form.observations import Observations
 from fastemlp.closed_form.polynomials import PolynomialFeatures

@@ -1,0 +1,102 @@
+"""Which kernel suits data: its invariants, form and length, and what weighs how much in it."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from fastemlp.closed_form.covariants import Covariants
+from fastemlp.closed_form.families import families
+from fastemlp.closed_form.kernels import PROFILES, Kernel, squares_of
+from fastemlp.closed_form.views import probe, views
+
+#: Equations of the fits that choose a kernel, and samples that do, at least, if there are so many.
+CHOOSING, FEWEST = 300, 10
+#: Lengths that are tried first, in units of the spread of all invariants together; half and double of the best follow.
+LENGTHS = (1.0, 4.0, 16.0)
+#: Rounds of weighing invariants and covariants by what a fit makes of them; each must leave less than this share.
+ROUNDS, WORTH = 4, 0.95
+
+
+def best_kernel(rep_in, kind, X, scores):
+    """The best of all that are tried, not weighed yet.
+
+    Parameters
+    ----------
+    rep_in, kind : Rep, bound; of inputs and of an output of one type
+    X : ndarray of shape (n, n_in); samples that tell what varies
+    scores : callable; list of Kernel that differ in form and length alone -> their scores, an iterable
+
+    Returns
+    -------
+    score : float; infinite where there is no kernel
+    kernel : Kernel or None
+    """
+    tried, best = [], (np.inf, None)
+    for covariants, invariants, turns in ingredients(rep_in, kind, X):
+        kernels = [Kernel(covariants, invariants, turns, "rbf", length) for length in LENGTHS]
+        tried += zip(scores(kernels), kernels, strict=True)
+    for _, kernel in sorted(tried, key=lambda one: one[0])[:2]:
+        best = _better(best, _around(kernel, PROFILES), scores)
+    return best
+
+
+def weighed_kernel(best, scores, fit, X):
+    """The best of one, (score, kernel), and of those weighed in rounds by what ``fit(kernel)`` makes of samples X."""
+    for _ in range(ROUNDS):
+        kernel = fit(best[1]).weighed(X)
+        weighed = _better((best[0] + np.log(WORTH), None), _around(kernel, [kernel.form]), scores)
+        if weighed[1] is None:
+            break
+        best = weighed
+    return best
+
+
+def _around(kernel, forms):
+    """Kernels like one, of about its length."""
+    lengths = [kernel.length * factor for factor in (0.5, 1.0, 2.0)]
+    return [replace(kernel, form=form, length=length) for form in forms for length in lengths]
+
+
+def _better(best, kernels, scores):
+    """The best (score, kernel) of several and of one before."""
+    return min([best, *zip(scores(kernels), kernels, strict=True)], key=lambda one: one[0])
+
+
+def ingredients(rep_in, kind, X):
+    """Yield covariants, invariants and turns that make a kernel equivariant."""
+    covariants = Covariants.of(rep_in, kind, X)
+    for view in views(rep_in, kind):
+        for invariants in families(view.sources, X):
+            if not view.generators:
+                choices = [(covariants, invariants.scaled(X), None)]
+            else:
+                exchanged = invariants.exchanged(view.generators, probe(X.shape[1]))
+                averaged = (invariants if exchanged is None else exchanged).scaled(X)
+                choices = []
+                if (
+                    view.turns
+                    and averaged is not None
+                    and _is_exact(averaged, view.turns, probe(X.shape[1])[:2])
+                ):
+                    choices.append((Covariants(np.eye(kind.size())), averaged, view.turns))
+                if exchanged is not None:
+                    for summary in exchanged.summarised():
+                        choices.append((covariants, summary.scaled(X), None))
+            yield from (one for one in choices if one[0] is not None and one[1] is not None)
+
+
+def _is_exact(invariants, turns, X):
+    """Whether distances of invariants stay as they are when all samples are turned."""
+    at = squares_of(invariants(X), invariants(X))
+    for a, _ in turns:
+        v = invariants(X @ a.T)
+        if not np.allclose(squares_of(v, v), at, rtol=1e-9, atol=1e-9 * max(1.0, at.max())):
+            return False
+    return True
+
+
+def weighed_scale(scale, weight):
+    """A scale that makes of what weighs more more, by its root; what weighs nothing stays away."""
+    used = np.isfinite(scale) & (weight > 0)
+    root = np.sqrt(weight / np.mean(weight[used])) if used.any() else np.ones_like(weight)
+    return np.where(used, np.broadcast_to(scale, weight.shape) / np.where(used, root, 1), np.inf)
