@@ -36,6 +36,11 @@ def families(sources, X):
         for of in ("log r", "1/r"):
             if any(np.all(X[:, piece.columns] > 0) for piece in scalars):
                 yield Invariants(f"columns, {of}", _measured(scalars, X, of))
+        columns = np.concatenate([piece.columns for piece in scalars])
+        if len(columns) > 1:
+            whole = columns[None]
+            each = PolynomialFeatures.build([(Scalar, columns[:, None])], Scalar, 1, 1)
+            yield Invariants("shares and log r", (_size(whole), Products(each, (whole,))))
         return
     products = _products(others, 2)
     if products is not None:
@@ -72,6 +77,12 @@ def families(sources, X):
             lengths = (Lengths(columns, None, of) for columns in measured)
             each = _measured(scalars, X, of)
             yield Invariants(f"angles and {of}", (*each, *lengths, angles))
+    shapes = cubic if cubic is not None else products
+    if shapes is not None and shapes.rank > 1:
+        wholes = tuple(columns.reshape(1, -1) for columns in measured)
+        each = _measured(scalars, X, "log r")
+        sizes = (_size(whole) for whole in wholes)
+        yield Invariants("shapes and log r", (*each, *sizes, Products(shapes, wholes)))
     pairs = [np.array(list(combinations(range(len(c)), 2)), int).reshape(-1, 2) for c in measured]
     if not 0 < sum(map(len, pairs)) <= MOST:
         return
@@ -124,6 +135,11 @@ def _is_matrix(kind):
 def _are_symmetric(X, columns):
     A = X[:, columns].reshape(len(X), -1, side(columns), side(columns))
     return np.allclose(A, A.swapaxes(2, 3), rtol=0, atol=1e-6 * np.abs(A).max(initial=0))
+
+
+def _size(columns):
+    """The logarithm of the length of all there is of a type, (1, copies·d)."""
+    return Lengths(columns, None, "log r")
 
 
 def _measured(scalars, X, of):
