@@ -240,8 +240,8 @@ def _best(candidates, data):
     if total(e, weights) <= CLEAR * total(y, weights):
         return ((1.0, fit),), e
     candidates = [(fit.within(data.X), e) for fit, e in candidates]
-    best, _ = _least(candidates, weights)
-    mixed = [one for one in candidates if one[0].is_bounded or one[0] is best]
+    least = min((total(e, weights) for fit, e in candidates if fit.is_bounded), default=np.inf)
+    mixed = [one for one in candidates if one[0].is_bounded or total(one[1], weights) < least]
     # weights ≥ 0 of predictions for samples left out (Wolpert 1992; Breiman 1996): they shrink what fits noise
     root = np.sqrt(weights)[:, None, None]
     predicted = [y - e for _, e in mixed]
