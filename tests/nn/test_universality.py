@@ -48,7 +48,7 @@ def found(group, rep_in, rep_out, degree, **options):
 def test_defaults_hold_every_polynomial(k, degree):
     group, rep_in, rep_out = CASES[k]
     n = rep_in(group).size()
-    if n**degree * rep_out(group).size() > 10_000:
+    if n**degree * rep_out(group).size() > 5_000:
         pytest.skip("large")
     for kind, rank in found(group, rep_in, rep_out, degree, channels=150):
         assert rank.found <= rank.allowed
