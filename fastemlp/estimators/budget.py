@@ -10,7 +10,7 @@ AUTO_STEPS, AUTO_EPOCHS, AUTO_ITERATIONS = 10_000, 100, 1_000
 MOST_STEPS = 100_000
 #: The same where a closed form may do instead: steps a sample, no fewer than this and no more than ``AUTO_STEPS``.
 STEPS_PER_SAMPLE, LEAST_STEPS = 5.0, 500
-#: Of many samples a network that has proved better in ``AUTO_STEPS`` is trained for more: so many a sample, up to this.
+#: Of many samples it takes more to prove better: so many a sample, up to this.
 MORE_PER_SAMPLE, MOST_MORE = 0.03, 30_000
 #: Up to so many samples L-BFGS trains it beside a closed form, for so many iterations, half of them below ``FEW``.
 SMALL, FEW, FEW_ITERATIONS = 300, 100, 200
@@ -30,7 +30,6 @@ class Budget:
     is_alone : bool; whether no closed form is tried beside the network
     is_robust : bool; whether the loss is one for outliers
     n_samples, n_different : int; rows, and how many of them are different
-    is_trial : bool; whether the network is only tried
     """
 
     solver: str
@@ -41,7 +40,6 @@ class Budget:
     is_robust: bool
     n_samples: int
     n_different: int
-    is_trial: bool = False
 
     @property
     def chosen_solver(self):
@@ -65,8 +63,7 @@ class Budget:
             epochs = max(-(-AUTO_STEPS // n_batches), AUTO_EPOCHS)
             return min(epochs, -(-MOST_STEPS // n_batches))
         steps = np.clip(STEPS_PER_SAMPLE * self.n_samples, LEAST_STEPS, AUTO_STEPS)
-        if not self.is_trial:
-            steps = max(steps, min(MORE_PER_SAMPLE * self.n_samples, MOST_MORE))
+        steps = max(steps, min(MORE_PER_SAMPLE * self.n_samples, MOST_MORE))
         return max(1, round(steps / n_batches))
 
     @property

@@ -134,7 +134,7 @@ class FastEMLPRegressor(EquivariantRegressor):
     max_iter : int or "auto"
         Epochs of the network, for "lbfgs" iterations. With "auto" the network is tried on samples held out, for as many
         epochs as make five steps a sample, between 500 and 10,000 (1,000 iterations), and left out unless it helps; of
-        a million samples it is then trained for 30,000. For a network alone "auto" is as many as make 10,000 steps, at
+        a million samples for 30,000. For a network alone "auto" is as many as make 10,000 steps, at
         least 100, but no more than make 100,000 steps. A single sample, once learned to 1e-4, and
         constant targets end training early.
     early_stopping : bool
@@ -450,9 +450,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         unit = _rms(target[0], weight) if is_scaled else 1.0
         self.network_share_ = share * unit
         if share:
-            whole, tried = (self._budget(len(X), n, is_trial=trial) for trial in (False, True))
-            goes_on = whole.n_epochs > tried.n_epochs
-            if result is None or self.early_stopping or goes_on:
+            if result is None or self.early_stopping:
                 target = [_scaled(a, unit, y.dtype) for a in target]
                 result = self._trained(X, target, weight, sample, rng)
             self.theta_, self.n_iter_ = result.theta, result.n_iter
@@ -499,7 +497,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         def slope_loss(dy, weight):
             return None if dy is None else self._derivative_loss(dy, weight)
 
-        budget = self._budget(len(X), sample.max() + 1, is_trial=True)
+        budget = self._budget(len(X), sample.max() + 1)
         return try_network(
             network,
             X,
@@ -512,14 +510,13 @@ class FastEMLPRegressor(EquivariantRegressor):
             **{**self._options(budget), "verbose": 0},
         )
 
-    def _budget(self, n_samples, n_different, is_trial=False):
+    def _budget(self, n_samples, n_different):
         return Budget(
             *(self.solver, self.max_iter, self.weight_decay, self.batch_size),
             is_alone=self.polynomial is None and self.kernel is None,
             is_robust=self.loss == "huber",
             n_samples=n_samples,
             n_different=n_different,
-            is_trial=is_trial,
         )
 
     def _options(self, budget):
