@@ -11,14 +11,12 @@ from fastemlp.closed_form.kernel_ridge import fit_kernel
 from fastemlp.closed_form.laws import fit_polynomial
 from fastemlp.closed_form.logarithms import Exponential, log_targets
 from fastemlp.closed_form.observations import Observations
-from fastemlp.closed_form.outliers import total, without_outliers
+from fastemlp.closed_form.outliers import CLEAR, total, without_outliers
 from fastemlp.closed_form.potentials import fit_potential
 from fastemlp.closed_form.sparse import EXACT
 from fastemlp.closed_form.terms import fit_terms
 from fastemlp.reps import Rep, Scalar, objects
 
-#: Where the best leaves more than this share of the variance, all that can be bounded are weighed together.
-CLEAR = 0.01
 #: The error of what may grow without bound outside the data, beside that of what may not: left-out samples tell little
 #: of how it does there.
 UNBOUNDED = 2.0

@@ -8,7 +8,7 @@ import numpy as np
 FAR = 4.0
 #: No more than this share of the samples may be, but they must make up this share of all that is left.
 MOST, LEAST = 0.2, 0.5
-#: What leaves less than this share of the variance has no outliers.
+#: What leaves less than this share of the variance has no outliers, and need not be mixed with other forms.
 CLEAR = 0.01
 ROUNDS = 3
 

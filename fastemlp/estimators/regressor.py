@@ -18,7 +18,7 @@ from fastemlp.estimators.base import (
     one_of,
     or_else,
 )
-from fastemlp.estimators.budget import LEAST_STEPS, Budget
+from fastemlp.estimators.budget import FEW, LEAST_STEPS, SMALL, Budget
 from fastemlp.estimators.columns import distinct_rows
 from fastemlp.estimators.diagnosis import unexplained, warn_if_astray, warn_if_nothing_learned
 from fastemlp.estimators.scaling import (
@@ -44,9 +44,6 @@ from fastemlp.training import (
 ONE_SAMPLE_LOSS = 1e-8
 #: Of so many rows it is enough to see how well they are fitted, to warn where nothing was learned.
 ENOUGH_ROWS = 10_000
-#: Of so many samples the network is tried towards what a closed form leaves as well as the whole: of fewer closed forms
-#: mostly do better, of more what they leave is harder to learn.
-FEW, SMALL = 100, 300
 #: A closed form that leaves less than this many times the rounding unit of the variance explains all.
 ROUNDOFF = 1.0
 #: One that leaves less than this share of the variance, over the number of samples, is better than a network would be.
@@ -432,6 +429,7 @@ class FastEMLPRegressor(EquivariantRegressor):
             choices = []
             if form and error > POOR:
                 choices.append(((y, dy if self.gradient_weight else None), None))
+            # of fewer samples closed forms mostly do better, of more what they leave is harder to learn
             if not choices or FEW <= n <= SMALL:
                 choices.append((left(everything), form))
             targets = [one for one, _ in choices]
