@@ -66,6 +66,29 @@ def light(rng, n):
     return p.reshape(n, 12), np.sqrt(total[:, 0] ** 2 - np.sum(total[:, 1:] ** 2, axis=1))
 
 
+def isolated(rng, n):
+    """Momenta that add up to nothing."""
+    a, b = rng.standard_normal((2, n, 3))
+    return np.hstack([a, b, -a - b]), np.linalg.norm(np.cross(a, b), axis=1) * np.tanh(
+        np.sum(a * b, 1)
+    )
+
+
+def parallel(rng, n):
+    """Vectors every other of which is parallel to the one before."""
+    a, b, c = rng.standard_normal((3, n, 3))
+    b[::2] = a[::2] * rng.standard_normal((len(a[::2]), 1))
+    turn = np.linalg.norm(np.cross(a, b), axis=1)
+    return np.hstack([a, b, c]), turn + np.arctan2(turn, np.sum(a * b, 1)) + np.sum(b * c, 1)
+
+
+def flat(rng, n):
+    """Points of a plane that is turned."""
+    x = rng.standard_normal((n, 4, 3)) * [1, 1, 0]
+    x = x @ np.linalg.qr(rng.standard_normal((n, 3, 3)))[0]
+    return x.reshape(n, 12), np.prod(np.linalg.svd(x, compute_uv=False)[:, :2], axis=1)
+
+
 CASES = {
     "poses": (poses, SE3, 4 * V),
     "traceless": (traceless, O(3), V + V**2),
@@ -73,6 +96,9 @@ CASES = {
     "singular": (singular, O(3), V + V**2),
     "bonded": (bonded, O(3), 4 * V),
     "light": (light, Lorentz(), 3 * V),
+    "isolated": (isolated, O(3), 3 * V),
+    "parallel": (parallel, SO(3), 3 * V),
+    "flat": (flat, SO(3), 4 * V),
 }
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
+from fastemlp.closed_form.derived import derived
+from fastemlp.closed_form.families import families
 from fastemlp.closed_form.gradients import GradientObservations
 from fastemlp.closed_form.kernel_ridge import fit_kernel
 from fastemlp.closed_form.laws import fit_polynomial
@@ -22,6 +24,8 @@ from fastemlp.reps import Rep, Scalar, objects
 UNBOUNDED = 2.0
 #: Outputs are no gradient if a kernel fitted to them as such leaves so many times what other fits do.
 HOPE = 4.0
+#: What leaves less than this share needs no invariants of derived objects.
+GOOD = 1e-4
 #: Fits that weigh less than this are left out.
 LEAST = 0.05
 #: A fit must explain this share of the variance, over the root of the number of samples, or be better than a constant
@@ -169,8 +173,10 @@ class _Candidates:
             found += _tried(fit_polynomial, sources, self.kind, self.polynomial, data, self.rng)
         if self.kernel is not None and not _is_explained(found, data.targets):
             found += self._of_logarithms(data)
-            found += of_invariants(self.rep_in, self.kind, data, self.rng)
+            found += of_invariants(self.rep_in, self.kind, data, self.rng, others=found)
             found += self._gradients(data, found)
+            if not _is_explained(found, data.targets, GOOD):
+                found += of_invariants(self.rep_in, self.kind, data, self.rng, derived, found)
         found = [(fit, e) for fit, e in found if np.isfinite(e).all()]
         return _best(found, data)
 
@@ -193,19 +199,21 @@ class _Candidates:
         return [(fit, e.reshape(data.Y.shape)) for fit, e in found]
 
 
-def of_invariants(rep_in, kind, data, rng):
+def of_invariants(rep_in, kind, data, rng, invariants_of=families, others=()):
     """Kernels and sums of functions of invariants: list of (fit, left_out)."""
     found = []
     if data.slopes is None:
-        found = _tried(fit_kernel, rep_in, kind, data, rng)
+        found = _tried(fit_kernel, rep_in, kind, data, rng, invariants_of)
     elif kind == Scalar:
-        found = _tried(fit_potential, rep_in, data, rng)
-    return found + _terms(rep_in, kind, data, rng)
+        found = _tried(fit_potential, rep_in, data, rng, invariants_of)
+    return found + _terms(rep_in, kind, data, rng, invariants_of, [*others, *found])
 
 
-def _terms(rep_in, kind, data, rng):
+def _terms(rep_in, kind, data, rng, invariants_of=families, others=()):
+    errors = [total(e, data.weights) / data.weights.sum() for _, e in others]
+    least = min((error for error in errors if np.isfinite(error)), default=np.inf)
     with suppress(np.linalg.LinAlgError):
-        return fit_terms(rep_in, kind, data, rng)
+        return fit_terms(rep_in, kind, data, rng, invariants_of, least)
     return []
 
 
@@ -217,10 +225,10 @@ def _tried(fit, *arguments):
     return []
 
 
-def _is_explained(candidates, y):
+def _is_explained(candidates, y, share=EXACT):
     if not y.any():
         return True
-    return any(np.vdot(e, e) <= EXACT * np.vdot(y, y) for _, e in candidates)
+    return any(np.vdot(e, e) <= share * np.vdot(y, y) for _, e in candidates)
 
 
 def _may_be_better(e, candidates, weights):

@@ -16,6 +16,8 @@ DEGREES, MOST = (1, 2, 3), 500
 MOST_PRODUCTS = 1000
 #: Samples that tell how many directions are reached, and what is none.
 SEEN, NONE = 8, 1e-6
+#: Directions of what is shorter than this share of its root mean square are made shorter than one.
+SHORT = 0.01
 #: A basis of products may take so many bytes.
 _LIMITS = Limits(2**26, 2e9, 3e5)
 
@@ -30,12 +32,15 @@ class Covariants:
     features : PolynomialFeatures or None
     scale : ndarray of shape (r0 + r1,)
     which : int ndarray of shape (r1,) or slice; the polynomials that are meant
+    sizes : ndarray of shape (r1,) or None
+        Where it is given, polynomials are made as long as one, but for samples at which they are much shorter.
     """
 
     constants: np.ndarray
     features: PolynomialFeatures | None = None
     scale: np.ndarray | float = 1.0
     which: np.ndarray | slice = field(default_factory=lambda: slice(None))
+    sizes: np.ndarray | None = None
 
     @classmethod
     def of(cls, rep_in, kind, X):
@@ -81,8 +86,21 @@ class Covariants:
         values = np.empty((d, self.rank, len(X)))
         values[:, :r0] = self.constants[..., None]
         values[:, r0:] = self.features.beside(X.T)[:, self.which]
+        if self.sizes is not None:
+            values[:, r0:] /= self._lengths(values[:, r0:])
         values /= np.reshape(self.scale, (-1, 1))
         return values.transpose(2, 0, 1)
+
+    def directed(self, X):
+        """The same with polynomials as long as one: the size of inputs is left to what multiplies them."""
+        raw = replace(self, scale=1.0)(X)[..., self.constants.shape[1] :]
+        sizes = np.sqrt(np.mean(np.sum(raw**2, axis=1), axis=0))
+        scale = np.where(np.isfinite(self.scale), 1.0, np.inf)
+        return replace(self, scale=scale, sizes=np.where(sizes > 0, sizes, 1.0))
+
+    def _lengths(self, values):
+        """Of polynomials (d, r1, n), never zero."""
+        return np.sqrt(np.sum(values**2, axis=0) + (SHORT * self.sizes[:, None]) ** 2)
 
     def _directions(self, X):
         """How many directions their values span at one sample, at most."""
@@ -103,7 +121,8 @@ class Covariants:
             place = np.cumsum(some[products]) - 1
             which = place[self._polynomials[kept[r0:]]]
         scale = np.broadcast_to(self.scale, kept.shape)[kept]
-        return Covariants(self.constants[:, kept[:r0]], features, scale, which), kept
+        sizes = self.sizes if self.sizes is None else self.sizes[kept[r0:]]
+        return Covariants(self.constants[:, kept[:r0]], features, scale, which, sizes), kept
 
     def generators(self, rep_in):
         """Those that are no sums of others times invariants; all where that is hard to tell.
@@ -154,6 +173,14 @@ class Covariants:
         J = np.zeros((len(X), d, self.rank, X.shape[1]))
         if self.features is not None:
             J[:, :, r0:] = self.features.slopes(X)[:, :, self.which]
+        if self.sizes is not None:
+            values = self.features.beside(X.T)[:, self.which]
+            lengths = self._lengths(values)
+            unit = (values / lengths).transpose(2, 0, 1)
+            J[:, :, r0:] -= (
+                unit[..., None] * np.einsum("ndr,ndrj->nrj", unit, J[:, :, r0:])[:, None]
+            )
+            J[:, :, r0:] /= lengths.T[:, None, :, None]
         return J / np.reshape(self.scale, (-1, 1))
 
     def jacobian(self, X, S):

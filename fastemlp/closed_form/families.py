@@ -35,17 +35,17 @@ def families(sources, X):
         yield Invariants("columns", scalars)
         for of in ("log r", "1/r"):
             if any(np.all(X[:, piece.columns] > 0) for piece in scalars):
-                yield Invariants(f"columns, {of}", _measured(scalars, X, of))
+                yield Invariants(f"columns, {of}", measured_scalars(scalars, X, of))
         columns = np.concatenate([piece.columns for piece in scalars])
         if len(columns) > 1:
             whole = columns[None]
             each = PolynomialFeatures.build([(Scalar, columns[:, None])], Scalar, 1, 1)
             yield Invariants("shares and log r", (_size(whole), Products(each, (whole,))))
         return
-    products = _products(others, 2)
+    products = products_of(others, 2)
     if products is not None:
         yield Invariants("products", (*scalars, Products(products)))
-    cubic = _products(others, 3, MOST_CUBIC)
+    cubic = products_of(others, 3, MOST_CUBIC)
     if cubic is not None and (products is None or cubic.rank > products.rank):
         yield Invariants("products of three", (*scalars, Products(cubic)))
     matrices = [columns for kind, columns in others if _is_matrix(kind)]
@@ -63,7 +63,7 @@ def families(sources, X):
         roots, name = products, "products"
         if products is None or Invariants("", (Products(products),)).scaled(X) is None:
             # of points (x, 1) that are moved as well, the distances
-            roots, name = _products(others, 4, MOST_CUBIC), "products of four"
+            roots, name = products_of(others, 4, MOST_CUBIC), "products of four"
             if roots is not None:
                 yield Invariants(name, (*scalars, Products(roots)))
         if roots is not None:
@@ -75,12 +75,12 @@ def families(sources, X):
         angles = Products(products, tuple(measured))
         for of in ("r", "log r"):
             lengths = (Lengths(columns, None, of) for columns in measured)
-            each = _measured(scalars, X, of)
+            each = measured_scalars(scalars, X, of)
             yield Invariants(f"angles and {of}", (*each, *lengths, angles))
     shapes = cubic if cubic is not None else products
     if shapes is not None and shapes.rank > 1:
         wholes = tuple(columns.reshape(1, -1) for columns in measured)
-        each = _measured(scalars, X, "log r")
+        each = measured_scalars(scalars, X, "log r")
         sizes = (_size(whole) for whole in wholes)
         yield Invariants("shapes and log r", (*each, *sizes, Products(shapes, wholes)))
     pairs = [np.array(list(combinations(range(len(c)), 2)), int).reshape(-1, 2) for c in measured]
@@ -93,7 +93,7 @@ def families(sources, X):
             for columns, pair in zip(measured, pairs, strict=True)
             if len(pair)
         ]
-        each = _measured(scalars, X, of)
+        each = measured_scalars(scalars, X, of)
         yield Invariants(f"distances, {of}", (*each, *lengths, *distances))
 
 
@@ -142,7 +142,7 @@ def _size(columns):
     return Lengths(columns, None, "log r")
 
 
-def _measured(scalars, X, of):
+def measured_scalars(scalars, X, of):
     """Scalars, those that are positive as lengths are: as their logarithms or inverses."""
     pieces = []
     for piece in scalars:
@@ -152,7 +152,7 @@ def _measured(scalars, X, of):
     return tuple(piece for piece in pieces if len(piece.columns))
 
 
-def _products(sources, degree, most=MOST):
+def products_of(sources, degree, most=MOST):
     """The invariant polynomials up to a degree, or None where there are none, too many, or they take too long."""
     try:
         found = PolynomialFeatures.build(sources, Scalar, degree, 1, _LIMITS)

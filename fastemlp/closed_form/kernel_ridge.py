@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from fastemlp.bases import equivariant_basis
+from fastemlp.closed_form.families import families
 from fastemlp.closed_form.kernel_search import (
     CHOOSING,
     FEWEST,
@@ -134,7 +135,7 @@ class KernelFit:
         return (values @ T).reshape(-1, r, c), 2 / self.kernel.unit * along
 
 
-def fit_kernel(rep_in, kind, data, rng):
+def fit_kernel(rep_in, kind, data, rng, invariants_of=families):
     """The kernel, of several, that leave-one-out errors and evidence favour.
 
     Parameters
@@ -142,6 +143,7 @@ def fit_kernel(rep_in, kind, data, rng):
     rep_in, kind : Rep, bound; of inputs and of an output of one type
     data : Observations without derivatives; scaled
     rng : numpy Generator; draws samples where there are too many
+    invariants_of : callable; ``families`` or ``derived``
 
     Returns
     -------
@@ -156,7 +158,7 @@ def fit_kernel(rep_in, kind, data, rng):
     constants = equivariant_basis(kind, dtype=np.float64).to_dense()
     whole = Problem(data.X, data.Y, data.weights, constants)
     some = whole.of(order[:n_some])
-    plain = best_kernel(rep_in, kind, data.X[order[:CHOOSING]], some.scores)
+    plain = best_kernel(rep_in, kind, data.X[order[:CHOOSING]], some.scores, invariants_of)
     if plain[1] is None:
         return None, None
     best, held_out = some.weighed(plain), None

@@ -17,7 +17,7 @@ LENGTHS = (1.0, 4.0, 16.0)
 ROUNDS, WORTH = 4, 0.95
 
 
-def best_kernel(rep_in, kind, X, scores):
+def best_kernel(rep_in, kind, X, scores, invariants_of=families):
     """The best of all that are tried, not weighed yet.
 
     Parameters
@@ -25,6 +25,7 @@ def best_kernel(rep_in, kind, X, scores):
     rep_in, kind : Rep, bound; of inputs and of an output of one type
     X : ndarray of shape (n, n_in); samples that tell what varies
     scores : callable; list of Kernel that differ in form and length alone -> their scores, an iterable
+    invariants_of : callable; ``families`` or ``derived``
 
     Returns
     -------
@@ -32,11 +33,15 @@ def best_kernel(rep_in, kind, X, scores):
     kernel : Kernel or None
     """
     tried, best = [], (np.inf, None)
-    for covariants, invariants, turns in ingredients(rep_in, kind, X):
+    for covariants, invariants, turns in ingredients(rep_in, kind, X, invariants_of):
         kernels = [Kernel(covariants, invariants, turns, "rbf", length) for length in LENGTHS]
         tried += zip(scores(kernels), kernels, strict=True)
     for _, kernel in sorted(tried, key=lambda one: one[0])[:2]:
         best = _better(best, _around(kernel, PROFILES), scores)
+    kernel = best[1]
+    if kernel is not None and kernel.covariants.features is not None:
+        directed = replace(kernel, covariants=kernel.covariants.directed(X))
+        best = _better(best, _around(directed, PROFILES), scores)
     return best
 
 
@@ -62,11 +67,11 @@ def _better(best, kernels, scores):
     return min([best, *zip(scores(kernels), kernels, strict=True)], key=lambda one: one[0])
 
 
-def ingredients(rep_in, kind, X):
+def ingredients(rep_in, kind, X, invariants_of):
     """Yield covariants, invariants and turns that make a kernel equivariant."""
     covariants = Covariants.of(rep_in, kind, X)
     for view in views(rep_in, kind):
-        for invariants in families(view.sources, X):
+        for invariants in invariants_of(view.sources, X):
             if not view.generators:
                 choices = [(covariants, invariants.scaled(X), None)]
             else:

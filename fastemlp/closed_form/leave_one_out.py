@@ -122,10 +122,7 @@ class LeaveOneOutRidge:
                 inside = (products @ held_back.T).T.reshape(-1, len(Y), d, d)
             else:
                 inside = (U * held_back[:, None, None]) @ U.swapaxes(1, 2)
-            yield (
-                rows,
-                [_solved(*one) for one in zip(outside + inside, e, strict=True)],
-            )
+            yield rows, _solved(outside + inside, e)
 
     def _outside(self, U, rows):
         """What of each sample lies outside the span: a matrix, or where it is large its trace."""
@@ -136,11 +133,18 @@ class LeaveOneOutRidge:
 
 
 def _solved(A, b):
-    """The solutions of systems, None where one has none."""
+    """For each penalty the solutions of its systems, or None where one has none."""
+    if A.shape[-1] == 1:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return [e if here.all() else None for here, e in zip(A, b / A, strict=True)]
     try:
-        return np.linalg.solve(A, b)
+        return list(np.linalg.solve(A, b))
     except np.linalg.LinAlgError:
-        return None
+        return (
+            [None]
+            if len(A) == 1
+            else [_solved(*one)[0] for one in zip(A[:, None], b[:, None], strict=True)]
+        )
 
 
 def _rough_svd(A):

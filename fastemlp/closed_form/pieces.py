@@ -16,9 +16,9 @@ LENGTHS = {
 }
 
 
-def _lengths(v):
+def _lengths(v, least=TINY):
     """Of vectors (p, d, n), never zero."""
-    return np.sqrt(np.einsum("pdn,pdn->pn", v, v) + TINY**2)
+    return np.sqrt(np.einsum("pdn,pdn->pn", v, v) + least**2)
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class Lengths:
     columns: np.ndarray  # (p, d)
     minus: np.ndarray | None
     of: str
+    least: float = TINY
 
     @property
     def kinds(self):
@@ -101,7 +102,58 @@ class Lengths:
         v = X.T[self.columns]
         if self.minus is not None:
             v -= X.T[self.minus]
-        return v, _lengths(v)
+        return v, _lengths(v, self.least)
+
+
+@dataclass(frozen=True)
+class Angles:
+    """The angles between objects of one type, in radians; ``first`` and ``second`` are columns of these, (p, d)."""
+
+    first: np.ndarray
+    second: np.ndarray
+    least: float = TINY
+
+    @property
+    def kinds(self):
+        """As of ``Columns``."""
+        return np.zeros(len(self.first), np.intp)
+
+    @property
+    def together(self):
+        return np.arange(len(self.first))
+
+    def is_roundoff(self, X):
+        return np.std(self(X), axis=0) <= ROUNDOFF
+
+    def only(self, kept):
+        return replace(self, first=self.first[kept], second=self.second[kept])
+
+    def __call__(self, X):
+        _, cosine, sine = self._directions(X)
+        angle = np.arctan2(sine.real, cosine.real)
+        return (angle - 1j * cosine.imag / sine.real if X.dtype.kind == "c" else angle).T
+
+    def jacobian(self, X):
+        (a, b), cosine, sine = self._directions(X)
+        J = np.zeros((len(X), len(self.first), X.shape[1]), X.dtype)
+        each = np.arange(len(self.first))[:, None]
+        for columns, (u, r), (v, _) in ((self.first, a, b), (self.second, b, a)):
+            J[:, each, columns] += ((cosine[:, None] * u - v) / (r * sine)[:, None]).transpose(
+                2, 0, 1
+            )
+        return J
+
+    def _directions(self, X):
+        """Directions (p, d, n) and lengths (p, n) of both, the cosine, and the sine, which is never zero."""
+        directed = []
+        for columns in (self.first, self.second):
+            v = X.T[columns]
+            r = _lengths(v, self.least)
+            directed.append((v / r[:, None], r))
+        cosine = np.einsum("pdn,pdn->pn", directed[0][0], directed[1][0])
+        # 1 − c² may be less than zero by roundoff
+        square = 1 - cosine**2
+        return directed, cosine, np.sqrt(np.where(square.real > 0, square, 0) + TINY**2)
 
 
 @dataclass(frozen=True)
@@ -110,6 +162,7 @@ class Products:
 
     features: PolynomialFeatures
     directions: tuple = ()  # of int arrays (copies, d)
+    least: float = TINY
 
     @property
     def kinds(self):
@@ -130,7 +183,7 @@ class Products:
         features = self.features.only(kept)
         used = [np.isin(columns, features.columns).any(axis=1) for columns in self.directions]
         directions = (c[some] for c, some in zip(self.directions, used, strict=True) if some.any())
-        return Products(features, tuple(directions))
+        return replace(self, features=features, directions=tuple(directions))
 
     def jacobian(self, X):
         directed, lengths = self._directed(X)
@@ -146,7 +199,7 @@ class Products:
         directed, lengths = np.array(X.T, order="C") if self.directions else X.T, []
         for columns in self.directions:
             v = directed[columns]
-            r = _lengths(v)
+            r = _lengths(v, self.least)
             directed[columns] = v / r[:, None]
             lengths.append(r.T)
         return directed.T, lengths

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from fastemlp.closed_form.families import families
 from fastemlp.closed_form.kernel_ridge import FITTING
 from fastemlp.closed_form.kernel_search import (
     CHOOSING,
@@ -158,7 +159,7 @@ class PotentialFit:
         return replace(self.kernel, invariants=replace(invariants, scale=scale))
 
 
-def fit_potential(rep_in, data, rng):
+def fit_potential(rep_in, data, rng, invariants_of=families):
     """The kernel of invariants that suits derivatives best.
 
     Parameters
@@ -166,6 +167,7 @@ def fit_potential(rep_in, data, rng):
     rep_in : Rep, bound
     data : Observations of invariants, with derivatives, or GradientObservations
     rng : numpy Generator; draws samples where there are too many
+    invariants_of : callable; ``families`` or ``derived``
 
     Returns
     -------
@@ -178,7 +180,7 @@ def fit_potential(rep_in, data, rng):
     order = rng.permutation(len(data))
     some = data.of(order[:n_some])
     some_scores = partial(_scores, data=some)
-    best = best_kernel(rep_in, Scalar, data.X[order[:CHOOSING]], some_scores)
+    best = best_kernel(rep_in, Scalar, data.X[order[:CHOOSING]], some_scores, invariants_of)
     if best[1] is None:
         return None, None
     best = weighed_kernel(best, some_scores, lambda kernel: _fit(kernel, some)[0], some.X)

@@ -93,6 +93,42 @@ class Spectra:
         return X[:, self.columns].reshape(len(X), -1, d, d)
 
 
+@dataclass(frozen=True)
+class SingularValues:
+    """Singular values of objects of one type side by side as a matrix, such as the roots of moments of many points."""
+
+    columns: np.ndarray  # (copies, d)
+    of: str = "r"
+    least: float = TINY
+
+    @property
+    def kinds(self):
+        """As of ``Columns``."""
+        return self.together
+
+    @property
+    def together(self):
+        return np.zeros(min(self.columns.shape), np.intp)
+
+    def is_roundoff(self, X):
+        A = X[:, self.columns]
+        least = ROUNDOFF * np.sqrt(np.mean(np.sum(A**2, axis=(1, 2))))
+        return np.std(_singular_values(A), axis=0) <= least
+
+    def only(self, kept):
+        return self
+
+    def __call__(self, X):
+        return LENGTHS[self.of][0](_singular_values(X[:, self.columns]) + self.least)
+
+    def jacobian(self, X):
+        sizes, u, v = _singular(X[:, self.columns])
+        steep = LENGTHS[self.of][1](sizes + self.least)
+        J = np.zeros((*sizes.shape, X.shape[1]), X.dtype)
+        J[:, :, self.columns] = np.einsum("nik,nk,njk->nkij", u, steep, v)
+        return J
+
+
 def _symmetric(A):
     return (A + A.swapaxes(-1, -2)) / 2
 
@@ -131,15 +167,18 @@ def _eigen(A):
 
 
 def _singular(A):
-    """Singular values of matrices (…, d, d), largest first, left and right vectors as columns; see ``_eigen``."""
+    """Singular values of matrices (…, m, d), largest first, left and right vectors as columns; see ``_eigen``."""
     if A.dtype.kind != "c":
-        U, s, Vh = svd(A)
+        U, s, Vh = svd(A, full_matrices=False)
         return s, U, Vh.swapaxes(-1, -2)
-    d, none = A.shape[-1], np.zeros_like(A)
-    # those of A are the eigenvalues of [[0, A], [Aᵀ, 0]] that are not negative
-    values, vectors = _eigen(np.block([[none, A], [A.swapaxes(-1, -2), none]]))
-    U, V = np.split(np.sqrt(2) * vectors[..., : d - 1 : -1], 2, axis=-2)
-    return values[..., : d - 1 : -1], U, V
+    m, d = A.shape[-2:]
+    # those of A are the largest eigenvalues of [[0, A], [Aᵀ, 0]], which are not negative
+    whole = np.zeros((*A.shape[:-2], m + d, m + d), A.dtype)
+    whole[..., :m, m:], whole[..., m:, :m] = A, A.swapaxes(-1, -2)
+    values, vectors = _eigen(whole)
+    values, vectors = (found[..., ::-1][..., : min(m, d)] for found in (values, vectors))
+    U, V = np.split(np.sqrt(2) * vectors, [m], axis=-2)
+    return values, U, V
 
 
 def side(columns):

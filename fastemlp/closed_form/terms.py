@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 
 import numpy as np
 
@@ -26,8 +25,10 @@ FEWEST = 10
 MOST = 4000
 #: Rounds of reweighting by which sums are compared, one where a round takes more work than is cheap.
 TRIED, CHEAP = 3, 5e7
-#: Sums that are compared by more than one round.
-FINALISTS = 4
+#: Sums of a family that are compared by more than one round, and equations that tell which.
+FINALISTS, SCREENING = 5, 200
+#: A sum is not looked into if it leaves so many times what other fits do.
+HOPE = 2.0
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class TermsFit:
         return JOINT_POINTS * np.size(self.invariants.scale) + R + r * (c + len(self.intercept))
 
 
-def fit_terms(rep_in, kind, data, rng):
+def fit_terms(rep_in, kind, data, rng, invariants_of=families, least=np.inf):
     """The best sums of functions of single invariants, and of monomials, sparse where that predicts better.
 
     Parameters
@@ -164,6 +165,9 @@ def fit_terms(rep_in, kind, data, rng):
     rep_in, kind : Rep, bound; of inputs and of an output of one type
     data : Observations; scaled
     rng : numpy Generator; draws folds, and samples where there are too many
+    invariants_of : callable; ``families`` or ``derived``
+    least : float
+        What other fits leave of a sample that is left out, on average over weighted samples.
 
     Returns
     -------
@@ -179,33 +183,39 @@ def fit_terms(rep_in, kind, data, rng):
     order = rng.permutation(len(data))
     some = data.of(order[:n_some])
     constants = data.constants(equivariant_basis(kind, dtype=np.float64).to_dense())
+    few = some.of(slice(max(FEWEST, SCREENING // data.equations)))
     tried = {}
-    for fit in _candidates(rep_in, kind, covariants, some):
-        A, family = some.design(fit), fit.functions.family
-        rounds = Reweighted(A, some.targets, some.weights, constants, fit.kinds, rough=True)
-        rounds.round()
-        ones = tried.setdefault(family, [])
-        ones.append((rounds, fit, A.size * len(A) < CHEAP))
-        ones.sort(key=lambda one: one[0].loo_error)
-        if family != "monomials":
-            del ones[FINALISTS:]
-    for rounds, _, is_cheap in chain(*tried.values()):
-        for _ in range(TRIED - 1 if is_cheap else 0):
-            rounds.round()
+    for fit in _candidates(rep_in, kind, covariants, some, invariants_of):
+        ones = tried.setdefault(fit.functions.family, [])
+        ones.append((_error(fit, few, constants, 1), fit))
+        ones.sort(key=lambda one: one[0])
+        del ones[FINALISTS:]
     found = []
-    for one in tried.values():
-        _, fit, _ = min(one, key=lambda each: each[0].loo_error)
+    for ones in tried.values():
+        errors = [_error(fit, some, constants, TRIED) for _, fit in ones]
+        if min(errors) > HOPE * least:
+            continue
+        fit = ones[int(np.argmin(errors))][1]
         solved = fit_sparse(some.design(fit), some.targets, some.weights, constants, fit.kinds, rng)
         found.append(_refitted(fit, solved, n_some, data, constants, order))
     return found
 
 
-def _candidates(rep_in, kind, covariants, data):
+def _error(fit, data, constants, n_rounds):
+    """What rounds of reweighting leave of a left-out sample, on average; one round where a round takes long."""
+    A = data.design(fit)
+    rounds = Reweighted(A, data.targets, data.weights, constants, fit.kinds, rough=True)
+    for _ in range(n_rounds if A.size * len(A) < CHEAP else 1):
+        rounds.round()
+    return rounds.loo_error / data.weights.sum()
+
+
+def _candidates(rep_in, kind, covariants, data, invariants_of):
     """Yield TermsFit without coefficients."""
     X, equations = data.X, len(data) * data.equations
     choices = covariants, covariants.generators(rep_in)
     most = min(MOST, int(MOST_WORK / min(equations, CHOOSING) ** 2))
-    for invariants, exchanges in _exchanged(rep_in, kind, X):
+    for invariants, exchanges in _exchanged(rep_in, kind, X, invariants_of):
         u = invariants(X)
         some = list(Sum.of(invariants, u))
         if not exchanges:
@@ -221,10 +231,10 @@ def _candidates(rep_in, kind, covariants, data):
                     break
 
 
-def _exchanged(rep_in, kind, X):
+def _exchanged(rep_in, kind, X, invariants_of=families):
     """Yield scaled Invariants with the orbits that share a function, and whether there are any."""
     for view in views(rep_in, kind):
-        for invariants in families(view.sources, X):
+        for invariants in invariants_of(view.sources, X):
             if view.generators:
                 shared = [invariants.exchanged(view.generators, probe(X.shape[1]))]
                 alone = [] if shared[0] is None else shared[0].summarised()
@@ -235,7 +245,7 @@ def _exchanged(rep_in, kind, X):
                 yield from _scaled(each, X, True)
             for each in alone:
                 yield from _scaled(each, X, False)
-        joint = pairs(view.sources)
+        joint = pairs(view.sources) if invariants_of is families else None
         if joint is not None and joint.is_invariant(view.generators, probe(X.shape[1])):
             yield from _scaled(joint, X, True)
 

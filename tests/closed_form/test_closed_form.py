@@ -1,5 +1,7 @@
 """Closed forms are equivariant, have exact derivatives and left-out errors, and find laws that are there."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 from scipy.stats import ortho_group
@@ -13,6 +15,7 @@ from fastemlp.closed_form import (
 )
 from fastemlp.closed_form.choice import of_invariants
 from fastemlp.closed_form.covariants import Covariants
+from fastemlp.closed_form.derived import derived
 from fastemlp.closed_form.families import families
 from fastemlp.closed_form.gradients import GradientObservations
 from fastemlp.closed_form.laws import fit_polynomial
@@ -168,12 +171,63 @@ def test_eigenvalues_that_coincide_have_second_derivatives():
 def test_invariants_do_not_change(case):
     rep_in, rep_out, X, _ = problem(case, 20)
     for view in views(rep_in, objects(rep_out)[0][0]):
-        for invariants in families(view.sources, X):
-            if view.generators:
+        for invariants in chain(families(view.sources, X), derived(view.sources, X)):
+            # what vanishes at all samples is left out
+            invariants = invariants.scaled(X)
+            if view.generators or invariants is None:
                 continue
             size = len(invariants(X[:1])[0])
             error = equivariance_error(invariants, rep_in, size * Scalar, X)
             assert error < 1e-9, invariants.name
+
+
+@pytest.mark.parametrize(
+    ("group", "rep"),
+    [
+        (O(3), 3 * V + Scalar),
+        (SO(3), V * V + V),
+        (O(3), axial + V * V),
+        (O(5), 2 * V),
+        (Lorentz(), 3 * V),
+        (S(4) * O(3), V(S(4)) * V(O(3))),
+        (C(4), V),
+    ],
+    ids=str,
+)
+def test_invariants_of_derived_objects_have_their_derivatives(group, rep):
+    rep_in = bind(rep, (group,), "test")
+    X, step, n_found = np.random.default_rng(0).standard_normal((6, rep_in.size())), 1e-20, 0
+    for view in views(rep_in, Scalar):
+        for invariants in derived(view.sources, X):
+            n_found += 1
+            J, h = invariants.jacobian(X), 1e-4
+            for j, e in enumerate(np.eye(X.shape[1])):
+                near, far = (invariants(X + k * h * e) - invariants(X - k * h * e) for k in (1, 2))
+                np.testing.assert_allclose(J[..., j], (8 * near - far) / (12 * h), atol=1e-6)
+                np.testing.assert_allclose(
+                    J[..., j], invariants(X + 1j * step * e).imag / step, atol=1e-9
+                )
+    assert n_found >= 2
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_angles_and_lengths_of_products_are_found(seed):
+    # a lift that saturates with the spin, and an angle between two planes
+    rng = np.random.default_rng(seed)
+    v, w, u = rng.standard_normal((3, 400, 3))
+    lift = np.cross(w, v) / (0.4 + np.linalg.norm(np.cross(w, v), axis=1))[:, None]
+    first, second = np.cross(v, w), np.cross(w, u)
+    cosine = np.sum(first * second, 1) / np.linalg.norm(first, axis=1)
+    cosine /= np.linalg.norm(second, axis=1)
+    rng = np.random.default_rng(0)
+    for rep, X, Y in (
+        (V + axial, np.hstack([v, w]), lift),
+        (3 * V, np.hstack([v, w, u]), np.cos(3 * np.arccos(cosine))[:, None]),
+    ):
+        rep_in, kind = bind(rep, (O(3),), "test"), V(O(3)) if Y.shape[1] == 3 else Scalar
+        form, *_ = fit_closed_form((rep_in, kind), X[:100], Y[:100], np.ones(100), rng)
+        error = np.mean((form(X[100:]) - Y[100:]) ** 2) / np.var(Y[100:])
+        assert error < 0.02, str(form)
 
 
 @pytest.mark.parametrize("n", [30, 100])

@@ -2,12 +2,15 @@
 
 import pickle
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pytest
 
 from fastemlp.closed_form.covariants import Covariants
+from fastemlp.closed_form.derived import derived
 from fastemlp.closed_form.expansion import Expansion
+from fastemlp.closed_form.families import families
 from fastemlp.closed_form.gradients import Gradient
 from fastemlp.closed_form.kernel_ridge import KernelFit
 from fastemlp.closed_form.kernel_search import ingredients
@@ -48,6 +51,11 @@ def some(rng, *shape):
     return c
 
 
+def both(make, *arguments):
+    """What is made of invariants that are written first, and of those of derived objects."""
+    return chain(make(*arguments, families), make(*arguments, derived))
+
+
 def assert_same(found, expected):
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-10 * np.abs(expected).max())
 
@@ -56,7 +64,7 @@ def assert_same(found, expected):
 def test_terms_without_coefficients_are_left_out(case):
     rep_in, kind, X, rng = problem(case)
     data = Observations(X, rng.standard_normal((len(X), kind.size(), 2)), np.ones(len(X)))
-    for fit in _candidates(rep_in, kind, Covariants.of(rep_in, kind, X), data):
+    for fit in both(_candidates, rep_in, kind, Covariants.of(rep_in, kind, X), data):
         A = fit.values(X)
         fit = fit.solved(some(rng, A.shape[2], 2), rng.standard_normal((kind.size(), 2)))
         pruned = fit.pruned()
@@ -73,7 +81,7 @@ def test_terms_without_coefficients_are_left_out(case):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_kernels_leave_out_what_does_not_count(case, form):
     rep_in, kind, X, rng = problem(case)
-    for covariants, invariants, turns in ingredients(rep_in, kind, X):
+    for covariants, invariants, turns in both(ingredients, rep_in, kind, X):
         scale = np.where(rng.random(len(invariants.scale)) < 0.5, np.inf, invariants.scale)
         scale[0] = 1.0
         invariants = replace(invariants, scale=scale)
@@ -94,7 +102,7 @@ def test_kernels_leave_out_what_does_not_count(case, form):
 @pytest.mark.parametrize("case", CASES[:5], ids=str)
 def test_potentials_and_gradients_leave_out_what_does_not_count(case):
     rep_in, _, X, rng = problem(case)
-    for covariants, invariants, turns in ingredients(rep_in, Scalar, X):
+    for covariants, invariants, turns in both(ingredients, rep_in, Scalar, X):
         scale = np.where(rng.random(len(invariants.scale)) < 0.5, np.inf, invariants.scale)
         scale[0] = 1.0
         invariants = replace(invariants, scale=scale)
@@ -109,7 +117,7 @@ def test_potentials_and_gradients_leave_out_what_does_not_count(case):
 def test_pruned_terms_are_refitted_as_before():
     rep_in, kind, X, rng = problem((O(3), 3 * Scalar + 3 * V, Scalar), 60)
     data = Observations(X, rng.standard_normal((len(X), 1, 2)), np.ones(len(X)))
-    fits = list(_candidates(rep_in, kind, Covariants.of(rep_in, kind, X), data))
+    fits = list(_candidates(rep_in, kind, Covariants.of(rep_in, kind, X), data, families))
     assert any(len(one.invariants.joint) for one in fits)
     for fit in fits:
         c = some(rng, len(fit.functions.kinds), 2)
@@ -154,7 +162,7 @@ def test_many_copies_of_an_output_are_not_multiplied_out():
 def test_terms_of_one_invariant_take_one():
     rep_in, kind, X, _ = problem((O(3), 6 * V, Scalar))
     data = Observations(X, X[:, None, :1], np.ones(len(X)))
-    fits = _candidates(rep_in, kind, Covariants.of(rep_in, kind, X), data)
+    fits = _candidates(rep_in, kind, Covariants.of(rep_in, kind, X), data, families)
     # not of copies that do alike
     fit = next(fit for fit in fits if all(curve.orbit.size == 1 for curve in fit.functions.curves))
     c = np.zeros((len(fit.functions.kinds), 1))
