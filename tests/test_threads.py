@@ -55,6 +55,22 @@ def test_the_same_bits_with_any_number_of_threads_for_blas(batch):
         np.testing.assert_array_equal(one, other)
 
 
+def test_closed_forms_are_the_same_bits_with_any_number_of_threads_for_blas():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 10))
+    a, b = X.reshape(-1, 2, 5).swapaxes(0, 1)
+    y = np.sin(np.linalg.norm(a, axis=1) * np.sum(a * b, axis=1)) + 0.1 * rng.standard_normal(60)
+    found = []
+    for n in (1, 2):
+        with threadpool_limits(n, user_api="blas"):
+            model = FastEMLPRegressor(O(5), rep_in=2 * V, rep_out=Scalar, random_state=0)
+            model.fit(X, y)
+            assert model.closed_form_
+            found.append((model.predict(X), str(model.closed_form_)))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1]
+
+
 @pytest.mark.parametrize("batch_size", [47, 96, 192, 383])
 def test_a_gradient_does_not_depend_on_how_a_batch_is_cut(monkeypatch, batch_size):
     # 383 samples make batches of 191 and 192, which are cut into 3 and 4 shares
