@@ -35,8 +35,10 @@ def equivariance_error(function, rep_in, rep_out, X, *, n_elements=10, random_st
     groups = tuple(dict.fromkeys((*rep_in.groups, *rep_out.groups)))
     rng = np.random.default_rng(random_state)
     worst = 0.0
-    for _ in range(n_elements):
-        g = {group: group.sample(rng) for group in groups}
+    # all at once, which takes about as long as one
+    drawn = {group: group.samples(n_elements, rng) for group in groups}
+    for k in range(n_elements):
+        g = {group: elements[k] for group, elements in drawn.items()}
         moved = np.asarray(function(_apply(rep_in, g, X))).reshape(len(X), -1)
         expected = _apply(rep_out, g, y)
         scale = max(np.linalg.norm(expected), np.linalg.norm(y), np.finfo(y.dtype).tiny)

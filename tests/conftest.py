@@ -18,7 +18,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 SLOW = {
     *("closed_form/test_closed_form.py", "closed_form/test_pruning.py"),
     *("groups/test_parsing.py", "nn/test_expressiveness.py", "nn/test_hidden.py"),
-    *("nn/test_reach.py", "nn/test_routes.py", "reps/test_given_reps.py", "reps/test_uniform.py"),
+    *("nn/test_orbit_maps.py", "nn/test_reach.py", "nn/test_routes.py"),
+    *("reps/test_binding.py", "reps/test_given_reps.py", "reps/test_uniform.py"),
     *("solver/test_agreement.py", "solver/test_carried.py", "solver/test_dependent.py"),
     *("solver/test_costs.py", "solver/test_lanczos.py", "solver/test_planted.py"),
     *("solver/test_random_groups.py", "solver/test_schur.py", "solver/test_unipotent.py"),
@@ -26,7 +27,7 @@ SLOW = {
     *("test_constrained_data.py", "test_diagnosis.py"),
     *("test_decomposition_certificates.py", "test_decomposition_families.py"),
     *("test_decomposition_random.py", "test_gradients.py", "test_hard_cases.py"),
-    *("test_isotypic.py", "test_merged_irreps.py", "test_threads.py"),
+    *("test_isotypic.py", "test_merged_irreps.py", "test_threads.py", "test_training_range.py"),
 }
 
 #: Of a test with more cases than the first, the quick part takes one in so many.

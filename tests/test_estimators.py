@@ -180,6 +180,7 @@ def test_channels_are_a_number_text_or_a_rep_for_all_layers_or_each():
         FastEMLPRegressor(**mixed).fit(X, y)
 
 
+@pytest.mark.slow
 def test_the_dipole_of_charges_needs_no_channels_by_hand():
     rng = np.random.default_rng(0)
     n = 4
@@ -279,6 +280,7 @@ def test_every_way_of_training_is_equivariant_and_reproducible(options):
     assert equivariance_error(model.predict, model.rep_in_, model.rep_out_, X) <= 1e-11
 
 
+@pytest.mark.slow
 def test_type_weights_shift_the_effort():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((300, 6))
@@ -413,6 +415,7 @@ def test_inputs_that_no_output_reads_are_named():
         FastEMLPRegressor(Scaling(3), rep_in=V + Scalar, rep_out=Scalar, **SMALL).fit(X, X[:, 0])
 
 
+@pytest.mark.slow
 def test_other_symmetries_learn():
     # a function of cyclic sequences, and one that needs the dual rep
     rng = np.random.default_rng(0)
@@ -433,6 +436,7 @@ def test_other_symmetries_learn():
     assert model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_symmetry_beats_a_plain_perceptron():
     X, y = make_o5_synthetic(1500, random_state=0)
@@ -583,6 +587,7 @@ def test_predict_takes_any_layout_and_refuses_what_does_not_fit():
                 model.predict(wrong)
 
 
+@pytest.mark.slow
 def test_where_the_solver_of_few_samples_diverges_another_goes_on(monkeypatch):
     def diverging(*_):
         raise FloatingPointError("L-BFGS diverged")
@@ -601,6 +606,7 @@ def test_where_the_solver_of_few_samples_diverges_another_goes_on(monkeypatch):
         FastEMLPRegressor(O(5), **SMALL | {"solver": "lbfgs"}).fit(X, X[:, 0] ** 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [10, 60])
 def test_the_network_of_a_trial_stays_where_few_were_held_out(monkeypatch, most):
     """It is trained again where its trial went without many samples."""
@@ -625,6 +631,7 @@ def test_the_network_of_a_trial_stays_where_few_were_held_out(monkeypatch, most)
     assert np.isfinite(model.predict(X)).all()
 
 
+@pytest.mark.slow
 def test_derivatives_that_count_nothing_change_nothing():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((60, 6))

@@ -72,6 +72,7 @@ def picture(model):
     return {name: pickle.dumps(value) for name, value in vars(model).items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_wherever_a_refit_is_interrupted_the_last_model_stays(name):
     model = MODELS[name]

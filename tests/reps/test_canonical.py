@@ -37,6 +37,7 @@ for rep in (
 """
 
 
+@pytest.mark.slow
 def test_order_does_not_depend_on_the_process():
     """Canonical order by `hash()` differs between processes in EMLP, so saved weights misload."""
     printed = set()
