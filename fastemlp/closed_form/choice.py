@@ -21,7 +21,7 @@ from fastemlp.reps import Rep, Scalar, objects
 
 #: The error of what may grow without bound outside the data, beside that of what may not: left-out samples tell little
 #: of how it does there.
-UNBOUNDED = 2.0
+UNBOUNDED = 10.0
 #: Outputs are no gradient if a kernel fitted to them as such leaves so many times what other fits do.
 HOPE = 4.0
 #: What leaves less than this share needs no invariants of derived objects.
