@@ -123,11 +123,11 @@ def _of_objects(made):
     if not 0 < sum(map(len, pairs)) <= MOST_PAIRS:
         return
     angles = [Angles(pair[:, 0], pair[:, 1], LEAST) for pair in pairs]
+    cosines = products and Products(_of_different(products), tuple(measured), LEAST)
     for of in ("r", "log r"):
         lengths = [Lengths(columns, None, of, LEAST) for columns in measured]
         yield f"derived angles and {of}", [*lengths, *angles]
-        if products is not None:
-            cosines = Products(_of_different(products), tuple(measured), LEAST)
+        if cosines is not None:
             yield f"derived cosines and {of}", [*lengths, cosines]
 
 
