@@ -94,18 +94,18 @@ def fit_sparse(A, Y, weights, invariants, products, rng):
     intercept : ndarray of shape (d, c)
     held_out : ndarray of shape (n, d, c); y minus the prediction of the fit to the other folds
     """
-    if A[..., 0].size * A.shape[2] * min(A[..., 0].size, A.shape[2]) > MOST_WORK:
+    if _work(A) > MOST_WORK:
         whole = Reweighted(A, Y, weights, invariants, products)
         whole.round()
         return whole.coefficients, whole.intercept, whole.problem.left_out(whole.alpha)
     power = weights @ np.sum(Y**2, axis=(1, 2))
     whole, best = Reweighted(A, Y, weights, invariants, products), None
-    for _ in range(ROUNDS if _may_be_exact(A, Y, weights, invariants, products, power) else 0):
+    is_hopeful = rough_error(A, Y, weights, invariants, products) <= ALMOST * power
+    for _ in range(ROUNDS if is_hopeful else 0):
         whole.round()
         if best is not None and whole.loo_error > 0.1 * best[0]:
             return best[1:]
-        few = len(whole.problem.s) <= FEW_TERMS * A[..., 0].size
-        if few and whole.loo_error <= EXACT * power:
+        if _has_few(whole, A) and whole.loo_error <= EXACT * power:
             left_out = whole.problem.left_out(whole.alpha)
             best = whole.loo_error, whole.coefficients, whole.intercept, left_out
     if best is not None:
@@ -119,19 +119,33 @@ def fit_sparse(A, Y, weights, invariants, products, rng):
     return whole.coefficients, whole.intercept, held_out
 
 
-def _may_be_exact(A, Y, weights, invariants, products, power):
-    """Whether left-out samples keep to few terms up to roundoff of a rough decomposition."""
+def rough_error(A, Y, weights, invariants, products, n_rounds=2):
+    """The weighted leave-one-out error after some rounds by rough decompositions, or of a law that more rounds find.
+
+    Where one decomposition takes much work a single round tells.
+    """
+    power = weights @ np.sum(Y**2, axis=(1, 2))
     rough = Reweighted(A, Y, weights, invariants, products, rough=True)
-    least, since = np.inf, 0
-    for _ in range(ROUNDS):
+    errors, since = [], 0
+    while len(errors) < ROUNDS and (len(errors) < n_rounds or since < HOPE):
         rough.round()
-        if rough.loo_error <= ALMOST * power:
-            return True
-        since = 0 if rough.loo_error < 0.9 * least else since + 1
-        least = min(least, rough.loo_error)
-        if since == HOPE:
+        since = 0 if rough.loo_error < 0.9 * min(errors, default=np.inf) else since + 1
+        errors.append(rough.loo_error)
+        if _has_few(rough, A) and rough.loo_error <= ALMOST * power:
+            return rough.loo_error
+        if n_rounds == 1 or _work(A) > MOST_WORK:
             break
-    return False
+    return errors[min(n_rounds, len(errors)) - 1]
+
+
+def _has_few(rounds, A):
+    """Whether the terms that are left are few enough for a law."""
+    return len(rounds.problem.s) <= FEW_TERMS * A[..., 0].size
+
+
+def _work(A):
+    """What a decomposition of a design matrix takes."""
+    return A.size * min(A[..., 0].size, A.shape[2])
 
 
 def refit(data, order, n, columns_of, coefficients, products, constants):

@@ -11,7 +11,7 @@ from fastemlp.closed_form.families import families, pairs
 from fastemlp.closed_form.functions import JOINT_POINTS, Monomials, Sum
 from fastemlp.closed_form.invariants import Invariants
 from fastemlp.closed_form.polynomials import row_chunks
-from fastemlp.closed_form.sparse import MOST_WORK, Reweighted, fit_sparse, refit, spread
+from fastemlp.closed_form.sparse import MOST_WORK, fit_sparse, refit, rough_error, spread
 from fastemlp.closed_form.tiles import tiles
 from fastemlp.closed_form.views import probe, views
 
@@ -23,8 +23,8 @@ CHOOSING, FITTING_WORK, MAX_NUMBERS = 400, 1e10, 5e7
 FEWEST = 10
 #: Equations and columns of a design matrix with which terms are chosen, at most.
 MOST = 4000
-#: Rounds of reweighting by which sums are compared, one where a round takes more work than is cheap.
-TRIED, CHEAP = 3, 5e7
+#: Rounds of reweighting by which sums are compared.
+TRIED = 3
 #: Sums of a family that are compared by more than one round, and equations that tell which.
 FINALISTS, SCREENING = 5, 200
 #: A sum is not looked into if it leaves so many times what other fits do.
@@ -202,12 +202,9 @@ def fit_terms(rep_in, kind, data, rng, invariants_of=families, least=np.inf):
 
 
 def _error(fit, data, constants, n_rounds):
-    """What rounds of reweighting leave of a left-out sample, on average; one round where a round takes long."""
-    A = data.design(fit)
-    rounds = Reweighted(A, data.targets, data.weights, constants, fit.kinds, rough=True)
-    for _ in range(n_rounds if A.size * len(A) < CHEAP else 1):
-        rounds.round()
-    return rounds.loo_error / data.weights.sum()
+    """What rounds of reweighting leave of a left-out sample, on average."""
+    problem = data.design(fit), data.targets, data.weights, constants, fit.kinds
+    return rough_error(*problem, n_rounds) / data.weights.sum()
 
 
 def _candidates(rep_in, kind, covariants, data, invariants_of):
