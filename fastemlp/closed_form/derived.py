@@ -8,7 +8,8 @@ import numpy as np
 from fastemlp.bases import equivariant_basis
 from fastemlp.closed_form.families import measured_scalars, products_of
 from fastemlp.closed_form.invariants import Invariants
-from fastemlp.closed_form.pieces import Angles, Columns, Lengths, Products, Roots
+from fastemlp.closed_form.pieces import LENGTHS, Angles, Columns, Lengths, Products, Roots
+from fastemlp.closed_form.points import Affine, Differences
 from fastemlp.closed_form.polynomials import ROUNDOFF, Limits, PolynomialFeatures
 from fastemlp.closed_form.spectra import SingularValues
 from fastemlp.exceptions import CertificationError
@@ -103,11 +104,36 @@ def derived(sources, X):
         lengths = (Lengths(columns, None, of) for columns in alone)
         each = measured_scalars(scalars, X, of)
         yield Invariants(f"singular values, {of}", (*each, *values, *lengths))
+    yield from _of_points(scalars, others, X)
     objects, made = _made(others, X)
     if not made:
         return
     for name, pieces in _of_objects(made):
         yield Invariants(name, (*scalars, *(Derived(piece, objects) for piece in pieces)))
+
+
+def _of_points(scalars, sources, X):
+    """Distances of points that are moved, and angles between the lines through them."""
+    objects, made, first = [], [], 0
+    for kind, columns in sources:
+        affine = Affine.of(kind)
+        found = affine and Differences.between(affine, columns, X)
+        if found:
+            objects.append(found)
+            m = len(affine.frame)
+            place = first + np.arange(found.rank * m).reshape(-1, m)
+            made.append(place[~found.is_roundoff(X)])
+            first += place.size
+    objects = tuple(objects)
+    pairs = [np.array(list(combinations(c, 2))) for c in made if len(c) > 1]
+    angles = [Angles(pair[:, 0], pair[:, 1], LEAST) for pair in pairs]
+    for of in LENGTHS if first else ():
+        each = measured_scalars(scalars, X, of)
+        lengths = [Derived(Lengths(c, None, of, LEAST), objects) for c in made]
+        yield Invariants(f"distances of points, {of}", (*each, *lengths))
+        if 0 < sum(map(len, pairs)) <= MOST_PAIRS:
+            more = (Derived(angle, objects) for angle in angles)
+            yield Invariants(f"angles of points and {of}", (*each, *lengths, *more))
 
 
 def _of_objects(made):

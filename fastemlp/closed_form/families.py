@@ -7,6 +7,7 @@ import numpy as np
 from fastemlp.closed_form.invariants import Invariants
 from fastemlp.closed_form.pieces import LENGTHS, Columns, Lengths, PairsOfScalars, Products, Roots
 from fastemlp.closed_form.polynomials import Limits, PolynomialFeatures
+from fastemlp.closed_form.ratios import ratios
 from fastemlp.closed_form.spectra import Spectra, side
 from fastemlp.exceptions import CertificationError
 from fastemlp.reps import Scalar, has_invariant_norm, slots
@@ -42,6 +43,7 @@ def families(sources, X):
             each = PolynomialFeatures.build([(Scalar, columns[:, None])], Scalar, 1, 1)
             yield Invariants("shares and log r", (_size(whole), Products(each, (whole,))))
         return
+    yield from ratios(scalars, others, X)
     products = products_of(others, 2)
     if products is not None:
         yield Invariants("products", (*scalars, Products(products)))

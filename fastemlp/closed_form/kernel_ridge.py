@@ -10,13 +10,15 @@ from fastemlp.closed_form.families import families
 from fastemlp.closed_form.kernel_search import (
     CHOOSING,
     FEWEST,
-    best_kernel,
-    weighed_kernel,
-    weighed_scale,
+    WORTH,
+    around,
+    best_kernels,
+    better,
 )
 from fastemlp.closed_form.kernels import VALUES, Kernel, design, penalties, scores, squares_of
 from fastemlp.closed_form.leave_one_out import LeaveOneOutRidge
 from fastemlp.closed_form.polynomials import row_chunks
+from fastemlp.closed_form.relevance import likeliest
 from fastemlp.closed_form.sparse import spread
 from fastemlp.closed_form.tiles import tiles
 
@@ -99,22 +101,6 @@ class KernelFit:
             J[rows] += self.kernel.covariants.jacobian(x, S)
         return J
 
-    def weighed(self, X):
-        """The kernel with invariants and covariants weighed by what this fit makes of them over samples X."""
-        S, slopes = self._coefficients(X)
-        kernel, phi = self.kernel, self.kernel.covariants(X)
-        along = np.einsum("ndr,nrcp->ndcp", phi, slopes)
-        weight = np.mean(along**2, axis=(0, 1, 2))
-        if kernel.invariants.summary is None:
-            for orbit in kernel.invariants.orbits:
-                weight[orbit] = weight[orbit].mean()
-        covariants, invariants = kernel.covariants, kernel.invariants
-        invariants = replace(invariants, scale=weighed_scale(invariants.scale, weight))
-        if kernel.turns is None and covariants.rank > 1:
-            share = np.mean(phi**2 * np.sum(S**2, axis=2)[:, None], axis=(0, 1))
-            covariants = replace(covariants, scale=weighed_scale(covariants.scale, share))
-        return replace(kernel, covariants=covariants, invariants=invariants)
-
     def within(self, X):
         """Itself: it is bounded."""
         return self
@@ -158,15 +144,17 @@ def fit_kernel(rep_in, kind, data, rng, invariants_of=families):
     constants = equivariant_basis(kind, dtype=np.float64).to_dense()
     whole = Problem(data.X, data.Y, data.weights, constants)
     some = whole.of(order[:n_some])
-    plain = best_kernel(rep_in, kind, data.X[order[:CHOOSING]], some.scores, invariants_of)
-    if plain[1] is None:
+    plain = best_kernels(rep_in, kind, data.X[order[:CHOOSING]], some.scores, invariants_of)
+    if not plain:
         return None, None
-    best, held_out = some.weighed(plain), None
-    if best is not plain and n_some == n <= FOLDED:
+    weighed = [some.weighed(one) for one in plain]
+    place = int(np.argmin([score for score, _ in weighed]))
+    best, held_out = weighed[place], None
+    if best is not plain[0] and n_some == n <= FOLDED:
         # weights that samples have chosen flatter them: others tell what these are worth
-        held_out = _held_out(plain[1], some, rng)
-        if some.error(held_out) >= some.error(some.fit(plain[1])[1]):
-            best, held_out = plain, None
+        held_out = _held_out(plain[place][1], some, rng)
+        if some.error(held_out) >= some.error(some.fit(plain[0][1])[1]):
+            best, held_out = plain[0], None
     kernel = best[1]
     m = min(n, FITTING // d)
     values = m * (len(kernel.turns) if kernel.turns else 1)
@@ -226,8 +214,11 @@ class Problem:
         return KernelFit(kernel, u, T, intercept), ridge.left_out(alpha)
 
     def weighed(self, best):
-        """The best (score, kernel) of one and of those weighed by what a fit makes of them."""
-        return weighed_kernel(best, self.scores, lambda kernel: self.fit(kernel)[0], self.X)
+        """The best (score, kernel) of one and of those with scales that make the data likeliest."""
+        likely = likeliest(best[1], self.X, self.Y, self.weights, self.constants)
+        if likely is None:
+            return best
+        return better(best, around(likely, [likely.form]), self.scores, WORTH)
 
 
 def _held_out(kernel, problem, rng):

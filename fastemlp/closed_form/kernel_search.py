@@ -13,12 +13,14 @@ from fastemlp.closed_form.views import probe, views
 CHOOSING, FEWEST = 300, 10
 #: Lengths that are tried first, in units of the spread of all invariants together; half and double of the best follow.
 LENGTHS = (1.0, 4.0, 16.0)
+#: Of so many invariants kernels are weighed.
+FINALISTS = 4
 #: Rounds of weighing invariants and covariants by what a fit makes of them; each must leave less than this share.
 ROUNDS, WORTH = 4, 0.95
 
 
-def best_kernel(rep_in, kind, X, scores, invariants_of=families):
-    """The best of all that are tried, not weighed yet.
+def best_kernels(rep_in, kind, X, scores, invariants_of=families):
+    """The best of all that are tried, of different invariants, not weighed yet.
 
     Parameters
     ----------
@@ -29,42 +31,44 @@ def best_kernel(rep_in, kind, X, scores, invariants_of=families):
 
     Returns
     -------
-    score : float; infinite where there is no kernel
-    kernel : Kernel or None
+    list of (score, Kernel); at most ``FINALISTS``, the best first
     """
-    tried, best = [], (np.inf, None)
+    tried = []
     for covariants, invariants, turns in ingredients(rep_in, kind, X, invariants_of):
         kernels = [Kernel(covariants, invariants, turns, "rbf", length) for length in LENGTHS]
-        tried += zip(scores(kernels), kernels, strict=True)
-    for _, kernel in sorted(tried, key=lambda one: one[0])[:2]:
-        best = _better(best, _around(kernel, PROFILES), scores)
-    kernel = best[1]
-    if kernel is not None and kernel.covariants.features is not None:
-        directed = replace(kernel, covariants=kernel.covariants.directed(X))
-        best = _better(best, _around(directed, PROFILES), scores)
-    return best
+        tried.append(better((np.inf, None), kernels, scores))
+    tried.sort(key=lambda one: one[0])
+    found = []
+    for one in tried[:FINALISTS]:
+        one = better(one, around(one[1], PROFILES), scores)
+        if one[1].covariants.features is not None:
+            directed = replace(one[1], covariants=one[1].covariants.directed(X))
+            one = better(one, around(directed, PROFILES), scores)
+        found.append(one)
+    return sorted(found, key=lambda one: one[0])
 
 
 def weighed_kernel(best, scores, fit, X):
     """The best of one, (score, kernel), and of those weighed in rounds by what ``fit(kernel)`` makes of samples X."""
     for _ in range(ROUNDS):
         kernel = fit(best[1]).weighed(X)
-        weighed = _better((best[0] + np.log(WORTH), None), _around(kernel, [kernel.form]), scores)
-        if weighed[1] is None:
+        weighed = better(best, around(kernel, [kernel.form]), scores, WORTH)
+        if weighed is best:
             break
         best = weighed
     return best
 
 
-def _around(kernel, forms):
+def around(kernel, forms):
     """Kernels like one, of about its length."""
     lengths = [kernel.length * factor for factor in (0.5, 1.0, 2.0)]
     return [replace(kernel, form=form, length=length) for form in forms for length in lengths]
 
 
-def _better(best, kernels, scores):
-    """The best (score, kernel) of several and of one before."""
-    return min([best, *zip(scores(kernels), kernels, strict=True)], key=lambda one: one[0])
+def better(best, kernels, scores, worth=1.0):
+    """The best (score, kernel) of several and of one before, if it leaves less than a share of what that leaves."""
+    found = min(zip(scores(kernels), kernels, strict=True), key=lambda one: one[0])
+    return found if found[0] < best[0] + np.log(worth) else best
 
 
 def ingredients(rep_in, kind, X, invariants_of):

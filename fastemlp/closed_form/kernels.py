@@ -9,7 +9,7 @@ from fastemlp.closed_form.invariants import Invariants
 
 #: Penalties that are tried, for kernels that are one on average at no distance; smaller ones would let the roundoff of
 #: invariants grow in predictions. Beside them a rough decomposition is exact.
-ALPHAS = 10.0 ** np.arange(-9, 3)
+ALPHAS = 10.0 ** np.arange(-11, 3)
 
 
 def rbf(s):

@@ -10,7 +10,7 @@ from fastemlp.closed_form.kernel_ridge import FITTING
 from fastemlp.closed_form.kernel_search import (
     CHOOSING,
     FEWEST,
-    best_kernel,
+    best_kernels,
     weighed_kernel,
     weighed_scale,
 )
@@ -180,10 +180,10 @@ def fit_potential(rep_in, data, rng, invariants_of=families):
     order = rng.permutation(len(data))
     some = data.of(order[:n_some])
     some_scores = partial(_scores, data=some)
-    best = best_kernel(rep_in, Scalar, data.X[order[:CHOOSING]], some_scores, invariants_of)
-    if best[1] is None:
+    found = best_kernels(rep_in, Scalar, data.X[order[:CHOOSING]], some_scores, invariants_of)
+    if not found:
         return None, None
-    best = weighed_kernel(best, some_scores, lambda kernel: _fit(kernel, some)[0], some.X)
+    best = weighed_kernel(found[0], some_scores, lambda kernel: _fit(kernel, some)[0], some.X)
     n_fit = max(1, min(len(data), FITTING // data.equations))
     _, fit, left_out = _fit(best[1], data.of(order[:n_fit]))
     fit = fit.pruned()

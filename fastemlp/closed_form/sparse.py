@@ -100,12 +100,13 @@ def fit_sparse(A, Y, weights, invariants, products, rng):
         return whole.coefficients, whole.intercept, whole.problem.left_out(whole.alpha)
     power = weights @ np.sum(Y**2, axis=(1, 2))
     whole, best = Reweighted(A, Y, weights, invariants, products), None
-    is_hopeful = rough_error(A, Y, weights, invariants, products) <= ALMOST * power
+    is_hopeful = min(rough_errors(A, Y, weights, invariants, products)) <= ALMOST * power
     for _ in range(ROUNDS if is_hopeful else 0):
         whole.round()
         if best is not None and whole.loo_error > 0.1 * best[0]:
             return best[1:]
-        if _has_few(whole, A) and whole.loo_error <= EXACT * power:
+        few = len(whole.problem.s) <= FEW_TERMS * A[..., 0].size
+        if few and whole.loo_error <= EXACT * power:
             left_out = whole.problem.left_out(whole.alpha)
             best = whole.loo_error, whole.coefficients, whole.intercept, left_out
     if best is not None:
@@ -119,28 +120,23 @@ def fit_sparse(A, Y, weights, invariants, products, rng):
     return whole.coefficients, whole.intercept, held_out
 
 
-def rough_error(A, Y, weights, invariants, products, n_rounds=2):
-    """The weighted leave-one-out error after some rounds by rough decompositions, or of a law that more rounds find.
+def rough_errors(A, Y, weights, invariants, products, n_rounds=2):
+    """Weighted leave-one-out errors by rough decompositions: after some rounds, and the least of few terms by more.
 
     Where one decomposition takes much work a single round tells.
     """
     power = weights @ np.sum(Y**2, axis=(1, 2))
     rough = Reweighted(A, Y, weights, invariants, products, rough=True)
-    errors, since = [], 0
+    errors, least, since = [], np.inf, 0
     while len(errors) < ROUNDS and (len(errors) < n_rounds or since < HOPE):
         rough.round()
         since = 0 if rough.loo_error < 0.9 * min(errors, default=np.inf) else since + 1
         errors.append(rough.loo_error)
-        if _has_few(rough, A) and rough.loo_error <= ALMOST * power:
-            return rough.loo_error
-        if n_rounds == 1 or _work(A) > MOST_WORK:
+        if len(rough.problem.s) <= FEW_TERMS * A[..., 0].size:
+            least = min(least, rough.loo_error)
+        if n_rounds == 1 or _work(A) > MOST_WORK or least <= EXACT * power:
             break
-    return errors[min(n_rounds, len(errors)) - 1]
-
-
-def _has_few(rounds, A):
-    """Whether the terms that are left are few enough for a law."""
-    return len(rounds.problem.s) <= FEW_TERMS * A[..., 0].size
+    return errors[min(n_rounds, len(errors)) - 1], least
 
 
 def _work(A):

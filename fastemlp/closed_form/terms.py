@@ -11,7 +11,7 @@ from fastemlp.closed_form.families import families, pairs
 from fastemlp.closed_form.functions import JOINT_POINTS, Monomials, Sum
 from fastemlp.closed_form.invariants import Invariants
 from fastemlp.closed_form.polynomials import row_chunks
-from fastemlp.closed_form.sparse import MOST_WORK, fit_sparse, refit, rough_error, spread
+from fastemlp.closed_form.sparse import ALMOST, MOST_WORK, fit_sparse, refit, rough_errors, spread
 from fastemlp.closed_form.tiles import tiles
 from fastemlp.closed_form.views import probe, views
 
@@ -27,6 +27,8 @@ MOST = 4000
 TRIED = 3
 #: Sums of a family that are compared by more than one round, and equations that tell which.
 FINALISTS, SCREENING = 5, 200
+#: A law that more rounds find must leave so much less than the best by these rounds does by more.
+FAR = 0.03
 #: A sum is not looked into if it leaves so many times what other fits do.
 HOPE = 2.0
 
@@ -187,24 +189,28 @@ def fit_terms(rep_in, kind, data, rng, invariants_of=families, least=np.inf):
     tried = {}
     for fit in _candidates(rep_in, kind, covariants, some, invariants_of):
         ones = tried.setdefault(fit.functions.family, [])
-        ones.append((_error(fit, few, constants, 1), fit))
+        ones.append((_errors(fit, few, constants, 1)[0], fit))
         ones.sort(key=lambda one: one[0])
         del ones[FINALISTS:]
+    power = np.average(np.sum(some.targets**2, axis=(1, 2)), weights=some.weights)
     found = []
     for ones in tried.values():
-        errors = [_error(fit, some, constants, TRIED) for _, fit in ones]
-        if min(errors) > HOPE * least:
+        errors = np.array([_errors(fit, some, constants, TRIED) for _, fit in ones])
+        if errors.min() > HOPE * least:
             continue
-        fit = ones[int(np.argmin(errors))][1]
+        best, law = errors.argmin(axis=0)
+        if errors[law, 1] <= min(ALMOST * power, FAR * errors[best, 1]):
+            best = law
+        fit = ones[best][1]
         solved = fit_sparse(some.design(fit), some.targets, some.weights, constants, fit.kinds, rng)
         found.append(_refitted(fit, solved, n_some, data, constants, order))
     return found
 
 
-def _error(fit, data, constants, n_rounds):
-    """What rounds of reweighting leave of a left-out sample, on average."""
+def _errors(fit, data, constants, n_rounds):
+    """What rounds of reweighting leave of a left-out sample, on average, and more rounds with few terms."""
     problem = data.design(fit), data.targets, data.weights, constants, fit.kinds
-    return rough_error(*problem, n_rounds) / data.weights.sum()
+    return np.array(rough_errors(*problem, n_rounds)) / data.weights.sum()
 
 
 def _candidates(rep_in, kind, covariants, data, invariants_of):

@@ -358,14 +358,14 @@ class FastEMLPRegressor(EquivariantRegressor):
         y = _without_roundoff(self.scaler_out_.transform(y), y, self.scaler_out_)
         if dy is not None:
             dy = scaled_derivative(dy, self.scaler_in_, self.scaler_out_)
-        require_reach(network, "FastEMLPRegressor.fit", X)
         lengths = y if dy is None else np.vstack([y, _changes(X, dy)])
         self._training_range = TrainingRange.fit(self.rep_in_, X, self.rep_out_, lengths)
         self._loss(self.rep_out_)  # refuses type_weights before anything takes time
         self.closed_form_, left, some = self._fit_closed_form(
             natural, y, weight, dy, first, sample, seed
         )
-        self._fit_network(network, (X, y, weight, dy), left, some, sample, rng)
+        may_help = self._network_may_help(network, X)
+        self._fit_network(network, (X, y, weight, dy), left, some, sample, rng, may_help)
         error = unexplained(
             self._predict_scaled(X[some], natural[some]), *_rows_of((y, weight), some)
         )
@@ -412,7 +412,17 @@ class FastEMLPRegressor(EquivariantRegressor):
 
         return found, left, residuals.have_chosen[sample]
 
-    def _fit_network(self, network, data, left, some, sample, rng):
+    def _network_may_help(self, network, X):
+        """Whether it can predict; where it cannot, and no closed form predicts all outputs, an error says why."""
+        try:
+            require_reach(network, "FastEMLPRegressor.fit", X)
+        except ValueError:
+            if self.closed_form_ is None or not all(fits for _, fits in self.closed_form_.parts):
+                raise
+            return False
+        return True
+
+    def _fit_network(self, network, data, left, some, sample, rng, may_help):
         """Train the network on what is left of the targets, or on these, or leave it out."""
         X, y, weight, dy = data
         form, n, everything = self.closed_form_, sample.max() + 1, np.ones(len(X), bool)
@@ -420,10 +430,10 @@ class FastEMLPRegressor(EquivariantRegressor):
         y_some, weight_some = _rows_of((y, weight), some)
         error = unexplained(y_some - rest, y_some, weight_some)
         is_law = bool(form) and error <= ROUNDOFF * np.finfo(y.dtype).eps
-        target, share, result = None, 0.0 if is_law else 1.0, None
+        target, share, result = None, 0.0 if is_law or not may_help else 1.0, None
         if form is None or self.max_iter != "auto":
             target = left(everything) if share else None
-        elif is_law or error <= HOPELESS / n:
+        elif is_law or error <= HOPELESS / n or not may_help:
             share = 0.0
         else:
             choices = []
