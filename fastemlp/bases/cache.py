@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from time import perf_counter
 
 import numpy as np
@@ -47,6 +48,11 @@ class SolvedType:
     certificate: Certificate
     warning: str = ""
 
+    @cached_property
+    def nbytes(self):
+        """Bytes held; isometries do not change."""
+        return self.isometry.nbytes
+
 
 # -- the cache: the only global state of the package --------------------------------------------------------------
 
@@ -73,7 +79,7 @@ def basis_cache_info():
 
 
 def _held():
-    return sum(solved.isometry.nbytes for solved in _cache.values())
+    return sum(solved.nbytes for solved in _cache.values())
 
 
 @dataclass(frozen=True)

@@ -364,8 +364,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         self.closed_form_, left, some = self._fit_closed_form(
             natural, y, weight, dy, first, sample, seed
         )
-        may_help = self._network_may_help(network, X)
-        self._fit_network(network, (X, y, weight, dy), left, some, sample, rng, may_help)
+        self._fit_network(network, (X, y, weight, dy), left, some, sample, rng)
         error = unexplained(
             self._predict_scaled(X[some], natural[some]), *_rows_of((y, weight), some)
         )
@@ -412,17 +411,7 @@ class FastEMLPRegressor(EquivariantRegressor):
 
         return found, left, residuals.have_chosen[sample]
 
-    def _network_may_help(self, network, X):
-        """Whether it can predict; where it cannot, and no closed form predicts all outputs, an error says why."""
-        try:
-            require_reach(network, "FastEMLPRegressor.fit", X)
-        except ValueError:
-            if self.closed_form_ is None or not all(fits for _, fits in self.closed_form_.parts):
-                raise
-            return False
-        return True
-
-    def _fit_network(self, network, data, left, some, sample, rng, may_help):
+    def _fit_network(self, network, data, left, some, sample, rng):
         """Train the network on what is left of the targets, or on these, or leave it out."""
         X, y, weight, dy = data
         form, n, everything = self.closed_form_, sample.max() + 1, np.ones(len(X), bool)
@@ -430,10 +419,12 @@ class FastEMLPRegressor(EquivariantRegressor):
         y_some, weight_some = _rows_of((y, weight), some)
         error = unexplained(y_some - rest, y_some, weight_some)
         is_law = bool(form) and error <= ROUNDOFF * np.finfo(y.dtype).eps
-        target, share, result = None, 0.0 if is_law or not may_help else 1.0, None
+        is_enough = is_law or (self.max_iter == "auto" and error <= HOPELESS / n)
+        can_help = not (is_enough and self._predicts_all) and self._can_help(network, X)
+        target, share, result = None, 0.0 if is_law or not can_help else 1.0, None
         if form is None or self.max_iter != "auto":
             target = left(everything) if share else None
-        elif is_law or error <= HOPELESS / n or not may_help:
+        elif is_enough or not can_help:
             share = 0.0
         else:
             choices = []
@@ -470,6 +461,21 @@ class FastEMLPRegressor(EquivariantRegressor):
             self.validation_curve_ = []
             self.n_iter_ = 1
         self._prepare()
+
+    @property
+    def _predicts_all(self):
+        """Whether the closed form is more than a constant for every type of output."""
+        return bool(self.closed_form_) and all(fits for _, fits in self.closed_form_.parts)
+
+    def _can_help(self, network, X):
+        """Whether a network can predict; where it cannot, and closed forms do not either, an error says why."""
+        try:
+            require_reach(network, "FastEMLPRegressor.fit", X)
+        except ValueError:
+            if not self._predicts_all:
+                raise
+            return False
+        return True
 
     def _trained(self, X, targets, weight, sample, rng):
         """The result of training the network."""
