@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import nnls
@@ -10,7 +11,7 @@ from fastemlp.closed_form.derived import derived
 from fastemlp.closed_form.families import families
 from fastemlp.closed_form.gradients import GradientObservations
 from fastemlp.closed_form.kernel_ridge import fit_kernel
-from fastemlp.closed_form.laws import fit_polynomial
+from fastemlp.closed_form.laws import Degrees, fit_polynomial
 from fastemlp.closed_form.logarithms import Exponential, log_targets
 from fastemlp.closed_form.observations import Observations
 from fastemlp.closed_form.outliers import CLEAR, total, without_outliers
@@ -165,12 +166,15 @@ class _Candidates:
     kernel: str | None
     rng: np.random.Generator
 
+    @cached_property
+    def _degrees(self):
+        return Degrees(objects(self.rep_in), self.kind, self.polynomial)
+
     def best(self, data):
         """The best fits to Observations with their weights, and what they leave."""
         found = []
         if self.polynomial is not None and data.targets.any():
-            sources = objects(self.rep_in)
-            found += _tried(fit_polynomial, sources, self.kind, self.polynomial, data, self.rng)
+            found += _tried(fit_polynomial, self._degrees, data, self.rng)
         if self.kernel is not None and not _is_explained(found, data.targets):
             found += self._of_logarithms(data)
             found += of_invariants(self.rep_in, self.kind, data, self.rng, others=found)

@@ -86,14 +86,33 @@ class PolynomialFit:
         return replace(self, coefficients=c, intercept=b[: self.features.dim]), left_out
 
 
-def fit_polynomial(sources, kind, degree, data, rng):
-    """The polynomial, sparse where that predicts better, to a degree, or with "auto" to the best of several.
+class Degrees:
+    """Degrees and the polynomials up to these, each found once: iterates over pairs (int, PolynomialFeatures).
 
     Parameters
     ----------
     sources : list of (type, columns), as of ``fastemlp.reps.objects``
     kind : Rep, bound; the type of the output
-    degree : int or "auto"
+    degree : int, or "auto": as long as polynomials are few and found fast
+    """
+
+    def __init__(self, sources, kind, degree):
+        self.kind, self.is_auto = kind, degree == "auto"
+        self._found, self._others = [], _degrees(sources, kind, degree)
+
+    def __iter__(self):
+        yield from self._found
+        for one in self._others:
+            self._found.append(one)
+            yield one
+
+
+def fit_polynomial(degrees, data, rng):
+    """The polynomial, sparse where that predicts better, to the best of several degrees.
+
+    Parameters
+    ----------
+    degrees : Degrees
     data : Observations; scaled
     rng : numpy Generator; draws folds, and samples where there are too many
 
@@ -103,15 +122,15 @@ def fit_polynomial(sources, kind, degree, data, rng):
     left_out : ndarray of shape (n, equations, c); the residual of fits without the sample
     """
     order = rng.permutation(len(data))
-    constants = data.constants(equivariant_basis(kind, dtype=np.float64).to_dense())
+    constants = data.constants(equivariant_basis(degrees.kind, dtype=np.float64).to_dense())
     best, best_error = None, np.inf
-    for k, every in _degrees(sources, kind, degree):
+    for k, every in degrees:
         features = every.but_for_roundoff(data.X[order[:SEEN]])
         if not features.rank:
             continue
         n_some = _affordable(features, data, CHOOSING_WORK)
         few = n_some < len(data) and n_some * data.equations < 2 * features.rank
-        if degree == "auto" and few:
+        if degrees.is_auto and few:
             break
         if best is not None and features.rank == best[1].rank:
             continue
@@ -128,7 +147,6 @@ def fit_polynomial(sources, kind, degree, data, rng):
 
 
 def _degrees(sources, kind, degree):
-    """Yield degrees and their polynomials; with "auto" as long as these are few and found fast."""
     if degree != "auto":
         features = PolynomialFeatures.build(sources, kind, degree, 1)
         if features.rank:

@@ -18,7 +18,7 @@ from fastemlp.closed_form.covariants import Covariants
 from fastemlp.closed_form.derived import derived
 from fastemlp.closed_form.families import families
 from fastemlp.closed_form.gradients import GradientObservations
-from fastemlp.closed_form.laws import fit_polynomial
+from fastemlp.closed_form.laws import Degrees, fit_polynomial
 from fastemlp.closed_form.observations import Observations
 from fastemlp.closed_form.outliers import without_outliers
 from fastemlp.closed_form.potentials import fit_potential
@@ -89,7 +89,7 @@ def every_fit(rep_in, kind, columns, data):
     if not data.Y.any():
         return []
     rng = np.random.default_rng(0)
-    found = [fit_polynomial(objects(rep_in), kind, "auto", data, rng)]
+    found = [fit_polynomial(Degrees(objects(rep_in), kind, "auto"), data, rng)]
     found += of_invariants(rep_in, kind, data, rng)
     ones = np.ones(rep_in.size()), np.ones(columns.max() + 1)
     gradient = GradientObservations.of_outputs(rep_in, kind, columns, ones, data)
@@ -243,6 +243,18 @@ def test_laws_of_few_terms_are_found_from_few_samples(make, n):
     assert "polynomial" in str(form)
     assert np.abs(form(X[n:]) - y[n:]).max() < 1e-7 * np.abs(y).max()
     assert np.abs(left_out).max() < 1e-7 * np.abs(y).max()
+
+
+@pytest.mark.parametrize("n", [40, 150, 300])
+def test_a_law_that_few_samples_show_is_not_lost_with_more(n):
+    """Charges that attract each other: six products among hundreds, which one round of reweighting does not show."""
+    rng = np.random.default_rng(2)
+    rep_in = (4 * Scalar + 4 * V)(O(3))
+    X = rng.standard_normal((n + 100, 16))
+    x, (i, j) = X[:, 4:].reshape(-1, 4, 3), np.triu_indices(4, 1)
+    y = np.sum(X[:, i] * X[:, j] / np.linalg.norm(x[:, i] - x[:, j], axis=2), axis=1)[:, None]
+    form, _, _ = fit_closed_form((rep_in, Scalar), X[:n], y[:n], np.ones(n), rng)
+    assert np.mean((form(X[n:]) - y[n:]) ** 2) < 1e-12 * np.var(y)
 
 
 def test_pair_potentials_are_found_for_points_that_a_group_exchanges():
