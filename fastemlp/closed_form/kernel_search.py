@@ -37,7 +37,7 @@ def best_kernels(rep_in, kind, X, scores, invariants_of=families):
     for covariants, invariants, turns in ingredients(rep_in, kind, X, invariants_of):
         kernels = [Kernel(covariants, invariants, turns, "rbf", length) for length in LENGTHS]
         tried.append(better((np.inf, None), kernels, scores))
-    tried.sort(key=lambda one: one[0])
+    tried = sorted((one for one in tried if one[1] is not None), key=lambda one: one[0])
     found = []
     for one in tried[:FINALISTS]:
         one = better(one, around(one[1], PROFILES), scores)

@@ -6,7 +6,7 @@ import pytest
 from fastemlp import equivariant_basis
 from fastemlp.closed_form.families import families
 from fastemlp.closed_form.kernel_ridge import fit_kernel
-from fastemlp.closed_form.kernel_search import ingredients
+from fastemlp.closed_form.kernel_search import best_kernels, ingredients
 from fastemlp.closed_form.kernels import Kernel
 from fastemlp.closed_form.observations import Observations
 from fastemlp.closed_form.relevance import _Evidence, likeliest
@@ -76,3 +76,10 @@ def test_invariants_that_do_not_matter_are_left_out(seed):
     likely = likeliest(fit.kernel, X[:60], Y[:60], np.ones(60), np.ones((1, 1)))
     spread = likely.invariants.scale
     assert spread.max() > 10 * spread.min()
+
+
+@pytest.mark.parametrize("score", [np.inf, np.nan])
+def test_kernels_that_cannot_be_compared_are_none(score):
+    rep_in, kind = CASES[1]
+    X = np.random.default_rng(0).standard_normal((12, rep_in.size()))
+    assert best_kernels(rep_in, kind, X, lambda kernels: [score] * len(kernels)) == []
