@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPRegressor
 from fastemlp import EquivariantRidge, FastEMLPRegressor
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
 from fastemlp.estimators.columns import distinct_rows
-from fastemlp.groups import SO, O, S, Scaling, Z
+from fastemlp.groups import SO, SU, O, S, Scaling, Z
 from fastemlp.nn import derived_rep
 from fastemlp.reps import Scalar, T, V, objects
 from fastemlp.testing import equivariance_error
@@ -51,6 +51,38 @@ def test_works_as_written():
     assert model.predict(X).shape == y.shape
     assert len(model.loss_curve_) == model.n_iter_ == 5
     assert model.theta_.shape == (model.network_.n_parameters,)
+
+
+def test_a_network_that_is_left_out_is_built_when_it_is_asked_for(monkeypatch):
+    X, y, spec = make_inertia(150, random_state=0, return_spec=True)
+    options = {"rep_in": spec.rep_in, "rep_out": spec.rep_out, "random_state": 0}
+    model = FastEMLPRegressor(O(3), channels=30, **options)
+    with monkeypatch.context() as patch:
+        patch.setattr("fastemlp.estimators.regressor.EMLP", None)
+        model.fit(X, y)
+        again = pickle.loads(pickle.dumps(model))
+        np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    assert model.network_share_ == 0
+    model.set_params(channels=50)  # for the next fit
+    assert model.network_.n_parameters == len(model.theta_) == again.network_.n_parameters
+    assert not model.theta_.any()
+    assert not model.theta_.flags.writeable
+    model.set_params(max_iter=2, polynomial=None, kernel=None).fit(X, y)
+    assert model.network_.n_parameters == len(model.theta_) != again.network_.n_parameters
+
+
+@pytest.mark.parametrize("name", ["network_", "theta_"])
+def test_nothing_fitted_is_there_before_fit(name):
+    assert not hasattr(FastEMLPRegressor(O(3)), name)
+
+
+def test_channels_are_refused_before_anything_takes_time(monkeypatch):
+    X, y = make_inertia(50, random_state=0)
+    monkeypatch.setattr("fastemlp.estimators.regressor.fit_to_many", None)
+    with pytest.raises(ValueError, match="channels"):
+        FastEMLPRegressor(O(3), rep_in="5V+5V0", rep_out="V2", channels="2Q").fit(X, y)
+    with pytest.raises(ValueError, match="complex group"):
+        FastEMLPRegressor(SU(2), rep_in=V).fit(X[:, :2], y[:, 0])
 
 
 @pytest.mark.parametrize("name", TASKS)

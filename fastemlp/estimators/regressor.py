@@ -1,6 +1,6 @@
 """Regression by an equivariant network."""
 
-from functools import partial
+from functools import cached_property, partial
 from numbers import Integral
 from typing import ClassVar
 
@@ -28,7 +28,7 @@ from fastemlp.estimators.scaling import (
     unscaled_derivative,
 )
 from fastemlp.estimators.training_range import TrainingRange
-from fastemlp.nn import EMLP, MLP, require_reach
+from fastemlp.nn import EMLP, MLP, network_ends, require_reach
 from fastemlp.reps import Rep
 from fastemlp.training import (
     SCHEDULES,
@@ -155,9 +155,10 @@ class FastEMLPRegressor(EquivariantRegressor):
         What predicts scaled targets in closed form, from inputs divided by one scale for each type;
         ``print(model.closed_form_)`` says what it is. None for a network alone.
     network_ : Network
+        Where closed forms do without it, it is built when it is first asked for.
     network_share_ : float
         The factor of the network's outputs in predictions of scaled targets; 0 where the network is left out.
-    theta_ : ndarray of shape (n_parameters,); the parameters of ``network_``, read-only
+    theta_ : ndarray of shape (n_parameters,); the parameters of ``network_``, zero where it is left out, read-only
     loss_curve_ : list of float
         Training loss of each epoch, in units of the variance of y; with ``dy`` plus ``gradient_weight * n_features``
         times that of the derivatives, in units of their mean square. That of averaged parameters is measured after
@@ -346,10 +347,9 @@ class FastEMLPRegressor(EquivariantRegressor):
 
     def _fit(self, X, y, weight, group, dy=None):
         seed = check_random_state(self.random_state).randint(2**31 - 1)
-        rng = np.random.default_rng(seed)
         if dy is not None:
             warn_if_astray("FastEMLPRegressor.fit", X, y, dy, self.rep_in_, self.rep_out_)
-        network = self._build_network(group, X.dtype, rng)
+        self._start_network(group, X.dtype, seed)
         self.scaler_in_ = EquivariantScaler.fit(self.rep_in_, X, weight, input_rms(self.rep_in_))
         self.scaler_out_ = EquivariantScaler.fit(self.rep_out_, y, weight)
         self.scaler_natural_ = self.scaler_in_.natural(self.rep_in_)
@@ -364,7 +364,8 @@ class FastEMLPRegressor(EquivariantRegressor):
         self.closed_form_, left, some = self._fit_closed_form(
             natural, y, weight, dy, first, sample, seed
         )
-        self._fit_network(network, (X, y, weight, dy), left, some, sample, rng)
+        rng = np.random.default_rng([seed, 2])
+        self._fit_network((X, y, weight, dy), left, some, sample, rng)
         error = unexplained(
             self._predict_scaled(X[some], natural[some]), *_rows_of((y, weight), some)
         )
@@ -411,7 +412,7 @@ class FastEMLPRegressor(EquivariantRegressor):
 
         return found, left, residuals.have_chosen[sample]
 
-    def _fit_network(self, network, data, left, some, sample, rng):
+    def _fit_network(self, data, left, some, sample, rng):
         """Train the network on what is left of the targets, or on these, or leave it out."""
         X, y, weight, dy = data
         form, n, everything = self.closed_form_, sample.max() + 1, np.ones(len(X), bool)
@@ -420,7 +421,7 @@ class FastEMLPRegressor(EquivariantRegressor):
         error = unexplained(y_some - rest, y_some, weight_some)
         is_law = bool(form) and error <= ROUNDOFF * np.finfo(y.dtype).eps
         is_enough = is_law or (self.max_iter == "auto" and error <= HOPELESS / n)
-        can_help = not (is_enough and self._predicts_all) and self._can_help(network, X)
+        can_help = not (is_enough and self._predicts_all) and self._can_help(X)
         target, share, result = None, 0.0 if is_law or not can_help else 1.0, None
         if form is None or self.max_iter != "auto":
             target = left(everything) if share else None
@@ -434,13 +435,13 @@ class FastEMLPRegressor(EquivariantRegressor):
             if not choices or FEW <= n <= SMALL:
                 choices.append((left(everything), form))
             targets = [one for one, _ in choices]
-            verdict = self._try(network, X, left, targets, weight, sample, rng)
+            verdict = self._try(X, left, targets, weight, sample, rng)
             share, result = verdict.share, verdict.result
             if verdict.choice is not None:
                 target, form = choices[verdict.choice]
                 if form is None and verdict.kept:
                     form = self.closed_form_.times(verdict.kept)
-        self.closed_form_, self.network_ = form, network
+        self.closed_form_ = form
         # what explains all is not bounded outside the training data
         self._is_law = is_law
         if form and error > DOUBTFUL:
@@ -455,22 +456,21 @@ class FastEMLPRegressor(EquivariantRegressor):
             self.theta_, self.n_iter_ = result.theta, result.n_iter
             self.loss_curve_ = [loss * unit**2 for loss in result.loss_curve]
             self.validation_curve_ = [loss * unit**2 for loss in result.validation_curve]
+            self._prepare()
         else:
-            self.theta_ = np.zeros(network.n_parameters, y.dtype)
             self.loss_curve_ = [float(np.average(rest**2, 0, weight_some).mean())]
             self.validation_curve_ = []
             self.n_iter_ = 1
-        self._prepare()
 
     @property
     def _predicts_all(self):
         """Whether the closed form is more than a constant for every type of output."""
         return bool(self.closed_form_) and all(fits for _, fits in self.closed_form_.parts)
 
-    def _can_help(self, network, X):
+    def _can_help(self, X):
         """Whether a network can predict; where it cannot, and closed forms do not either, an error says why."""
         try:
-            require_reach(network, "FastEMLPRegressor.fit", X)
+            require_reach(self.network_, "FastEMLPRegressor.fit", X)
         except ValueError:
             if not self._predicts_all:
                 raise
@@ -505,7 +505,7 @@ class FastEMLPRegressor(EquivariantRegressor):
             # AdamW goes back where it diverges
             return fit(**options | {"solver": "adamw", "max_iter": LEAST_STEPS})
 
-    def _try(self, network, X, left, choices, weight, sample, rng):
+    def _try(self, X, left, choices, weight, sample, rng):
         """Whether, and towards which targets, to train the network: a Verdict."""
 
         def slope_loss(dy, weight):
@@ -513,7 +513,7 @@ class FastEMLPRegressor(EquivariantRegressor):
 
         budget = self._budget(len(X), sample.max() + 1)
         return try_network(
-            network,
+            self.network_,
             X,
             left,
             choices,
@@ -558,24 +558,44 @@ class FastEMLPRegressor(EquivariantRegressor):
             y *= y.dtype.type(self.network_share_)
         if self.closed_form_ is not None:
             with single_threaded_blas():  # the same bits whatever the number of threads
-                y = (self.closed_form_(natural) + y).astype(self.network_.dtype, copy=False)
+                y = (self.closed_form_(natural) + y).astype(self._precision, copy=False)
         return y
 
     def _jacobian(self, X):
         natural, X = self.scaler_natural_.transform(X), self.scaler_in_.transform(X)
         y = J = 0.0
         if self.network_share_:
-            share = self.network_.dtype.type(self.network_share_)
+            share = self._precision.type(self.network_share_)
             y, J = (share * a for a in self.network_.jacobian(self.theta_, X, self._weights()))
         if self.closed_form_ is not None:
             with single_threaded_blas():
                 y = self.closed_form_(natural) + y
                 stretch = self.scaler_in_.scale / self.scaler_natural_.scale
                 J = self.closed_form_.jacobian(natural) * stretch + J
-            y, J = (a.astype(self.network_.dtype, copy=False) for a in (y, J))
+            y, J = (a.astype(self._precision, copy=False) for a in (y, J))
         if not self._is_law:
             J = self._training_range.jacobian(X, y, J)
         return unscaled_derivative(J, self.scaler_in_, self.scaler_out_)
+
+    @cached_property
+    def network_(self):
+        if "_architecture" not in vars(self):
+            raise AttributeError("FastEMLPRegressor has no network_ before fit.")
+        groups, seed, options = self._architecture
+        if not groups:
+            return MLP(self.rep_in_.size(), self.rep_out_.size(), **options)
+        rng = np.random.default_rng(seed)
+        return EMLP(self.rep_in_, self.rep_out_, groups, random_state=rng, **options)
+
+    @property
+    def _precision(self):
+        return self.scaler_out_.scale.dtype
+
+    @cached_property
+    def theta_(self):
+        theta = np.zeros(self.network_.n_parameters, self._precision)
+        theta.flags.writeable = False
+        return theta
 
     def _weights(self):
         """What predictions derive from ``theta_`` alone, or None if that is another one by now."""
@@ -588,7 +608,7 @@ class FastEMLPRegressor(EquivariantRegressor):
 
     @property
     def _predict_dtypes(self):
-        return [self.network_.dtype]
+        return [self._precision]
 
     def _prepare(self):
         """Cache what predictions derive from ``theta_`` alone, and make ``theta_`` read-only."""
@@ -602,16 +622,22 @@ class FastEMLPRegressor(EquivariantRegressor):
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        if hasattr(self, "theta_"):
+        if vars(self).get("network_share_"):
             self._prepare()
 
-    def _build_network(self, group, dtype, rng):
-        ends, hidden = (self.rep_in_, self.rep_out_), (self.channels, self.n_layers)
+    def _start_network(self, group, dtype, seed):
+        """Say which network it is; it is built when it is first needed, at once where it may be refused."""
+        for name in ("network_", "theta_", "_prepared"):  # of the last fit
+            vars(self).pop(name, None)
+        ends = self.rep_in_, self.rep_out_
         groups = tuple(dict.fromkeys(group for rep in ends for group in rep.groups))
-        if group is None and not groups:
-            return MLP(*(rep.size() for rep in ends), *hidden, dtype=dtype)
-        group = groups if group is None else group
-        return EMLP(*ends, group, *hidden, dtype=dtype, random_state=rng)
+        if group is not None or groups:
+            groups = groups if group is None else group
+            _, groups = network_ends(*ends, groups, "FastEMLPRegressor.fit")
+        options = {"channels": self.channels, "n_layers": self.n_layers}
+        self._architecture = groups, seed, {**options, "dtype": np.dtype(dtype).name}
+        if not is_int(self.channels, 1):
+            self.network_  # noqa: B018
 
     def _split(self, sample, weight, rng):
         """The rows to train on, and those held out or None.

@@ -12,7 +12,7 @@ from fastemlp.nn.features import Features, FeatureType
 from fastemlp.nn.gate import Gate, gated_rep
 from fastemlp.nn.hidden import derived_rep
 from fastemlp.nn.linear import Linear
-from fastemlp.nn.network import EMLP, MLP, EMLPBlock, Network, Workspace
+from fastemlp.nn.network import EMLP, MLP, EMLPBlock, Network, Workspace, network_ends
 from fastemlp.nn.reach import Reach, reach, require_reach
 from fastemlp.nn.universality import universality
 
@@ -35,6 +35,7 @@ __all__ = [
     "expressiveness",
     "gated_rep",
     "reach",
+    "network_ends",
     "require_reach",
     "universality",
 ]

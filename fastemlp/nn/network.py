@@ -440,21 +440,9 @@ def EMLP(
     ((3, 1), (3, 16), True)
     """
     rng = np.random.default_rng(random_state)
-    ends, groups = bind_ends(rep_in, rep_out, group, "EMLP")
-    for rep in ends:
-        if not rep.is_bound:
-            raise ValueError(
-                f"EMLP: {rep} does not say which of the groups {', '.join(map(repr, groups))} acts. "
-                f"Write for example V({groups[0]!r})."
-            )
+    ends, groups = network_ends(rep_in, rep_out, group, "EMLP")
     reps = [ends[0], *hidden_reps(channels, n_layers, groups, "EMLP", ends), ends[1]]
-    require_independent(tuple({g: None for rep in reps for g in rep.groups}), "EMLP")
-    for rep in reps:
-        if any(g.is_complex for g in rep.groups):
-            raise ValueError(
-                f"EMLP: {rep} is a rep of a complex group ({', '.join(map(repr, groups))}); networks are real. "
-                "Use group.realified(), which acts on (real, imaginary) parts."
-            )
+    _require_real(reps, groups, "EMLP")
     coordinates = Coordinates(reps)
     features = [Features(rep, coordinates) for rep in reps]
     first, later = np.broadcast_to(bilinear_gain, 2)
@@ -465,6 +453,29 @@ def EMLP(
     if is_count(channels):
         _warn_if_short(channels, left_out(blocks, features[0], features[-1]))
     return Network([*blocks, Linear(features[-2], features[-1])], features[0], features[-1], dtype)
+
+
+def network_ends(rep_in, rep_out, group, caller):
+    """The reps of a network's inputs and outputs, bound, and its groups; raises ValueError where no network has these."""
+    ends, groups = bind_ends(rep_in, rep_out, group, caller)
+    for rep in ends:
+        if not rep.is_bound:
+            raise ValueError(
+                f"{caller}: {rep} does not say which of the groups {', '.join(map(repr, groups))} acts. "
+                f"Write for example V({groups[0]!r})."
+            )
+    _require_real(ends, groups, caller)
+    return ends, groups
+
+
+def _require_real(reps, groups, caller):
+    require_independent(tuple({g: None for rep in reps for g in rep.groups}), caller)
+    for rep in reps:
+        if any(g.is_complex for g in rep.groups):
+            raise ValueError(
+                f"{caller}: {rep} is a rep of a complex group ({', '.join(map(repr, groups))}); networks are real. "
+                "Use group.realified(), which acts on (real, imaginary) parts."
+            )
 
 
 def _warn_if_short(channels, missing):
