@@ -33,3 +33,15 @@ def test_a_network_that_learned_the_whole_is_mixed_with_what_else_predicts(monke
     assert verdict.choice == 0
     assert abs(verdict.share - verdict.kept) < 0.15
     assert 0.3 < verdict.share < 0.6
+
+
+def test_one_bad_sample_does_not_hide_that_all_others_are_better():
+    rng = np.random.default_rng(0)
+    before = 1e-3 * rng.standard_normal(1000) ** 2
+    before[0] = 3.0  # nearly all of the error
+    assert trial._is_surely_less(before, before / 100)
+    # nothing but this one has changed: that may be chance
+    after = before.copy()
+    after[0] = 0
+    assert not trial._is_surely_less(before, after)
+    assert not trial._is_surely_less(before, 1e-3 * rng.standard_normal(1000) ** 2 + before[0] / 1e3)

@@ -17,7 +17,7 @@ from fastemlp.closed_form.observations import Observations
 from fastemlp.closed_form.outliers import CLEAR, total, without_outliers
 from fastemlp.closed_form.potentials import fit_potential
 from fastemlp.closed_form.sparse import EXACT
-from fastemlp.closed_form.terms import fit_terms
+from fastemlp.closed_form.terms import search_terms
 from fastemlp.reps import Rep, Scalar, objects
 
 #: The error of what may grow without bound outside the data, beside that of what may not: left-out samples tell little
@@ -199,26 +199,39 @@ class _Candidates:
             return []
         found = _tried(fit_potential, self.rep_in, gradient, self.rng)
         if found and _may_be_better(found[0][1], others, data.weights):
-            found += _terms(self.rep_in, Scalar, gradient, self.rng)
+            found += _solved(_searched(self.rep_in, Scalar, gradient, self.rng), self.rng)
         return [(fit, e.reshape(data.Y.shape)) for fit, e in found]
 
 
 def of_invariants(rep_in, kind, data, rng, invariants_of=families, others=()):
     """Kernels and sums of functions of invariants: list of (fit, left_out)."""
+    sums = _searched(rep_in, kind, data, rng, invariants_of)
+    least = min(_least_error(others, data.weights), sums[0].least if sums else np.inf)
     found = []
     if data.slopes is None:
-        found = _tried(fit_kernel, rep_in, kind, data, rng, invariants_of)
+        found = _tried(fit_kernel, rep_in, kind, data, rng, invariants_of, least)
     elif kind == Scalar:
         found = _tried(fit_potential, rep_in, data, rng, invariants_of)
-    return found + _terms(rep_in, kind, data, rng, invariants_of, [*others, *found])
+    return found + _solved(sums, rng, _least_error([*others, *found], data.weights))
 
 
-def _terms(rep_in, kind, data, rng, invariants_of=families, others=()):
-    errors = [total(e, data.weights) / data.weights.sum() for _, e in others]
-    least = min((error for error in errors if np.isfinite(error)), default=np.inf)
+def _searched(*arguments):
+    """The Search for terms, as a list, empty if a decomposition does not converge."""
     with suppress(np.linalg.LinAlgError):
-        return fit_terms(rep_in, kind, data, rng, invariants_of, least)
+        return [search_terms(*arguments)]
     return []
+
+
+def _solved(searches, rng, least=np.inf):
+    with suppress(np.linalg.LinAlgError):
+        return [one for search in searches for one in search.fits(rng, least)]
+    return []
+
+
+def _least_error(fits, weights):
+    """What the best of (fit, left_out) leaves of a sample, on average."""
+    errors = [total(e, weights) / weights.sum() for _, e in fits]
+    return min((error for error in errors if np.isfinite(error)), default=np.inf)
 
 
 def _tried(fit, *arguments):

@@ -24,6 +24,8 @@ from fastemlp.closed_form.tiles import tiles
 
 #: Unknowns of the last fit, and what it may take: equations times squared unknowns, and values of a kernel.
 FITTING, MAX_WORK, MAX_VALUES = 1500, 2.5e10, 5e7
+#: Kernels are not weighed where the best leaves so many times what other fits do.
+FAR = 1e3
 #: Of up to so many samples some are held out in so many folds, to see whether weights are worth it.
 FOLDED, FOLDS = 150, 5
 
@@ -121,7 +123,7 @@ class KernelFit:
         return (values @ T).reshape(-1, r, c), 2 / self.kernel.unit * along
 
 
-def fit_kernel(rep_in, kind, data, rng, invariants_of=families):
+def fit_kernel(rep_in, kind, data, rng, invariants_of=families, least=np.inf):
     """The kernel, of several, that leave-one-out errors and evidence favour.
 
     Parameters
@@ -130,10 +132,12 @@ def fit_kernel(rep_in, kind, data, rng, invariants_of=families):
     data : Observations without derivatives; scaled
     rng : numpy Generator; draws samples where there are too many
     invariants_of : callable; ``families`` or ``derived``
+    least : float
+        What other fits leave of a sample that is left out, on average over weighted samples.
 
     Returns
     -------
-    KernelFit or None
+    KernelFit or None; None where it would not come near that
     left_out : ndarray of shape (n, d, c); y minus the prediction without it
     """
     n, d = len(data), kind.size()
@@ -146,6 +150,8 @@ def fit_kernel(rep_in, kind, data, rng, invariants_of=families):
     some = whole.of(order[:n_some])
     plain = best_kernels(rep_in, kind, data.X[order[:CHOOSING]], some.scores, invariants_of)
     if not plain:
+        return None, None
+    if some.error(some.fit(plain[0][1])[1]) > FAR * least * some.weights.sum():
         return None, None
     weighed = [some.weighed(one) for one in plain]
     place = int(np.argmin([score for score, _ in weighed]))

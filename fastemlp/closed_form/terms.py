@@ -159,32 +159,85 @@ class TermsFit:
         return JOINT_POINTS * np.size(self.invariants.scale) + R + r * (c + len(self.intercept))
 
 
-def fit_terms(rep_in, kind, data, rng, invariants_of=families, least=np.inf):
-    """The best sums of functions of single invariants, and of monomials, sparse where that predicts better.
+@dataclass(frozen=True)
+class Search:
+    """Sums of functions of single invariants, and of monomials, those of each kind that suit data best.
+
+    Attributes
+    ----------
+    data : Observations
+    order : int ndarray of shape (n,); the first ``n_some`` samples have chosen
+    n_some : int
+    constants : ndarray of shape (equations, r0)
+    found : list of (error, TermsFit)
+        Without coefficients; and what each leaves of a sample that is left out, roughly.
+    """
+
+    data: object
+    order: np.ndarray
+    n_some: int
+    constants: np.ndarray
+    found: list
+
+    @property
+    def least(self):
+        """The least error."""
+        return min((error for error, _ in self.found), default=np.inf)
+
+    def fits(self, rng, least=np.inf):
+        """The sums, sparse where that predicts better: list of (TermsFit, left_out).
+
+        Parameters
+        ----------
+        rng : numpy Generator; draws folds
+        least : float
+            What other fits leave of a sample that is left out, on average over weighted samples.
+
+        Returns
+        -------
+        list of (TermsFit, left_out)
+            ``left_out``, an ndarray of shape (n, equations, c), is the residual of fits without the sample.
+        """
+        return [self._solved(fit, rng) for error, fit in self.found if error <= HOPE * least]
+
+    def _solved(self, fit, rng):
+        data, order, constants = self.data, self.order, self.constants
+        some = data.of(order[: self.n_some])
+        c, b, left_out = fit_sparse(
+            some.design(fit), some.targets, some.weights, constants, fit.kinds, rng
+        )
+        if self.n_some < len(data):
+            # on all samples, with the terms that a few have chosen
+            fit, left_out = fit.solved(c, None).refitted(data, order, constants)
+        else:
+            fit = data.solved(fit, c, b)
+        fit = fit.pruned()
+        return fit, spread(left_out, fit, data, order)
+
+
+def search_terms(rep_in, kind, data, rng, invariants_of=families):
+    """Look for sums that suit data.
 
     Parameters
     ----------
     rep_in, kind : Rep, bound; of inputs and of an output of one type
     data : Observations; scaled
-    rng : numpy Generator; draws folds, and samples where there are too many
+    rng : numpy Generator; draws samples where there are too many
     invariants_of : callable; ``families`` or ``derived``
-    least : float
-        What other fits leave of a sample that is left out, on average over weighted samples.
 
     Returns
     -------
-    list of (TermsFit, left_out)
-        ``left_out``, an ndarray of shape (n, equations, c), is the residual of fits without the sample.
+    Search
     """
     n_some = min(len(data), max(FEWEST, CHOOSING // data.equations))
-    if n_some * data.equations > MOST:
-        return []
-    covariants = Covariants.of(rep_in, kind, data.X)
-    if covariants is None:
-        return []
     order = rng.permutation(len(data))
-    some = data.of(order[:n_some])
     constants = data.constants(equivariant_basis(kind, dtype=np.float64).to_dense())
+    covariants = None
+    if n_some * data.equations <= MOST:
+        covariants = Covariants.of(rep_in, kind, data.X)
+    if covariants is None:
+        return Search(data, order, n_some, constants, [])
+    some = data.of(order[:n_some])
     few = some.of(slice(max(FEWEST, SCREENING // data.equations)))
     tried = {}
     for fit in _candidates(rep_in, kind, covariants, some, invariants_of):
@@ -196,15 +249,11 @@ def fit_terms(rep_in, kind, data, rng, invariants_of=families, least=np.inf):
     found = []
     for ones in tried.values():
         errors = np.array([_errors(fit, some, constants, TRIED) for _, fit in ones])
-        if errors.min() > HOPE * least:
-            continue
         best, law = errors.argmin(axis=0)
         if errors[law, 1] <= min(ALMOST * power, FAR * errors[best, 1]):
             best = law
-        fit = ones[best][1]
-        solved = fit_sparse(some.design(fit), some.targets, some.weights, constants, fit.kinds, rng)
-        found.append(_refitted(fit, solved, n_some, data, constants, order))
-    return found
+        found.append((errors.min(), ones[best][1]))
+    return Search(data, order, n_some, constants, found)
 
 
 def _errors(fit, data, constants, n_rounds):
@@ -257,14 +306,3 @@ def _scaled(invariants, X, are_shared):
     scaled = invariants and invariants.scaled(X)
     if scaled:
         yield scaled, are_shared
-
-
-def _refitted(fit, solved, n_some, data, constants, order):
-    """On all samples, with the terms that a few have chosen."""
-    c, b, left_out = solved
-    if n_some < len(data):
-        fit, left_out = fit.solved(c, None).refitted(data, order, constants)
-    else:
-        fit = data.solved(fit, c, b)
-    fit = fit.pruned()
-    return fit, spread(left_out, fit, data, order)

@@ -103,9 +103,8 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
             J = first_dy + (1 - kept) * (dy[held_out] - first_dy)
             J = J - share * unit * network.jacobian(result.theta, X[held_out])[1]
         after = _errors(rest, J, first_y, first_dy)
-        doubt = np.std(before - after) / np.sqrt(len(after))
         error = np.average(after, weights=w)
-        if error < limit and np.mean(before - after) > SURE * doubt:
+        if error < limit and _is_surely_less(before, after):
             is_final = n_held_out <= NOT_MISSED * n
             best, limit = Verdict(k, share, kept, result if is_final else None), error
     return best
@@ -135,6 +134,12 @@ class _Mix:
         predicted = self.unit * self.network(theta, self.X)
         share, kept = _shares(predicted, self.others, self.y, self.weight)
         return share, kept, self.y - share * predicted - kept * self.others
+
+
+def _is_surely_less(before, after):
+    """Whether squares have shrunk by more than chance: on average, or the most by their roots, if a few are nearly all."""
+    gains = before - after, np.sqrt(before) - np.sqrt(after)
+    return any(np.mean(gain) > SURE * np.std(gain) / np.sqrt(len(gain)) for gain in gains)
 
 
 def _is_hopeless(mix, look, enough, epoch, theta):

@@ -24,7 +24,7 @@ from fastemlp.closed_form.outliers import without_outliers
 from fastemlp.closed_form.potentials import fit_potential
 from fastemlp.closed_form.sparse import fit_sparse
 from fastemlp.closed_form.spectra import Spectra
-from fastemlp.closed_form.terms import Sum, _exchanged, fit_terms
+from fastemlp.closed_form.terms import Sum, _exchanged, search_terms
 from fastemlp.closed_form.views import views
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
 from fastemlp.groups import SO, C, D, Group, Lorentz, O, S, Sp, Z
@@ -84,6 +84,11 @@ def problem(case, n=40, seed=0):
     return rep_in, rep_out, X, target(group, rep_in, rep_out, X, seed)
 
 
+def every_sum(rep_in, kind, data):
+    rng = np.random.default_rng(0)
+    return search_terms(rep_in, kind, data, rng).fits(rng)
+
+
 def every_fit(rep_in, kind, columns, data):
     """Whatever may be chosen, of what is not zero."""
     if not data.Y.any():
@@ -94,7 +99,7 @@ def every_fit(rep_in, kind, columns, data):
     ones = np.ones(rep_in.size()), np.ones(columns.max() + 1)
     gradient = GradientObservations.of_outputs(rep_in, kind, columns, ones, data)
     if gradient is not None:
-        found += [fit_potential(rep_in, gradient, rng), *fit_terms(rep_in, Scalar, gradient, rng)]
+        found += [fit_potential(rep_in, gradient, rng), *every_sum(rep_in, Scalar, gradient)]
     fits = [fit for fit, _ in found if fit is not None]
     # and the same near some of the data
     bounded = [fit.within(data.X[:6]) for fit in fits]
@@ -141,7 +146,7 @@ def test_second_derivatives_of_functions_are_exact(group, rep):
     data, ones = Observations(X, Y, np.ones(10)), np.ones(rep_in.size())
     data = GradientObservations.of_outputs(rep_in, kind, columns, (ones, ones), data)
     fits = [fit_potential(rep_in, data, np.random.default_rng(0))[0]]
-    fits += [fit for fit, _ in fit_terms(rep_in, Scalar, data, np.random.default_rng(0))]
+    fits += [fit for fit, _ in every_sum(rep_in, Scalar, data)]
     for fit in fits:
         H = fit.jacobian(X).reshape(len(X), -1, rep_in.size())[..., inputs.T.ravel()]
         assert np.abs(H - H.swapaxes(1, 2)).max() < 1e-10 * np.abs(H).max(), fit.name
@@ -275,7 +280,7 @@ def test_pair_potentials_are_found_for_points_that_a_group_exchanges():
 def test_functions_that_are_kept_near_the_data_are_the_same_there_and_end_beyond():
     rep_in, _, X, Y = problem((O(3), Scalar + 2 * V, Scalar), 40)
     data = Observations(X, Y[:, :, None], np.ones(len(X)))
-    for fit, _ in fit_terms(rep_in, Scalar, data, np.random.default_rng(0)):
+    for fit, _ in every_sum(rep_in, Scalar, data):
         bounded = fit.within(X)
         assert bounded.is_bounded
         np.testing.assert_allclose(bounded(X), fit(X), rtol=1e-9, atol=1e-12)
