@@ -25,7 +25,7 @@ from fastemlp.reps import Rep, Scalar, objects
 UNBOUNDED = 10.0
 #: Outputs are no gradient if a kernel fitted to them as such leaves so many times what other fits do.
 HOPE = 4.0
-#: What leaves less than this share needs no invariants of derived objects.
+#: What leaves less than this share needs no kernels of invariants of derived objects, but for laws these are looked at.
 GOOD = 1e-4
 #: Fits that weigh less than this are left out.
 LEAST = 0.05
@@ -179,8 +179,11 @@ class _Candidates:
             found += self._of_logarithms(data)
             found += of_invariants(self.rep_in, self.kind, data, self.rng, others=found)
             found += self._gradients(data, found)
-            if not _is_explained(found, data.targets, GOOD):
-                found += of_invariants(self.rep_in, self.kind, data, self.rng, derived, found)
+            if not _is_explained(found, data.targets):
+                is_good = _is_explained(found, data.targets, GOOD)
+                found += of_invariants(
+                    self.rep_in, self.kind, data, self.rng, derived, found, kernels=not is_good
+                )
         found = [(fit, e) for fit, e in found if np.isfinite(e).all()]
         return _best(found, data)
 
@@ -203,14 +206,14 @@ class _Candidates:
         return [(fit, e.reshape(data.Y.shape)) for fit, e in found]
 
 
-def of_invariants(rep_in, kind, data, rng, invariants_of=families, others=()):
-    """Kernels and sums of functions of invariants: list of (fit, left_out)."""
+def of_invariants(rep_in, kind, data, rng, invariants_of=families, others=(), kernels=True):
+    """Kernels and sums of functions of invariants, or sums alone: list of (fit, left_out)."""
     sums = _searched(rep_in, kind, data, rng, invariants_of)
     least = min(_least_error(others, data.weights), sums[0].least if sums else np.inf)
     found = []
-    if data.slopes is None:
+    if kernels and data.slopes is None:
         found = _tried(fit_kernel, rep_in, kind, data, rng, invariants_of, least)
-    elif kind == Scalar:
+    elif kernels and kind == Scalar:
         found = _tried(fit_potential, rep_in, data, rng, invariants_of)
     return found + _solved(sums, rng, _least_error([*others, *found], data.weights))
 

@@ -27,7 +27,7 @@ from fastemlp.closed_form.spectra import Spectra
 from fastemlp.closed_form.terms import Sum, _exchanged, search_terms
 from fastemlp.closed_form.views import views
 from fastemlp.datasets import make_inertia, make_o5_synthetic, make_particle_interaction
-from fastemlp.groups import SO, C, D, Group, Lorentz, O, S, Sp, Z
+from fastemlp.groups import SO, C, D, Group, Lorentz, O, S, SO13p, Sp, Z
 from fastemlp.nn import EMLP
 from fastemlp.reps import P, Scalar, T, V, axial, bind, objects
 from fastemlp.testing import equivariance_error
@@ -260,6 +260,19 @@ def test_a_law_that_few_samples_show_is_not_lost_with_more(n):
     y = np.sum(X[:, i] * X[:, j] / np.linalg.norm(x[:, i] - x[:, j], axis=2), axis=1)[:, None]
     form, _, _ = fit_closed_form((rep_in, Scalar), X[:n], y[:n], np.ones(n), rng)
     assert np.mean((form(X[n:]) - y[n:]) ** 2) < 1e-12 * np.var(y)
+
+
+def test_a_law_of_derived_objects_is_not_lost_where_a_kernel_does_well():
+    """The mass of some particles, which a kernel of products learns, but not to the end."""
+    rng = np.random.default_rng(0)
+    p, mass = rng.standard_normal((250, 3, 3)), rng.uniform(0.3, 1.5, (250, 3, 1))
+    energy = np.sqrt(mass**2 + np.sum(p**2, axis=2, keepdims=True))
+    X = np.concatenate([energy, p], axis=2)
+    total = X.sum(axis=1)
+    y = np.sqrt(total[:, :1] ** 2 - np.sum(total[:, 1:] ** 2, axis=1, keepdims=True))
+    X, few = X.reshape(len(X), -1), slice(0, 150)
+    form, _, _ = fit_closed_form(((3 * V)(SO13p()), Scalar), X[few], y[few], np.ones(150), rng)
+    assert np.mean((form(X[150:]) - y[150:]) ** 2) < 1e-12 * np.var(y)
 
 
 def test_pair_potentials_are_found_for_points_that_a_group_exchanges():
