@@ -44,4 +44,6 @@ def test_one_bad_sample_does_not_hide_that_all_others_are_better():
     after = before.copy()
     after[0] = 0
     assert not trial._is_surely_less(before, after)
-    assert not trial._is_surely_less(before, 1e-3 * rng.standard_normal(1000) ** 2 + before[0] / 1e3)
+    assert not trial._is_surely_less(
+        before, 1e-3 * rng.standard_normal(1000) ** 2 + before[0] / 1e3
+    )

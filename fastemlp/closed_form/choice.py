@@ -11,7 +11,7 @@ from fastemlp.closed_form.derived import derived
 from fastemlp.closed_form.families import families
 from fastemlp.closed_form.gradients import GradientObservations
 from fastemlp.closed_form.kernel_ridge import fit_kernel
-from fastemlp.closed_form.laws import Degrees, fit_polynomial
+from fastemlp.closed_form.laws import Degrees, PolynomialFit, fit_polynomial
 from fastemlp.closed_form.logarithms import Exponential, log_targets
 from fastemlp.closed_form.observations import Observations
 from fastemlp.closed_form.outliers import CLEAR, total, without_outliers
@@ -20,9 +20,11 @@ from fastemlp.closed_form.sparse import EXACT
 from fastemlp.closed_form.terms import search_terms
 from fastemlp.reps import Rep, Scalar, objects
 
-#: The error of what may grow without bound outside the data, beside that of what may not: left-out samples tell little
-#: of how it does there.
-UNBOUNDED = 10.0
+#: The error of sums that may grow without bound outside the data, beside that of others: left-out samples tell little
+#: of how they do there, and they are chosen among many. Polynomials are so by their degree alone.
+UNBOUNDED = 3.0
+#: Fits that leave so many times what the best does are not mixed with it: left-out samples tell too little of how much.
+COMPARABLE = 2.0
 #: Outputs are no gradient if a kernel fitted to them as such leaves so many times what other fits do.
 HOPE = 4.0
 #: What leaves less than this share needs no kernels of invariants of derived objects, but for laws these are looked at.
@@ -262,12 +264,15 @@ def _best(candidates, data):
     y, weights = data.targets, data.weights
     if not candidates:
         return (), y
-    fit, e = _least(candidates, weights)
+    doubted = [_doubt(fit) * total(e, weights) for fit, e in candidates]
+    fit, e = candidates[int(np.argmin(doubted))]
     if total(e, weights) <= CLEAR * total(y, weights):
         return ((1.0, fit),), e
-    candidates = [(fit.within(data.X), e) for fit, e in candidates]
-    least = min((total(e, weights) for fit, e in candidates if fit.is_bounded), default=np.inf)
-    mixed = [one for one in candidates if one[0].is_bounded or total(one[1], weights) < least]
+    mixed = [
+        (fit.within(data.X), e)
+        for (fit, e), error in zip(candidates, doubted, strict=True)
+        if error <= COMPARABLE * min(doubted)
+    ]
     # weights ≥ 0 of predictions for samples left out (Wolpert 1992; Breiman 1996): they shrink what fits noise
     root = np.sqrt(weights)[:, None, None]
     predicted = [y - e for _, e in mixed]
@@ -278,12 +283,9 @@ def _best(candidates, data):
     return (fits, e) if _is_better(y, e) else ((), y)
 
 
-def _least(candidates, weights):
-    """The (fit, left_out) of the smallest error."""
-    return min(
-        candidates,
-        key=lambda one: total(one[1], weights) * (1.0 if one[0].is_bounded else UNBOUNDED),
-    )
+def _doubt(fit):
+    """What the squared error of samples left out of a fit is multiplied with, before it is compared."""
+    return 1.0 if fit.is_bounded or isinstance(fit, PolynomialFit) else UNBOUNDED
 
 
 def _is_better(y, e):

@@ -15,8 +15,8 @@ CHOOSING, FEWEST = 300, 10
 LENGTHS = (1.0, 4.0, 16.0)
 #: Of so many invariants kernels are weighed.
 FINALISTS = 4
-#: Rounds of weighing invariants and covariants by what a fit makes of them; each must leave less than this share.
-ROUNDS, WORTH = 4, 0.95
+#: A kernel that is weighed must leave less than this share.
+WORTH = 0.95
 
 
 def best_kernels(rep_in, kind, X, scores, invariants_of=families):
@@ -46,17 +46,6 @@ def best_kernels(rep_in, kind, X, scores, invariants_of=families):
             one = better(one, around(directed, PROFILES), scores)
         found.append(one)
     return sorted(found, key=lambda one: one[0])
-
-
-def weighed_kernel(best, scores, fit, X):
-    """The best of one, (score, kernel), and of those weighed in rounds by what ``fit(kernel)`` makes of samples X."""
-    for _ in range(ROUNDS):
-        kernel = fit(best[1]).weighed(X)
-        weighed = better(best, around(kernel, [kernel.form]), scores, WORTH)
-        if weighed is best:
-            break
-        best = weighed
-    return best
 
 
 def around(kernel, forms):
@@ -102,10 +91,3 @@ def _is_exact(invariants, turns, X):
         if not np.allclose(squares_of(v, v), at, rtol=1e-9, atol=1e-9 * max(1.0, at.max())):
             return False
     return True
-
-
-def weighed_scale(scale, weight):
-    """A scale that makes of what weighs more more, by its root; what weighs nothing stays away."""
-    used = np.isfinite(scale) & (weight > 0)
-    root = np.sqrt(weight / np.mean(weight[used])) if used.any() else np.ones_like(weight)
-    return np.where(used, np.broadcast_to(scale, weight.shape) / np.where(used, root, 1), np.inf)

@@ -10,15 +10,19 @@ from fastemlp.closed_form.kernel_ridge import FITTING
 from fastemlp.closed_form.kernel_search import (
     CHOOSING,
     FEWEST,
+    WORTH,
+    around,
     best_kernels,
-    weighed_kernel,
-    weighed_scale,
+    better,
 )
 from fastemlp.closed_form.kernels import Kernel, design, penalties, scores, squares_of
 from fastemlp.closed_form.leave_one_out import LeaveOneOutRidge
 from fastemlp.closed_form.polynomials import row_chunks
 from fastemlp.closed_form.sparse import spread
 from fastemlp.reps import Scalar
+
+#: Rounds of weighing invariants by what a fit makes of them.
+ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,7 @@ class PotentialFit:
         if invariants.summary is None:
             for orbit in invariants.orbits:
                 weight[orbit] = weight[orbit].mean()
-        scale = weighed_scale(invariants.scale, weight)
+        scale = _weighed_scale(invariants.scale, weight)
         return replace(self.kernel, invariants=replace(invariants, scale=scale))
 
 
@@ -183,11 +187,22 @@ def fit_potential(rep_in, data, rng, invariants_of=families):
     found = best_kernels(rep_in, Scalar, data.X[order[:CHOOSING]], some_scores, invariants_of)
     if not found:
         return None, None
-    best = weighed_kernel(found[0], some_scores, lambda kernel: _fit(kernel, some)[0], some.X)
+    best = _weighed(found[0], some_scores, some)
     n_fit = max(1, min(len(data), FITTING // data.equations))
     _, fit, left_out = _fit(best[1], data.of(order[:n_fit]))
     fit = fit.pruned()
     return fit, spread(left_out, fit, data, order)
+
+
+def _weighed(best, scores, data):
+    """The best of one, (score, kernel), and of those weighed in rounds by what fits make of data."""
+    for _ in range(ROUNDS):
+        kernel = _fit(best[1], data)[0].weighed(data.X)
+        weighed = better(best, around(kernel, [kernel.form]), scores, WORTH)
+        if weighed is best:
+            break
+        best = weighed
+    return best
 
 
 def _equations(kernel, data):
@@ -227,3 +242,10 @@ def _fit(kernel, data):
     )
     function = PotentialFit(kernel, centres, a, g, np.zeros((1, g.shape[2])))
     return function, data.solved(function, (a, g), intercept), ridge.left_out(alpha)
+
+
+def _weighed_scale(scale, weight):
+    """A scale that makes of what weighs more more, by its root; what weighs nothing stays away."""
+    used = np.isfinite(scale) & (weight > 0)
+    root = np.sqrt(weight / np.mean(weight[used])) if used.any() else np.ones_like(weight)
+    return np.where(used, np.broadcast_to(scale, weight.shape) / np.where(used, root, 1), np.inf)

@@ -57,7 +57,8 @@ class _Evidence:
     kernel : Kernel
     used : int ndarray of shape (p,); the invariants that count
     group : int ndarray of shape (p,); which of them share a scale
-    images : list of ndarrays of shape (n, p); the invariants of samples that every element has turned
+    u : ndarray of shape (n, p); the invariants of samples
+    images : list of ndarrays of shape (n, p); the same of samples that every element has turned
     phi : ndarray of shape (n, d, r); the covariants
     y : ndarray of shape (n·d, c); targets, times the roots of weights
     root : ndarray of shape (n·d,); the roots
@@ -66,6 +67,7 @@ class _Evidence:
     kernel: Kernel
     used: np.ndarray
     group: np.ndarray
+    u: np.ndarray
     images: list
     phi: np.ndarray
     y: np.ndarray
@@ -82,11 +84,12 @@ class _Evidence:
                 group[orbit] = orbit[0]
         _, group = np.unique(group[used], return_inverse=True)
         unit = np.sqrt(kernel.unit)
+        u = kernel.invariants(X)[:, used] / unit
         images = [kernel.invariants(x)[:, used] / unit for x, _ in kernel.images(X)]
         mean = constants @ (constants.T @ np.tensordot(weights / weights.sum(), Y, 1))
         root = np.repeat(np.sqrt(weights), d)
         y = root[:, None] * (Y - mean).reshape(len(root), -1)
-        return cls(kernel, used, group, images, kernel.covariants(X), y, root)
+        return cls(kernel, used, group, u, images, kernel.covariants(X), y, root)
 
     @property
     def n_covariants(self):
@@ -125,7 +128,7 @@ class _Evidence:
         phi = self.phi * (more if len(more) else 1.0)
         profile = PROFILES[self.kernel.form]
         parts, K = [], np.zeros((n, d, n, d))
-        v = self.images[self._identity] * factors
+        v = self.u * factors
         for k, image in enumerate(self.images):
             w = image * factors
             values, slopes, _ = profile(squares_of(v, w))
@@ -165,9 +168,3 @@ class _Evidence:
         value += np.sum(prior**2) / n_all
         gradient[:-1] += 2 * prior / (DOUBT * n_all)
         return value, gradient
-
-    @property
-    def _identity(self):
-        """Which element leaves all as it is."""
-        turns = self.kernel.turns or [(np.eye(1), None)]
-        return next(k for k, (a, _) in enumerate(turns) if np.allclose(a, np.eye(len(a))))

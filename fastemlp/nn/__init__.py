@@ -34,8 +34,8 @@ __all__ = [
     "explain_model",
     "expressiveness",
     "gated_rep",
-    "reach",
     "network_ends",
+    "reach",
     "require_reach",
     "universality",
 ]

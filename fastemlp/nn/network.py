@@ -456,7 +456,7 @@ def EMLP(
 
 
 def network_ends(rep_in, rep_out, group, caller):
-    """The reps of a network's inputs and outputs, bound, and its groups; raises ValueError where no network has these."""
+    """The reps of a network's inputs and outputs, bound, and its groups; ValueError where no network has these."""
     ends, groups = bind_ends(rep_in, rep_out, group, caller)
     for rep in ends:
         if not rep.is_bound:

@@ -137,7 +137,7 @@ class _Mix:
 
 
 def _is_surely_less(before, after):
-    """Whether squares have shrunk by more than chance: on average, or the most by their roots, if a few are nearly all."""
+    """Whether squares have shrunk by more than chance, on average: themselves, or their roots where a few are all."""
     gains = before - after, np.sqrt(before) - np.sqrt(after)
     return any(np.mean(gain) > SURE * np.std(gain) / np.sqrt(len(gain)) for gain in gains)
 
