@@ -24,7 +24,7 @@ from fastemlp.reps import Rep, Scalar, objects
 #: of how they do there, and they are chosen among many. Polynomials are so by their degree alone.
 UNBOUNDED = 3.0
 #: Fits that leave so many times what the best does are not mixed with it: left-out samples tell too little of how much.
-COMPARABLE = 2.0
+COMPARABLE = 3.0
 #: Outputs are no gradient if a kernel fitted to them as such leaves so many times what other fits do.
 HOPE = 4.0
 #: What leaves less than this share needs no kernels of invariants of derived objects, but for laws these are looked at.
