@@ -30,7 +30,7 @@ FINALISTS, SCREENING = 5, 200
 #: A law that more rounds find must leave so much less than the best by these rounds does by more.
 FAR = 0.03
 #: A sum is not looked into if it leaves so many times what other fits do.
-HOPE = 2.0
+HOPE = 1.3
 
 
 @dataclass(frozen=True)
