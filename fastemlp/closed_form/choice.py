@@ -27,8 +27,9 @@ UNBOUNDED = 3.0
 COMPARABLE = 3.0
 #: Outputs are no gradient if a kernel fitted to them as such leaves so many times what other fits do.
 HOPE = 4.0
-#: What leaves less than this share needs no kernels of invariants of derived objects, but for laws these are looked at.
-GOOD = 1e-4
+#: Where less than this share is left, invariants of derived objects are looked at for sums alone.
+#: They must leave less than so much of what others do.
+GOOD, FAR = 1e-4, 1e-4
 #: Fits that weigh less than this are left out.
 LEAST = 0.05
 #: A fit must explain this share of the variance, over the root of the number of samples, or be better than a constant
@@ -181,13 +182,20 @@ class _Candidates:
             found += self._of_logarithms(data)
             found += of_invariants(self.rep_in, self.kind, data, self.rng, others=found)
             found += self._gradients(data, found)
-            if not _is_explained(found, data.targets):
-                is_good = _is_explained(found, data.targets, GOOD)
-                found += of_invariants(
-                    self.rep_in, self.kind, data, self.rng, derived, found, kernels=not is_good
-                )
+            found += self._of_derived(data, found)
         found = [(fit, e) for fit, e in found if np.isfinite(e).all()]
         return _best(found, data)
+
+    def _of_derived(self, data, others):
+        """Of invariants of derived objects; where others do well, sums alone that do far better."""
+        if _is_explained(others, data.targets):
+            return []
+        is_good = _is_explained(others, data.targets, GOOD)
+        found = of_invariants(
+            self.rep_in, self.kind, data, self.rng, derived, others, kernels=not is_good
+        )
+        most = FAR * _least_error(others, data.weights) if is_good else np.inf
+        return [one for one in found if _least_error([one], data.weights) <= most]
 
     def _of_logarithms(self, data):
         logarithms = log_targets(data, self.offset) if self.kind == Scalar else None

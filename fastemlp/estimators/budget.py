@@ -11,7 +11,7 @@ MOST_STEPS = 100_000
 #: The same where a closed form may do instead: steps a sample, no fewer than this and no more than ``AUTO_STEPS``.
 STEPS_PER_SAMPLE, LEAST_STEPS = 5.0, 500
 #: Of many samples it takes more to prove better: so many a sample, up to this.
-MORE_PER_SAMPLE, MOST_MORE = 0.05, 50_000
+MORE_PER_SAMPLE, MOST_MORE = 0.08, 80_000
 #: Up to so many samples L-BFGS trains it beside a closed form, for so many iterations, half of them below ``FEW``.
 SMALL, FEW, FEW_ITERATIONS = 300, 100, 200
 #: weight_decay="auto" is ``AUTO_DECAY / n`` for n samples, at most ``MAX_AUTO_DECAY`` and at most ``n / FEW_DECAY``, so

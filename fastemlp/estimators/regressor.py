@@ -131,7 +131,7 @@ class FastEMLPRegressor(EquivariantRegressor):
     max_iter : int or "auto"
         Epochs of the network, for "lbfgs" iterations. With "auto" the network is tried on samples held out, for as many
         epochs as make five steps a sample, between 500 and 10,000 (1,000 iterations), and left out unless it helps; of
-        a million samples for 50,000. For a network alone "auto" is as many as make 10,000 steps, at
+        a million samples for 80,000. For a network alone "auto" is as many as make 10,000 steps, at
         least 100, but no more than make 100,000 steps. A single sample, once learned to 1e-4, and
         constant targets end training early.
     early_stopping : bool
