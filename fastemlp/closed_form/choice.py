@@ -288,7 +288,7 @@ def _best(candidates, data):
     shares = np.where(shares < LEAST, 0, shares) / max(1.0, shares.sum())
     e = y - sum(share * p for share, p in zip(shares, predicted, strict=True))
     fits = tuple((float(w), fit) for w, (fit, _) in zip(shares, mixed, strict=True) if w)
-    return (fits, e) if _is_better(y, e) else ((), y)
+    return (fits, e) if _is_better(y, e, weights) else ((), y)
 
 
 def _doubt(fit):
@@ -296,10 +296,10 @@ def _doubt(fit):
     return 1.0 if fit.is_bounded or isinstance(fit, PolynomialFit) else UNBOUNDED
 
 
-def _is_better(y, e):
+def _is_better(y, e, weights):
     """Whether a residual e is surely smaller than the targets."""
-    squares = np.sum(y**2, axis=(1, 2))
-    gain = squares - np.sum(e**2, axis=(1, 2))
+    squares = weights * np.sum(y**2, axis=(1, 2))
+    gain = squares - weights * np.sum(e**2, axis=(1, 2))
     is_clear = np.sum(gain) > SURE / np.sqrt(len(gain)) * np.sum(squares)
     doubt = (1 + UNKNOWN / len(gain)) * np.std(gain) / np.sqrt(len(gain))
     return is_clear or np.mean(gain) > VERY_SURE * doubt

@@ -13,7 +13,7 @@ from fastemlp.closed_form import (
     fit_closed_form,
     fit_to_many,
 )
-from fastemlp.closed_form.choice import of_invariants
+from fastemlp.closed_form.choice import _is_better, of_invariants
 from fastemlp.closed_form.covariants import Covariants
 from fastemlp.closed_form.derived import derived
 from fastemlp.closed_form.families import families
@@ -588,3 +588,13 @@ def test_what_is_left_of_samples_that_have_not_chosen_is_predicted(few_choose):
     np.testing.assert_allclose(rest[np.argsort(every)][others], residuals(others)[0])
     chosen = np.flatnonzero(residuals.have_chosen)
     np.testing.assert_array_equal(rest[np.argsort(every)][chosen], residuals.left_out[0])
+
+
+def test_what_hardly_weighs_does_not_tell_whether_a_fit_is_better_than_a_constant():
+    rng = np.random.default_rng(0)
+    y, weights = rng.standard_normal((30, 1, 1)), np.ones(30)
+    e = 0.3 * rng.standard_normal((30, 1, 1))
+    e[0] = 30.0
+    assert not _is_better(y, e, weights)
+    weights[0] = 1e-4
+    assert _is_better(y, e, weights / weights.mean())
