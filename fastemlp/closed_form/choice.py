@@ -272,19 +272,20 @@ def _best(candidates, data):
     y, weights = data.targets, data.weights
     if not candidates:
         return (), y
-    doubted = [_doubt(fit) * total(e, weights) for fit, e in candidates]
+    errors = np.array([total(e, weights) for _, e in candidates])
+    doubted = errors * [_doubt(fit) for fit, _ in candidates]
     fit, e = candidates[int(np.argmin(doubted))]
     if total(e, weights) <= CLEAR * total(y, weights):
         return ((1.0, fit),), e
-    mixed = [
-        (fit.within(data.X), e)
-        for (fit, e), error in zip(candidates, doubted, strict=True)
-        if error <= COMPARABLE * min(doubted)
-    ]
-    # weights ≥ 0 of predictions for samples left out (Wolpert 1992; Breiman 1996): they shrink what fits noise
+    near = np.flatnonzero(doubted <= COMPARABLE * doubted.min())
+    mixed = [(candidates[k][0].within(data.X), candidates[k][1]) for k in near]
+    # weights ≥ 0 of predictions for samples left out (Wolpert 1992; Breiman 1996): they shrink what fits noise; the
+    # doubt in each is an error of its own
     root = np.sqrt(weights)[:, None, None]
     predicted = [y - e for _, e in mixed]
-    shares, _ = nnls(np.stack([(root * p).ravel() for p in predicted], axis=1), (root * y).ravel())
+    A = np.stack([(root * p).ravel() for p in predicted], axis=1)
+    own = np.diag(np.sqrt(doubted - errors)[near])
+    shares, _ = nnls(np.vstack([A, own]), np.append(root * y, np.zeros(len(near))))
     shares = np.where(shares < LEAST, 0, shares) / max(1.0, shares.sum())
     e = y - sum(share * p for share, p in zip(shares, predicted, strict=True))
     fits = tuple((float(w), fit) for w, (fit, _) in zip(shares, mixed, strict=True) if w)
