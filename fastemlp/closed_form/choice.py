@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 from fastemlp.closed_form.derived import derived
 from fastemlp.closed_form.families import families
 from fastemlp.closed_form.gradients import GradientObservations
-from fastemlp.closed_form.kernel_ridge import fit_kernel
+from fastemlp.closed_form.kernel_ridge import KernelFit, fit_kernel
 from fastemlp.closed_form.laws import Degrees, PolynomialFit, fit_polynomial
 from fastemlp.closed_form.logarithms import Exponential, log_targets
 from fastemlp.closed_form.observations import Observations
@@ -262,9 +262,11 @@ def _is_explained(candidates, y, share=EXACT):
 
 
 def _may_be_better(e, candidates, weights):
-    """Whether other fits of a kind, one of which leaves e, may be better than what is there."""
-    error = total(e, weights)
-    return all(error <= HOPE * total(other, weights) for _, other in candidates)
+    """Whether other fits of a kind, whose kernel leaves e, may be better: beside other kernels, if there are any."""
+    kernels = [one for one in candidates if isinstance(one[0], KernelFit)]
+    return total(e, weights) <= HOPE * min(
+        (total(other, weights) for _, other in kernels or candidates), default=np.inf
+    )
 
 
 def _best(candidates, data):
