@@ -47,3 +47,12 @@ def test_one_bad_sample_does_not_hide_that_all_others_are_better():
     assert not trial._is_surely_less(
         before, 1e-3 * rng.standard_normal(1000) ** 2 + before[0] / 1e3
     )
+
+
+def test_samples_that_hardly_weigh_do_not_tell_that_a_network_is_better():
+    rng = np.random.default_rng(0)
+    before = rng.standard_normal(1000) ** 2
+    weights = np.where(np.arange(1000) < 500, 1e-6, 1.0)
+    after = np.where(weights < 1, before / 100, 1.01 * before)
+    assert trial._is_surely_less(before, after)
+    assert not trial._is_surely_less(before, after, weights)

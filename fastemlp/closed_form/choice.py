@@ -27,8 +27,8 @@ UNBOUNDED = 3.0
 COMPARABLE = 3.0
 #: Outputs are no gradient if a kernel fitted to them as such leaves so many times what other fits do.
 HOPE = 4.0
-#: Where less than this share is left, invariants of derived objects are looked at for sums alone.
-#: They must leave less than so much of what others do.
+#: Where less than this share is left, invariants of derived objects are looked at for sums alone, which must leave less
+#: than so much of what others do.
 GOOD, FAR = 1e-4, 1e-4
 #: Fits that weigh less than this are left out.
 LEAST = 0.05

@@ -151,7 +151,8 @@ def fit_kernel(rep_in, kind, data, rng, invariants_of=families, least=np.inf):
     plain = best_kernels(rep_in, kind, data.X[order[:CHOOSING]], some.scores, invariants_of)
     if not plain:
         return None, None
-    if some.error(some.fit(plain[0][1])[1]) > FAR * least * some.weights.sum():
+    unweighed = some.error(some.fit(plain[0][1])[1])
+    if unweighed > FAR * least * some.weights.sum():
         return None, None
     weighed = [some.weighed(one) for one in plain]
     place = int(np.argmin([score for score, _ in weighed]))
@@ -159,7 +160,7 @@ def fit_kernel(rep_in, kind, data, rng, invariants_of=families, least=np.inf):
     if best is not plain[0] and n_some == n <= FOLDED:
         # weights that samples have chosen flatter them: others tell what these are worth
         held_out = _held_out(plain[place][1], some, rng)
-        if some.error(held_out) >= some.error(some.fit(plain[0][1])[1]):
+        if some.error(held_out) >= unweighed:
             best, held_out = plain[0], None
     kernel = best[1]
     m = min(n, FITTING // d)

@@ -581,11 +581,7 @@ class FastEMLPRegressor(EquivariantRegressor):
     def network_(self):
         if "_architecture" not in vars(self):
             raise AttributeError("FastEMLPRegressor has no network_ before fit.")
-        groups, seed, options = self._architecture
-        if not groups:
-            return MLP(self.rep_in_.size(), self.rep_out_.size(), **options)
-        rng = np.random.default_rng(seed)
-        return EMLP(self.rep_in_, self.rep_out_, groups, random_state=rng, **options)
+        return self._built_network()
 
     @property
     def _precision(self):
@@ -637,7 +633,14 @@ class FastEMLPRegressor(EquivariantRegressor):
         options = {"channels": self.channels, "n_layers": self.n_layers}
         self._architecture = groups, seed, {**options, "dtype": np.dtype(dtype).name}
         if not is_int(self.channels, 1):
-            self.network_  # noqa: B018
+            self.network_ = self._built_network()
+
+    def _built_network(self):
+        groups, seed, options = self._architecture
+        if not groups:
+            return MLP(self.rep_in_.size(), self.rep_out_.size(), **options)
+        rng = np.random.default_rng(seed)
+        return EMLP(self.rep_in_, self.rep_out_, groups, random_state=rng, **options)
 
     def _split(self, sample, weight, rng):
         """The rows to train on, and those held out or None.

@@ -104,7 +104,7 @@ def try_network(network, X, left, choices, sample, weight, rng, slope_loss, **op
             J = J - share * unit * network.jacobian(result.theta, X[held_out])[1]
         after = _errors(rest, J, first_y, first_dy)
         error = np.average(after, weights=w)
-        if error < limit and _is_surely_less(before, after):
+        if error < limit and _is_surely_less(before, after, w):
             is_final = n_held_out <= NOT_MISSED * n
             best, limit = Verdict(k, share, kept, result if is_final else None), error
     return best
@@ -136,9 +136,10 @@ class _Mix:
         return share, kept, self.y - share * predicted - kept * self.others
 
 
-def _is_surely_less(before, after):
+def _is_surely_less(before, after, weights=None):
     """Whether squares have shrunk by more than chance, on average: themselves, or their roots where a few are all."""
-    gains = before - after, np.sqrt(before) - np.sqrt(after)
+    weights = 1.0 if weights is None else weights / np.mean(weights)
+    gains = weights * (before - after), weights * (np.sqrt(before) - np.sqrt(after))
     return any(np.mean(gain) > SURE * np.std(gain) / np.sqrt(len(gain)) for gain in gains)
 
 
